@@ -1,0 +1,402 @@
+"""The options of every stage, once: the command line is made from these classes, and they land as JSON in
+the run. A stage is `stage(config) -> Result`; an option stands here only if its stage reads it."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from tyro.conf import Positional
+
+from lmedge.errors import UsageError
+
+SchemeName = Literal["ibug68", "ibug49"]
+Precision = Literal["auto", "float32", "mixed_bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What every verb understands."""
+
+    dry_run: bool = False
+    """Print the resolved options as JSON and stop."""
+    debug: bool = False
+    """Show the traceback of a failure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyConfig(Stage):
+    """Draw a dataset of cartoon faces with exact landmarks: no photos, no download.
+
+    Example: lmedge toy --count 2000 --size 32 --out toys
+    """
+
+    out: Path
+    """Folder for the dataset."""
+    count: int = 2000
+    """Number of faces."""
+    size: int = 32
+    """Side of a face in pixels: 32, 64 or 128."""
+    scheme: SchemeName = "ibug49"
+    """Landmark scheme."""
+    seed: int = 0
+    """Seed: the same seed gives the same bytes."""
+    workers: int = 0
+    """Worker processes; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(Stage):
+    """Turn photos into a dataset of cropped, annotated faces.
+
+    Finds the face in every photo, cuts a square around it, finds its landmarks, and writes TFRecord shards.
+    Photos that cannot be used are listed with their reason in rejected.csv. Killed and started again with
+    the same options, it continues.
+
+    Example: lmedge prepare photos/ --out faces --size 64 --licence "CC BY 4.0"
+    """
+
+    photos: Positional[tuple[Path, ...]]
+    """Photos, or folders of photos (searched at any depth)."""
+    out: Path
+    """Folder for the dataset."""
+    size: int = 64
+    """Side of a stored face in pixels: 32, 64 or 128."""
+    scheme: SchemeName = "ibug49"
+    """Landmark scheme: ibug68 (300-W), or ibug49, its 49 points without the jaw."""
+    crop: Literal["haar", "landmarks", "none"] = "haar"
+    """How the square is found. haar: OpenCV's frontal face cascade, largest face. landmarks: eyes and mouth
+    brought to fixed places (also rotates). none: the centred square, for photos that are face crops."""
+    annotator: Literal["mediapipe", "pts"] = "mediapipe"
+    """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo."""
+    margin: float = 0.1
+    """Border added on each side of the Haar box, as a share of its side."""
+    groups: Path | None = None
+    """File with lines `photo group`: photos of one group (a person) never straddle a split. Without it
+    every photo is its own group."""
+    licence: str = "not stated"
+    """Licence of the photos, written into the dataset and into every bundle made from it."""
+    workers: int = 0
+    """Worker processes; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there instead of continuing it."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Image size and width n, and the batch that fits."""
+
+    size: int
+    width: int
+    batch: int = 16
+
+
+PRESETS = {
+    "celeba128": Preset(size=128, width=128),
+    "celeba64": Preset(size=64, width=64),
+    "cpu64": Preset(size=64, width=32),
+    "toy32": Preset(size=32, width=16),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainBeganConfig(Stage):
+    """Train the face generator: a BEGAN (arXiv 1703.10717).
+
+    Continues by itself when the run has a checkpoint: the same command again goes on to --steps. Sample
+    grids, curves for TensorBoard and log.jsonl land in the run folder.
+
+    Example: lmedge train-began faces --run runs/first --preset cpu64 --steps 20000
+    """
+
+    dataset: Positional[Path]
+    """Dataset made by `prepare` or `toy`."""
+    run: Path
+    """Folder of the run."""
+    preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
+    """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
+    toy32 (32 px, n 16)."""
+    steps: int = 20000
+    """Train until this step (counted over all sittings)."""
+    width: int | None = None
+    """Filters n of the first convolution. Default: the preset's."""
+    batch: int | None = None
+    """Faces a step. Default: the preset's."""
+    latent: int = 64
+    """Components of z, uniform in -1..1."""
+    gamma: float = 0.5
+    """Diversity ratio gamma: lower gives cleaner and more alike faces."""
+    lambda_k: float = 1e-3
+    """Proportional gain of k."""
+    learning_rate: float = 1e-4
+    """Adam's rate at the start (beta_1 0.5)."""
+    learning_rate_floor: float = 2e-5
+    """The rate is halved when the convergence measure stalls, but never below this."""
+    patience: int = 3000
+    """Steps without a better convergence measure before the rate is halved."""
+    ema: float = 0.999
+    """Decay of the averaged generator, the one that is saved and exported."""
+    mirror: bool = True
+    """Flip half of the faces left to right."""
+    precision: Precision = "auto"
+    """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
+    n >= 32; else float32."""
+    seed: int = 0
+    """Seed. On one CPU machine the same seed gives the same weights."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    keep_checkpoints: int = 2
+    """Checkpoints kept, the newest ones."""
+    sample_every: int = 500
+    """Steps between sample grids."""
+    log_every: int = 25
+    """Steps between lines of log.jsonl."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertConfig(Stage):
+    """Find the latent of every face: z* = argmin |G(z) - face|, by Adam, many faces at a time.
+
+    Components of z that leave -1..1 are redrawn (stochastic clipping, arXiv 1702.04782). Continues where a
+    killed run stopped.
+
+    Example: lmedge invert runs/first faces
+    """
+
+    run: Positional[Path]
+    """Run with a trained generator."""
+    dataset: Positional[Path]
+    """Dataset whose faces are inverted."""
+    count: int | None = None
+    """Invert only this many faces, spread over the dataset. Default: all."""
+    steps: int = 150
+    """Adam steps a face."""
+    learning_rate: float = 0.1
+    """Adam's rate at the start; falls along a cosine to a twentieth."""
+    loss: Literal["l1", "l2"] = "l1"
+    """Image error that is minimised."""
+    batch: int = 64
+    """Faces inverted at a time."""
+    precision: Precision = "auto"
+    """Numbers the generator computes in; as for train-began."""
+    seed: int = 0
+    """Seed of the start points and redraws."""
+    overwrite: bool = False
+    """Throw away latents that are there and start again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainLgenConfig(Stage):
+    """Train L-Gen, the small network that reads the landmarks off a latent.
+
+    Trains on the latents of `invert`, holds out whole groups, and reports the error on them.
+
+    Example: lmedge train-lgen runs/first
+    """
+
+    run: Positional[Path]
+    """Run with inverted faces."""
+    hidden: tuple[int, ...] = (128, 128)
+    """Units of the hidden layers (ELU)."""
+    epochs: int = 400
+    """Most passes over the data; the best one on validation groups is kept."""
+    batch: int = 128
+    """Faces a step."""
+    learning_rate: float = 1e-3
+    """Adam's rate at the start; falls along a cosine to 0."""
+    dropout: float = 0.1
+    """Share of hidden units dropped while training."""
+    held_out: float = 0.1
+    """Share of the groups held out for the error; as many again choose the epoch."""
+    all: bool = False
+    """After measuring, refit on every face, as the paper does; the saved L-Gen is the refit one and the
+    error still that of the honest one."""
+    seed: int = 0
+    """Seed of split, weights and order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Stage):
+    """Measure the run and draw its report: RUN/metrics.json and RUN/report/index.html.
+
+    Example: lmedge evaluate runs/first
+    """
+
+    run: Positional[Path]
+    """Run with a generator and, for most of the figures, latents and an L-Gen."""
+    samples: int = 1000
+    """Fresh latents for the self-consistency error."""
+    mirror_pairs: int = 8
+    """Faces whose mirror path is walked."""
+    seed: int = 0
+    """Seed of the samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Stage):
+    """Write a bundle: the generator and L-Gen as one TFLite model a variant, checked against Keras.
+
+    Example: lmedge export runs/first --out bundle --variants fp32 int8
+    """
+
+    run: Positional[Path]
+    """Run with a generator and an L-Gen."""
+    out: Path
+    """Folder for the bundle."""
+    variants: tuple[Literal["fp32", "int8"], ...] = ("fp32", "int8")
+    """fp32: float weights. int8: post-training quantisation, calibrated on latents of the prior."""
+    calibration: int = 256
+    """Latents that set the ranges of int8."""
+    seed: int = 0
+    """Seed of the calibration and parity latents."""
+    overwrite: bool = False
+    """Replace a bundle that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Stage):
+    """Draw faces with landmarks from a bundle, on any device with a TFLite interpreter.
+
+    Writes face-00000.png ..., landmarks.csv (pixels) and contact.png.
+
+    Example: lmedge sample bundle --count 64 --seed 0 --out faces
+    """
+
+    bundle: Positional[Path]
+    """Bundle folder, or a .tflite file of one."""
+    out: Path
+    """Folder for the faces."""
+    count: int = 64
+    """Number of faces."""
+    seed: int = 0
+    """Seed: the same seed gives the same latents everywhere."""
+    variant: str | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
+    """ai-edge-litert, tflite-runtime, or TensorFlow's own; auto takes the first installed."""
+    threads: int = 0
+    """Threads of the interpreter; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a folder of samples that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolateConfig(Stage):
+    """Draw the way from one face to another as a strip, with landmarks.
+
+    Example: lmedge interpolate bundle --seed 1 --to-seed 2 --steps 16 --out strip.png
+    """
+
+    bundle: Positional[Path]
+    """Bundle folder, or a .tflite file of one."""
+    out: Path
+    """PNG to write."""
+    seed: int = 1
+    """Seed of the first face."""
+    to_seed: int = 2
+    """Seed of the last face."""
+    steps: int = 16
+    """Faces in the strip, both ends included."""
+    landmarks: bool = True
+    """Draw the landmarks."""
+    variant: str | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
+    """As for sample."""
+    overwrite: bool = False
+    """Replace a file that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoConfig(Stage):
+    """Say what a dataset, run, bundle or .tflite file holds.
+
+    Example: lmedge info bundle
+    """
+
+    path: Positional[Path]
+    """Folder or file."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig(Stage):
+    """Say which versions, GPUs and interpreters are here, and what is missing for which verb."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoConfig(Stage):
+    """Run the whole pipeline on drawn faces, from nothing to sampled faces and a report, in minutes.
+
+    Example: lmedge demo --out demo
+    """
+
+    out: Path = Path("demo")
+    """Folder for dataset, run, bundle and samples. A demo that was stopped continues."""
+    count: int = 3000
+    """Faces drawn."""
+    steps: int = 2000
+    """Training steps."""
+    inverted: int = 3000
+    """Faces inverted."""
+    overwrite: bool = False
+    """Start again in a folder that has a demo."""
+
+
+# The verbs in order of use.
+STAGES: dict[str, type[Stage]] = {
+    "toy": ToyConfig,
+    "prepare": PrepareConfig,
+    "train-began": TrainBeganConfig,
+    "invert": InvertConfig,
+    "train-lgen": TrainLgenConfig,
+    "evaluate": EvaluateConfig,
+    "export": ExportConfig,
+    "sample": SampleConfig,
+    "interpolate": InterpolateConfig,
+    "info": InfoConfig,
+    "doctor": DoctorConfig,
+    "demo": DemoConfig,
+}
+
+
+def to_json(config: Stage) -> dict[str, Any]:
+    """The options as JSON values; paths become strings. `dry_run` and `debug` are no part of a result."""
+    options = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    del options["dry_run"], options["debug"]
+    return json.loads(json.dumps(options, default=str))
+
+
+def from_json(kind: type[Stage], options: dict[str, Any]) -> Any:
+    """The inverse of `to_json`. Raises UsageError on an option that this version does not know."""
+    fields = {f.name for f in dataclasses.fields(kind)}
+    unknown = set(options) - fields
+    if unknown:
+        raise UsageError(f"option {sorted(unknown)[0]!r} is unknown to {kind.__name__} of this version.")
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for name, value in options.items():
+        text = str(hints[name])
+        if isinstance(value, list):
+            value = tuple(Path(v) for v in value) if "Path" in text else tuple(value)
+        elif isinstance(value, str) and "Path" in text:
+            value = Path(value)
+        values[name] = value
+    return kind(**values)
+
+
+def require(option: str, value: float, least: float, most: float | None = None) -> None:
+    """Refuses a number out of range. Raises UsageError that names the option and quotes the value."""
+    if not value >= least or (most is not None and value > most):
+        bounds = f"at least {least:g}" if most is None else f"between {least:g} and {most:g}"
+        raise UsageError(f"{option} must be {bounds}, not {value:g}.")
+
+
+def require_size(size: int) -> None:
+    """Refuses a face size that the networks cannot make: they double from 8 pixels. Raises UsageError."""
+    if size not in (16, 32, 64, 128, 256):
+        raise UsageError(f"--size must be 16, 32, 64, 128 or 256, not {size}.")

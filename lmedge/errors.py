@@ -1,0 +1,14 @@
+"""What a user is told when something cannot be done: one sentence, no traceback."""
+
+
+class LmedgeError(Exception):
+    """A run that failed for a reason the user can act on. The message is one sentence that names the
+    file or option, quotes the value and says what to do."""
+
+    exit_code = 1
+
+
+class UsageError(LmedgeError):
+    """A call that cannot be carried out as written: a wrong option, a folder of the wrong kind."""
+
+    exit_code = 2

@@ -1,0 +1,166 @@
+"""Making a dataset out of many jobs: worker processes, shard after shard, so that a kill loses one shard."""
+
+import csv
+import importlib.metadata
+import io
+import multiprocessing
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lmedge import __version__
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, Record, shard_name, write_shard
+from lmedge.landmarks import drawn, grid
+from lmedge.progress import progress
+from lmedge.storage import claim_folder, read_json, write_bytes, write_json
+
+SHARD_JOBS = 512
+PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
+CONTACT_FACES = 64
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What a dataset holds and what was rejected: reason -> photos."""
+
+    path: Path
+    count: int
+    rejected: dict[str, int]
+
+
+# A worker answers with the record, or with (name, reason).
+Answer = Record | tuple[str, str]
+
+
+def assemble(
+    out: Path,
+    jobs: Sequence[Any],
+    work: Callable[[Any], Answer],
+    start_worker: tuple[Callable[..., None], tuple[Any, ...]],
+    about: dict[str, Any],
+    workers: int,
+    overwrite: bool,
+    unit: str,
+) -> Assembled:
+    """Runs `work(job)` for every job in worker processes and stores the answers, in order, as a dataset.
+
+    `about` goes into dataset.json; a half-made dataset in `out` is continued if its `about` is the same and
+    refused otherwise. The bytes do not depend on `workers`, on kills, or on time.
+
+    Raises UsageError for a folder of something else, LmedgeError when no face is left.
+    """
+    parts = out / PARTS
+    if not (parts.is_dir() and not overwrite):
+        claim_folder(out, (DATASET_FILE, PARTS), overwrite)
+        parts.mkdir()
+        write_json(parts / "about.json", about)
+    elif read_json(parts / "about.json", "a half-made dataset") != about:
+        raise UsageError(
+            f"--out {out} is half made with other options or photos; add --overwrite or name another folder."
+        )
+    shards = max(1, -(-len(jobs) // SHARD_JOBS))
+    missing = [i for i in range(shards) if not (parts / f"{i:05}.json").exists()]
+    pending = [job for i in missing for job in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]]
+    done = len(jobs) - len(pending)
+    kept = rejected = 0
+    with (
+        _answers(work, pending, start_worker, workers) as answers,
+        progress(f"{about['made_by']}", len(jobs), unit, done) as advance,
+    ):
+        for i in missing:
+            records, refused = [], []
+            for _ in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]:
+                answer = next(answers)
+                if isinstance(answer, Record):
+                    records.append(answer)
+                else:
+                    refused.append(answer)
+                kept, rejected = kept + isinstance(answer, Record), rejected + isinstance(answer, tuple)
+                advance(1, f"{rejected} rejected" if rejected else "")
+            # The shard first: its note says that it is whole.
+            write_shard(out / shard_name(i, shards), records)
+            write_json(parts / f"{i:05}.json", {"count": len(records), "rejected": refused})
+    return _finish(out, parts, shards, about)
+
+
+def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any]) -> Assembled:
+    notes = [read_json(parts / f"{i:05}.json", "a half-made dataset") for i in range(shards)]
+    rejected = [tuple(entry) for note in notes for entry in note["rejected"]]
+    count = sum(note["count"] for note in notes)
+    reasons = dict(Counter(reason for _, reason in rejected).most_common())
+    table = io.StringIO()
+    csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
+    write_bytes(out / "rejected.csv", table.getvalue().encode())
+    if not count:
+        why = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+        raise LmedgeError(f"none of the {len(rejected)} photos became a face ({why}); see {out}/rejected.csv.")
+    names = [shard_name(i, shards) for i in range(shards)]
+    document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
+    write_json(out / DATASET_FILE, document)
+    dataset = FaceDataset(out)
+    write_bytes(out / "contact.png", contact_sheet(dataset))
+    for part in sorted(parts.iterdir()):
+        part.unlink()
+    parts.rmdir()
+    return Assembled(out, count, reasons)
+
+
+def contact_sheet(dataset: FaceDataset) -> bytes:
+    """A PNG of faces spread over the dataset, with their landmarks."""
+    where = np.unique(np.linspace(0, len(dataset) - 1, CONTACT_FACES).round().astype(int))
+    faces = dataset.read(where)
+    scale = max(1, 128 // dataset.size)
+    pictures = [
+        drawn(image, points, dataset.scheme, scale)
+        for image, points in zip(faces["image"], faces["landmarks"], strict=True)
+    ]
+    buffer = io.BytesIO()
+    Image.fromarray(grid(pictures, 8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Installed versions of lmedge and these packages, for dataset.json and config.json."""
+    return {"lmedge": __version__, **{name: importlib.metadata.version(name) for name in packages}}
+
+
+@contextmanager
+def _answers(
+    work: Callable[[Any], Answer],
+    jobs: Sequence[Any],
+    start_worker: tuple[Callable[..., None], tuple[Any, ...]],
+    workers: int,
+) -> Iterator[Iterator[Answer]]:
+    if not jobs:
+        yield iter(())
+        return
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    start, args = start_worker
+    # spawn: TensorFlow's and MediaPipe's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, args))
+    try:
+        yield pool.map(work, jobs, chunksize=8)
+    except BrokenProcessPool:
+        raise LmedgeError("a worker process died (out of memory?); run the same command again.") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start(start: Callable[..., None], args: tuple[Any, ...]) -> None:
+    """In each worker: end with the parent, however that ends, then set up."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+    start(*args)

@@ -1,0 +1,119 @@
+"""From a photo to a stored face: where the square is, and the landmarks in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.config import PrepareConfig
+from lmedge.errors import LmedgeError
+from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.detect import HaarDetector
+from lmedge.faces.photo import (
+    Affine, Image8, Photo, Rejected, cut, inverse, moved, read_photo, square_to_face,
+)  # fmt: skip
+from lmedge.faces.sources import Source
+from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, read_pts, scheme_named
+
+# Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
+# fill the frame, and is more exact with more pixels.
+WINDOW = 1.4
+WINDOW_PIXELS = 224
+# `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
+ALIGNED = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.78]])
+# Share of the points that may lie outside the face before it counts as cut off.
+OUTSIDE = 0.1
+
+
+@dataclass(frozen=True)
+class Face:
+    """A stored face: `pixels` `[size, size, 3]` RGB, `landmarks` `[K, 2]` in its pixels."""
+
+    pixels: Image8
+    landmarks: NDArray[np.float32]
+
+
+class FaceCutter:
+    """Turns photos into faces as the options say; one a process, as it holds the detectors."""
+
+    def __init__(self, config: PrepareConfig):
+        self.config = config
+        self.scheme = scheme_named(config.scheme)
+        self._haar = HaarDetector() if config.crop == "haar" else None
+        self._mesh = FaceMesh() if config.annotator == "mediapipe" else None
+
+    def face(self, source: Source) -> Face:
+        """The face of one photo. Raises Rejected with the reason."""
+        photo = read_photo(source.path)
+        if min(photo.pixels.shape[:2]) < 8:
+            raise Rejected("smaller than 8 pixels")
+        size = self.config.size
+        placed = None if self._mesh else self._placed(source, photo)
+        to_face = self._square(photo, placed)
+        if placed is None:
+            placed = self._annotated(photo, to_face)
+        landmarks = moved(placed, to_face)
+        inside = ((landmarks >= -0.5) & (landmarks <= size - 0.5)).all(axis=1)
+        if (~inside).mean() > OUTSIDE:
+            raise Rejected("landmarks outside the crop")
+        return Face(cut(photo.pixels, to_face, size), landmarks)
+
+    def _placed(self, source: Source, photo: Photo) -> NDArray[np.float32]:
+        """Hand-placed landmarks in pixels of the photo as decoded."""
+        if not source.pts.is_file():
+            raise Rejected("no .pts file")
+        try:
+            points = read_pts(source.pts)
+        except LmedgeError:
+            raise Rejected("unreadable .pts file") from None
+        of_count = {scheme.count: scheme for scheme in SCHEMES.values()}
+        if len(points) not in of_count:
+            raise Rejected(f".pts of {len(points)} points")
+        given = of_count[len(points)]
+        if not set(self.scheme.of_68) <= set(given.of_68):
+            raise Rejected(f".pts of {len(points)} points")
+        points = ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
+        return convert_scheme(points, given, self.scheme)
+
+    def _square(self, photo: Photo, placed: NDArray[np.float32] | None) -> Affine:
+        size, config = self.config.size, self.config
+        height, width = photo.pixels.shape[:2]
+        side = min(width, height)
+        whole = square_to_face((width - side) / 2, (height - side) / 2, side, size)
+        if config.crop == "none":
+            return whole
+        if self._haar is not None:
+            box = self._haar.largest(photo.pixels)
+            border = config.margin * box.side
+            return square_to_face(box.x - border, box.y - border, box.side + 2 * border, size)
+        if placed is None:
+            placed = self._annotated(photo, whole)
+        return alignment(placed, self.scheme, size)
+
+    def _annotated(self, photo: Photo, to_face: Affine) -> NDArray[np.float32]:
+        """Face Mesh landmarks in photo pixels, looked for around the square that `to_face` maps."""
+        assert self._mesh is not None
+        zoom = WINDOW_PIXELS / (WINDOW * self.config.size)
+        # face pixels -> window pixels, centre to centre
+        middle, window_middle = (self.config.size - 1) / 2, (WINDOW_PIXELS - 1) / 2
+        to_window = to_face * zoom
+        to_window[:, 2] += window_middle - zoom * middle
+        window = cut(photo.pixels, to_window, WINDOW_PIXELS)
+        points = self._mesh.landmarks(window, self.scheme)
+        if points is None:
+            raise Rejected("no landmarks found")
+        return moved(points, inverse(to_window))
+
+
+def alignment(points: NDArray[np.float32], scheme: Scheme, size: int) -> Affine:
+    """The similarity transform (rotation, scale, shift; least squares, Umeyama 1991) that brings the centres
+    of the eyes and the mouth of `points` `[K, 2]` to their fixed places in a face of `size` pixels."""
+    parts = (range(36, 42), range(42, 48), (48, 54))
+    centres = np.array([points[[scheme.index(i) for i in part]].mean(axis=0) for part in parts])
+    target = ALIGNED * size - 0.5
+    source, goal = centres - centres.mean(axis=0), target - target.mean(axis=0)
+    # In complex numbers a similarity without reflection is one multiplication.
+    a, b = source @ [1, 1j], goal @ [1, 1j]
+    turn = (np.conj(a) @ b) / max(float((np.abs(a) ** 2).sum()), 1e-9)
+    linear = np.array([[turn.real, -turn.imag], [turn.imag, turn.real]])
+    return np.column_stack([linear, target.mean(axis=0) - linear @ centres.mean(axis=0)])

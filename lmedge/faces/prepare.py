@@ -1,0 +1,55 @@
+"""The `prepare` stage: photos -> face dataset."""
+
+from lmedge.config import PrepareConfig, require, require_size, to_json
+from lmedge.errors import UsageError
+from lmedge.faces.assembly import Assembled, Answer, assemble, versions
+from lmedge.faces.crop import FaceCutter
+from lmedge.faces.photo import Rejected
+from lmedge.faces.records import Record, encode_png
+from lmedge.faces.sources import Source, find_photos, fingerprint
+
+_cutter: FaceCutter  # one a worker process
+
+
+def prepare(config: PrepareConfig) -> Assembled:
+    """Crops and annotates photos; see PrepareConfig.
+
+    Raises UsageError for a wrong option, LmedgeError when no photo yields a face.
+    """
+    require_size(config.size)
+    require("--margin", config.margin, 0, 1)
+    require("--workers", config.workers, 0)
+    sources = find_photos(config.photos, config.groups)
+    if config.annotator == "pts" and not any(source.pts.is_file() for source in sources):
+        raise UsageError("--annotator pts: there is no .pts file beside any of the photos.")
+    options = to_json(config)
+    about = {
+        "made_by": "prepare",
+        "size": config.size,
+        "scheme": config.scheme,
+        "crop": {name: options[name] for name in ("crop", "margin")},
+        "annotator": config.annotator,
+        "licence": config.licence,
+        "photos": len(sources),
+        "groups": len({source.group for source in sources}),
+        "photos_sha256": fingerprint(sources),
+        "versions": versions("mediapipe", "opencv-contrib-python", "pillow", "numpy"),
+    }
+    worker = (_start, (config,))
+    return assemble(config.out, sources, _work, worker, about, config.workers, config.overwrite, "photos")
+
+
+def _start(config: PrepareConfig) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    global _cutter
+    _cutter = FaceCutter(config)
+
+
+def _work(source: Source) -> Answer:
+    try:
+        face = _cutter.face(source)
+    except Rejected as reason:
+        return source.name, str(reason)
+    return Record(encode_png(face.pixels), face.landmarks, source.name, source.group)

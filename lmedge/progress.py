@@ -1,0 +1,72 @@
+"""Progress with a rate and the time left, on a terminal and in a log file."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+# Messages and progress go to stderr, so that what a verb prints on stdout can be piped.
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+LOG_SECONDS = 20.0  # between lines when stderr is not a terminal
+
+
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str):
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        rate = task.finished_speed or task.speed
+        return Text(f"{rate:.1f} {self.unit}/s" if rate else f"- {self.unit}/s")
+
+
+def clock(seconds: float) -> str:
+    """75 -> `1:15`, 3700 -> `1:01:40`."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
+@contextmanager
+def progress(label: str, total: int, unit: str, done: int = 0) -> Iterator[Callable[..., None]]:
+    """Shows how far a long job has come; yields `advance(count=1, note="")`.
+
+    `done` of `total` were there before this call (a continued run) and do not count into the rate.
+    On a terminal it is a bar; elsewhere a line every 20 s.
+    """
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            _Rate(unit),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(label, total=total, completed=done, note="")
+            yield lambda count=1, note="": bar.update(task, advance=count, note=note)
+        return
+
+    start = shown = time.monotonic()
+    here = 0
+
+    def line(note: str) -> None:
+        rate = here / max(time.monotonic() - start, 1e-9)
+        left = clock((total - done - here) / rate) if rate else "?"
+        print(f"{label}: {done + here}/{total}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip(),
+              file=sys.stderr, flush=True)  # fmt: skip
+
+    def advance(count: int = 1, note: str = "") -> None:
+        nonlocal here, shown
+        here += count
+        if time.monotonic() - shown >= LOG_SECONDS:
+            shown = time.monotonic()
+            line(note)
+
+    yield advance
+    line("")

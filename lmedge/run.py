@@ -1,0 +1,155 @@
+"""The folder that one experiment owns: its options, checkpoints, networks, latents and report."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lmedge import __version__
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.storage import read_json, replacing, write_json
+
+SCHEMA = 1
+VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "latents": "invert"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Paths of a run and what is read from them. `Run.create` makes one, `Run.open` wants one."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path) -> "Run":
+        """The run in `path`, made if the folder is absent or empty. Raises UsageError for other folders."""
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"--run {path} is a file; name a folder.")
+        run = cls(path)
+        if not run.config_file.exists():
+            if path.is_dir() and any(path.iterdir()):
+                raise UsageError(f"--run {path} holds other things and no config.json; name another folder.")
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(run.config_file, {"schema": SCHEMA, "versions": {"lmedge": __version__}, "stages": {}})
+        return cls.open(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """The run in `path`. Raises UsageError where it is none, LmedgeError for another version's."""
+        run = cls(path)
+        if not run.config_file.is_file():
+            raise UsageError(f"{path} is not a run (no config.json); `lmedge train-began` makes one.")
+        schema = run.config().get("schema")
+        if schema != SCHEMA:
+            raise LmedgeError(f"{run.config_file} has schema {schema!r}, this version reads {SCHEMA}.")
+        return run
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def log_file(self) -> Path:
+        return self.path / "log.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def generator_file(self) -> Path:
+        return self.path / "generator.keras"
+
+    @property
+    def lgen_file(self) -> Path:
+        return self.path / "lgen.keras"
+
+    @property
+    def lgen_metrics_file(self) -> Path:
+        return self.path / "lgen.json"
+
+    @property
+    def latents(self) -> Path:
+        return self.path / "latents"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report"
+
+    def config(self) -> dict[str, Any]:
+        """What config.json holds."""
+        return read_json(self.config_file, "a run made by `lmedge train-began`")
+
+    def stage(self, verb: str) -> dict[str, Any]:
+        """The options with which `verb` was last run here, or {}."""
+        return self.config().get("stages", {}).get(verb, {})
+
+    def record(self, verb: str, options: dict[str, Any], **about: Any) -> None:
+        """Notes the resolved options of a stage, and facts such as versions, in config.json."""
+        config = self.config()
+        config.setdefault("stages", {})[verb] = options
+        for name, value in about.items():
+            config[name] = {**config.get(name, {}), **value} if isinstance(value, dict) else value
+        write_json(self.config_file, config)
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl; a line cut short by a kill is left out."""
+        if not self.log_file.exists():
+            return []
+        lines = []
+        for line in self.log_file.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return lines
+
+    def generator(self) -> Any:
+        """The averaged generator, float32. Raises LmedgeError without one."""
+        return self._network(self.generator_file)
+
+    def lgen(self) -> Any:
+        """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one."""
+        return self._network(self.lgen_file)
+
+    def _network(self, path: Path) -> Any:
+        import keras
+
+        if not path.exists():
+            verb = VERB_OF[path.name]
+            raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
+        try:
+            return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises whatever its parts raise on a damaged file
+            reason = str(error).splitlines()[0][:200]
+            raise LmedgeError(f"{path} cannot be read ({reason}); train it again.") from error
+
+
+def save_network(network: Any, path: Path) -> None:
+    """Saves a Keras model in one step."""
+    with replacing(path) as beside:
+        # Keras insists on the suffix.
+        whole = beside.with_suffix(".keras")
+        try:
+            network.save(whole)
+            whole.rename(beside)
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def weights_hash(network: Any) -> str:
+    """SHA-256 of a network's weights: do these latents belong to this generator?"""
+    digest = hashlib.sha256()
+    for weight in network.get_weights():
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
