@@ -5,13 +5,16 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from lmedge.errors import UsageError
 
 SchemeName = Literal["ibug68", "ibug49"]
+RunFolder = Annotated[Path, arg(metavar="RUN")]
+DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
+BundlePath = Annotated[Path, arg(metavar="BUNDLE")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -59,7 +62,7 @@ class PrepareConfig(Stage):
     Example: lmedge prepare photos/ --out faces --size 64 --licence "CC BY 4.0"
     """
 
-    photos: Positional[tuple[Path, ...]]
+    photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTOS...")]]
     """Photos, or folders of photos (searched at any depth)."""
     out: Path
     """Folder for the dataset."""
@@ -112,9 +115,9 @@ class TrainBeganConfig(Stage):
     Example: lmedge train-began faces --run runs/first --preset cpu64 --steps 20000
     """
 
-    dataset: Positional[Path]
+    dataset: Positional[DatasetFolder]
     """Dataset made by `prepare` or `toy`."""
-    run: Path
+    run: RunFolder
     """Folder of the run."""
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
     """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
@@ -166,9 +169,9 @@ class InvertConfig(Stage):
     Example: lmedge invert runs/first faces
     """
 
-    run: Positional[Path]
+    run: Positional[RunFolder]
     """Run with a trained generator."""
-    dataset: Positional[Path]
+    dataset: Positional[DatasetFolder]
     """Dataset whose faces are inverted."""
     count: int | None = None
     """Invert only this many faces, spread over the dataset. Default: all."""
@@ -197,7 +200,7 @@ class TrainLgenConfig(Stage):
     Example: lmedge train-lgen runs/first
     """
 
-    run: Positional[Path]
+    run: Positional[RunFolder]
     """Run with inverted faces."""
     hidden: tuple[int, ...] = (128, 128)
     """Units of the hidden layers (ELU)."""
@@ -225,7 +228,7 @@ class EvaluateConfig(Stage):
     Example: lmedge evaluate runs/first
     """
 
-    run: Positional[Path]
+    run: Positional[RunFolder]
     """Run with a generator and, for most of the figures, latents and an L-Gen."""
     samples: int = 1000
     """Fresh latents for the self-consistency error."""
@@ -242,7 +245,7 @@ class ExportConfig(Stage):
     Example: lmedge export runs/first --out bundle --variants fp32 int8
     """
 
-    run: Positional[Path]
+    run: Positional[RunFolder]
     """Run with a generator and an L-Gen."""
     out: Path
     """Folder for the bundle."""
@@ -265,7 +268,7 @@ class SampleConfig(Stage):
     Example: lmedge sample bundle --count 64 --seed 0 --out faces
     """
 
-    bundle: Positional[Path]
+    bundle: Positional[BundlePath]
     """Bundle folder, or a .tflite file of one."""
     out: Path
     """Folder for the faces."""
@@ -290,7 +293,7 @@ class InterpolateConfig(Stage):
     Example: lmedge interpolate bundle --seed 1 --to-seed 2 --steps 16 --out strip.png
     """
 
-    bundle: Positional[Path]
+    bundle: Positional[BundlePath]
     """Bundle folder, or a .tflite file of one."""
     out: Path
     """PNG to write."""

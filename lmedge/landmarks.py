@@ -149,11 +149,18 @@ def nme(predicted: Array, true: Array, scheme: Scheme) -> Array:
     return (distance / np.maximum(inter_ocular, 1e-6)).astype(np.float32)
 
 
+def enlarged(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
+    """The face `[H, W, 3]` as `[H*scale, W*scale, 3]`."""
+    height, width = image.shape[:2]
+    size = (width * scale, height * scale)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+
+
 def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 4) -> NDArray[np.uint8]:
     """The face `[H, W, 3]` enlarged `scale` times with its landmarks `[K, 2]` (pixels) and the curves
     through them drawn on it: `[H*scale, W*scale, 3]`, RGB."""
-    height, width = image.shape[:2]
-    picture = Image.fromarray(image).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
+    width = image.shape[1]
+    picture = Image.fromarray(enlarged(image, scale))
     draw = ImageDraw.Draw(picture)
     where = (points + 0.5) * scale - 0.5
     for curve in scheme.curves:

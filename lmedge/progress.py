@@ -53,7 +53,7 @@ def progress(label: str, total: int, unit: str, done: int = 0) -> Iterator[Calla
         return
 
     start = shown = time.monotonic()
-    here = 0
+    here, last = 0, ""
 
     def line(note: str) -> None:
         rate = here / max(time.monotonic() - start, 1e-9)
@@ -62,11 +62,11 @@ def progress(label: str, total: int, unit: str, done: int = 0) -> Iterator[Calla
               file=sys.stderr, flush=True)  # fmt: skip
 
     def advance(count: int = 1, note: str = "") -> None:
-        nonlocal here, shown
-        here += count
+        nonlocal here, shown, last
+        here, last = here + count, note
         if time.monotonic() - shown >= LOG_SECONDS:
             shown = time.monotonic()
             line(note)
 
     yield advance
-    line("")
+    line(last)

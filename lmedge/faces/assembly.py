@@ -1,16 +1,9 @@
 """Making a dataset out of many jobs: worker processes, shard after shard, so that a kill loses one shard."""
 
 import csv
-import importlib.metadata
 import io
-import multiprocessing
-import os
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +11,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, Record, shard_name, write_shard
+from lmedge.faces.record import Answer, Record
+from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
+from lmedge.faces.workers import answers_of
 from lmedge.landmarks import drawn, grid
 from lmedge.progress import progress
 from lmedge.storage import claim_folder, read_json, write_bytes, write_json
@@ -37,10 +31,6 @@ class Assembled:
     path: Path
     count: int
     rejected: dict[str, int]
-
-
-# A worker answers with the record, or with (name, reason).
-Answer = Record | tuple[str, str]
 
 
 def assemble(
@@ -75,7 +65,7 @@ def assemble(
     done = len(jobs) - len(pending)
     kept = rejected = 0
     with (
-        _answers(work, pending, start_worker, workers) as answers,
+        answers_of(work, pending, start_worker, workers) as answers,
         progress(f"{about['made_by']}", len(jobs), unit, done) as advance,
     ):
         for i in missing:
@@ -128,39 +118,3 @@ def contact_sheet(dataset: FaceDataset) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(grid(pictures, 8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def versions(*packages: str) -> dict[str, str]:
-    """Installed versions of lmedge and these packages, for dataset.json and config.json."""
-    return {"lmedge": __version__, **{name: importlib.metadata.version(name) for name in packages}}
-
-
-@contextmanager
-def _answers(
-    work: Callable[[Any], Answer],
-    jobs: Sequence[Any],
-    start_worker: tuple[Callable[..., None], tuple[Any, ...]],
-    workers: int,
-) -> Iterator[Iterator[Answer]]:
-    if not jobs:
-        yield iter(())
-        return
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
-    start, args = start_worker
-    # spawn: TensorFlow's and MediaPipe's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, args))
-    try:
-        yield pool.map(work, jobs, chunksize=8)
-    except BrokenProcessPool:
-        raise LmedgeError("a worker process died (out of memory?); run the same command again.") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _start(start: Callable[..., None], args: tuple[Any, ...]) -> None:
-    """In each worker: end with the parent, however that ends, then set up."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
-    start(*args)

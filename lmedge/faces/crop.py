@@ -10,15 +10,18 @@ from lmedge.errors import LmedgeError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.detect import HaarDetector
 from lmedge.faces.photo import (
-    Affine, Image8, Photo, Rejected, cut, inverse, moved, read_photo, square_to_face,
+    Affine,
+    Image8,
+    Photo,
+    Rejected,
+    cut,
+    moved,
+    read_photo,
+    square_to_face,
 )  # fmt: skip
 from lmedge.faces.sources import Source
 from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, read_pts, scheme_named
 
-# Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
-# fill the frame, and is more exact with more pixels.
-WINDOW = 1.4
-WINDOW_PIXELS = 224
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.78]])
 # Share of the points that may lie outside the face before it counts as cut off.
@@ -91,18 +94,12 @@ class FaceCutter:
         return alignment(placed, self.scheme, size)
 
     def _annotated(self, photo: Photo, to_face: Affine) -> NDArray[np.float32]:
-        """Face Mesh landmarks in photo pixels, looked for around the square that `to_face` maps."""
+        """Face Mesh landmarks in photo pixels."""
         assert self._mesh is not None
-        zoom = WINDOW_PIXELS / (WINDOW * self.config.size)
-        # face pixels -> window pixels, centre to centre
-        middle, window_middle = (self.config.size - 1) / 2, (WINDOW_PIXELS - 1) / 2
-        to_window = to_face * zoom
-        to_window[:, 2] += window_middle - zoom * middle
-        window = cut(photo.pixels, to_window, WINDOW_PIXELS)
-        points = self._mesh.landmarks(window, self.scheme)
+        points = self._mesh.around(photo.pixels, to_face, self.config.size, self.scheme)
         if points is None:
             raise Rejected("no landmarks found")
-        return moved(points, inverse(to_window))
+        return points
 
 
 def alignment(points: NDArray[np.float32], scheme: Scheme, size: int) -> Affine:

@@ -31,7 +31,7 @@ class HaarDetector:
 
     def __init__(self) -> None:
         self._cascades = {
-            name: cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_{name}.xml")
+            name: cv2.CascadeClassifier(f"{cv2.data.haarcascades}haarcascade_{name}.xml")  # type: ignore[attr-defined]
             for name in {name for name, _ in PASSES}
         }
 

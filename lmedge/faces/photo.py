@@ -104,6 +104,4 @@ def cut(pixels: Image8, affine: Affine, size: int) -> Image8:
         linear = affine[:, :2] / ratio
         offset = affine[:, 2] + affine[:, :2] @ (0.5 / ratio - 0.5)
         affine = np.column_stack([linear, offset])
-    return cv2.warpAffine(
-        pixels, affine, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
-    )
+    return cv2.warpAffine(pixels, affine, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)

@@ -1,21 +1,29 @@
 """The `prepare` stage: photos -> face dataset."""
 
+from typing import TYPE_CHECKING
+
 from lmedge.config import PrepareConfig, require, require_size, to_json
 from lmedge.errors import UsageError
-from lmedge.faces.assembly import Assembled, Answer, assemble, versions
 from lmedge.faces.crop import FaceCutter
 from lmedge.faces.photo import Rejected
-from lmedge.faces.records import Record, encode_png
+from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.sources import Source, find_photos, fingerprint
+from lmedge.versions import versions
+
+if TYPE_CHECKING:
+    from lmedge.faces.assembly import Assembled
 
 _cutter: FaceCutter  # one a worker process
 
 
-def prepare(config: PrepareConfig) -> Assembled:
+def prepare(config: PrepareConfig) -> "Assembled":
     """Crops and annotates photos; see PrepareConfig.
 
     Raises UsageError for a wrong option, LmedgeError when no photo yields a face.
     """
+    # Here, as the worker processes that import this file need no TensorFlow.
+    from lmedge.faces.assembly import assemble
+
     require_size(config.size)
     require("--margin", config.margin, 0, 1)
     require("--workers", config.workers, 0)

@@ -2,42 +2,23 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
 from lmedge.faces.photo import Image8
+from lmedge.faces.record import Record
 from lmedge.landmarks import Scheme, scheme_named
 from lmedge.storage import read_json, replacing
 
 SCHEMA = 1
 DATASET_FILE = "dataset.json"
 LARGEST_RECORD = 1 << 22  # bytes; a 256 px PNG and its landmarks stay far below
-
-
-@dataclass(frozen=True)
-class Record:
-    """One face as it is stored: `png` bytes, `landmarks` `[K, 2]` pixels, where it came from."""
-
-    png: bytes
-    landmarks: NDArray[np.float32]
-    source: str
-    group: str
-
-
-def encode_png(pixels: Image8) -> bytes:
-    """RGB `[H, W, 3]` as PNG. Light compression: PNG of photographs barely shrinks with more."""
-    done, data = cv2.imencode(".png", pixels[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
-    if not done:
-        raise LmedgeError(f"a face of shape {pixels.shape} could not be encoded as PNG.")
-    return data.tobytes()
 
 
 def shard_name(index: int, count: int) -> str:
@@ -52,9 +33,7 @@ def write_shard(path: Path, records: Iterable[Record]) -> int:
         for record in records:
             features = {
                 "image/encoded": _bytes(record.png),
-                "landmarks": tf.train.Feature(
-                    float_list=tf.train.FloatList(value=record.landmarks.ravel().tolist())
-                ),
+                "landmarks": tf.train.Feature(float_list=tf.train.FloatList(value=record.landmarks.ravel().tolist())),
                 "source": _bytes(record.source.encode()),
                 "group": _bytes(record.group.encode()),
             }
@@ -142,7 +121,9 @@ class FaceDataset:
         }
         fields = tf.io.parse_example(serialized, spec)
         images = tf.map_fn(
-            lambda png: tf.io.decode_png(png, channels=3), fields["image/encoded"], fn_output_signature=tf.uint8
+            lambda png: tf.io.decode_png(png, channels=3),
+            fields["image/encoded"],
+            fn_output_signature=tf.uint8,
         )
         images = tf.ensure_shape(images, [None, self.size, self.size, 3])
         landmarks = tf.reshape(fields["landmarks"], [-1, self.scheme.count, 2])

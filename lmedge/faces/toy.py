@@ -6,17 +6,20 @@ viewer), shaped by random parameters, turned, projected, and drawn with OpenCV t
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.config import ToyConfig, require, require_size
-from lmedge.faces.assembly import Answer, Assembled, assemble, versions
 from lmedge.faces.photo import Image8
-from lmedge.faces.records import Record, encode_png
+from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.landmarks import IBUG68, convert_scheme, scheme_named
+from lmedge.versions import versions
+
+if TYPE_CHECKING:
+    from lmedge.faces.assembly import Assembled
 
 Points = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -271,7 +274,8 @@ def _draw_behind(canvas: _Canvas, skull: Points) -> None:
     shoulders = np.array([[-2.2, 2.4], [-1.5, 1.55], [-0.5, 1.4], [0, 1.5], [0.5, 1.4], [1.5, 1.55], [2.2, 2.4]])
     # The body does not turn with the head.
     body = shoulders * (look.scale * canvas.size) + canvas.centre
-    canvas.fill(np.concatenate([_curve(body), body[[-1]] + (0, 99), body[[0]] + (0, 99)]), look.cloth)
+    below = body[[-1, 0]] + np.array([0, canvas.size])
+    canvas.fill(np.concatenate([_curve(body), below]), look.cloth)
     for side in (-1, 1):
         ear = canvas.project(np.array([[side * 1.02, -0.08, -0.25]]))[0]
         canvas.dot(ear, 0.19, _times(look.skin, 0.88))
@@ -298,7 +302,13 @@ def _draw_beard(canvas: _Canvas, head: Points) -> None:
     jaw = head[2:15]
     middle = np.array([0, 0.42, 0.55])
     inner = jaw[::-1] * 0.62 + middle * 0.38
-    inner[4:9] = [[0.36, 0.42, 0.5], [0.2, 0.40, 0.55], [0, 0.44, 0.58], [-0.2, 0.40, 0.55], [-0.36, 0.42, 0.5]]
+    inner[4:9] = [
+        [0.36, 0.42, 0.5],
+        [0.2, 0.40, 0.55],
+        [0, 0.44, 0.58],
+        [-0.2, 0.40, 0.55],
+        [-0.36, 0.42, 0.5],
+    ]
     colour = _mixed(canvas.look.skin, _times(canvas.look.hair, 0.8), canvas.look.beard)
     canvas.fill(canvas.project(np.concatenate([jaw, inner])), colour)
 
@@ -347,12 +357,16 @@ def _draw_hair(canvas: _Canvas, head: Points, skull: Points) -> None:
     look = canvas.look
     if not look.hair_style:
         return
-    outer = np.concatenate([head[[16]], skull * (1.06, 1.06, 1.0) + (0, 0, 0.02), head[[0]]])
-    low = -0.62 if look.hair_style in (3, 4) else -0.92
-    x = np.linspace(-0.9, 0.9, 7)
-    parting = 0.10 * np.sin(3 * x + 0.8)
-    line = np.column_stack([x, low - 0.16 * (1 - x**2) * (low < -0.8) + parting * 0.6, 0.35 - 0.25 * x**2])
-    canvas.fill(canvas.project(np.concatenate([outer, line])), look.hair)
+    # From the left ear (right in the picture) over the top to the right one, and back along the hair line.
+    ears = np.array([[1.04, -0.2, -0.15], [-1.04, -0.2, -0.15]])
+    outer = np.concatenate([ears[:1], skull * (1.06, 1.07, 1.0), ears[1:]])
+    fringe = look.hair_style in (3, 4)
+    x = np.linspace(-0.96, 0.96, 11)
+    top = -0.72 if fringe else -1.02
+    wave = 0.05 * np.sin(3 * x + 0.8)
+    y = top + wave + (-0.42 - top) * np.abs(x) ** (6 if fringe else 3)
+    line = np.column_stack([x, y, 0.30 - 0.35 * x**2])
+    canvas.fill(_curve(canvas.project(np.concatenate([outer, line])), closed=True), look.hair)
 
 
 def _draw_glasses(canvas: _Canvas, head: Points) -> None:
@@ -360,16 +374,19 @@ def _draw_glasses(canvas: _Canvas, head: Points) -> None:
     angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
     circle = np.column_stack([0.29 * np.cos(angle), 0.24 * np.sin(angle), np.zeros(16)])
     for first, side in ((36, -1), (42, 1)):
-        centre = head[first : first + 6].mean(axis=0) + (0, 0.01, 0.12)
+        centre = head[first : first + 6].mean(axis=0) + np.array([0, 0.01, 0.12])
         canvas.line(canvas.project(circle + centre), frame, 0.05, closed=True)
-        temple = np.array([centre + (side * 0.29, 0, 0), [side * 1.0, -0.22, -0.15]])
+        temple = np.array([[centre[0] + side * 0.29, centre[1], centre[2]], [side, -0.22, -0.15]])
         canvas.line(canvas.project(temple), frame, 0.05)
     bridge = canvas.project(np.array([[-0.12, -0.22, 0.6], [0.12, -0.22, 0.6]]))
     canvas.line(bridge, frame, 0.05)
 
 
-def toy(config: ToyConfig) -> Assembled:
+def toy(config: ToyConfig) -> "Assembled":
     """Draws a dataset; see ToyConfig. Raises UsageError for a wrong option or a folder that is taken."""
+    # Here, as the worker processes that import this file need no TensorFlow.
+    from lmedge.faces.assembly import assemble
+
     require_size(config.size)
     require("--count", config.count, 1, 10_000_000)
     require("--seed", config.seed, 0)

@@ -90,9 +90,7 @@ class Began(keras.Model):
         g_gradients = g_tape.gradient(fake, _values(g_weights), output_gradients=fake_gradients.pop())
 
         k = tf.convert_to_tensor(self.k.value)
-        d_gradients = [
-            real - k * fake for real, fake in zip(real_gradients, fake_gradients, strict=True)
-        ]
+        d_gradients = [real - k * fake for real, fake in zip(real_gradients, fake_gradients, strict=True)]
         self.d_optimizer.apply(d_gradients, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)
 

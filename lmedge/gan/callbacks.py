@@ -10,24 +10,18 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.config import TrainBeganConfig
 from lmedge.errors import LmedgeError
 from lmedge.gan import checkpoint
-from lmedge.gan.networks import build_generator
+from lmedge.gan.networks import build_generator, to_uint8
 from lmedge.landmarks import grid
 from lmedge.run import Run, save_network
 from lmedge.storage import replacing, write_bytes
 
 SMOOTHING = 0.99  # of the convergence measure, a step
 BETTER = 0.998  # the smoothed measure must fall below this share of the best to count as better
-
-
-def to_uint8(images: Any) -> NDArray[np.uint8]:
-    """-1..1 -> 0..255, rounded."""
-    return np.clip(np.asarray(images) * 127.5 + 128.0, 0, 255).astype(np.uint8)
 
 
 class Plateau(keras.callbacks.Callback):

@@ -45,7 +45,7 @@ def save(folder: Path, model: Began, state: dict[str, Any], keep: int) -> Path:
     arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     note = json.dumps({"schema": SCHEMA, **state}).encode()
     with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays, note=np.frombuffer(note, np.uint8))
+        np.savez(file, **arrays, note=np.frombuffer(note, np.uint8))
         file.flush()
         os.fsync(file.fileno())
     for old in checkpoints(folder)[:-keep]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from lmedge.config import Precision
+
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", " bf16")
 
 
@@ -15,11 +17,11 @@ def strategy() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
-def resolve_precision(asked: str, width: int) -> str:
+def resolve_precision(asked: Precision, width: int) -> Precision:
     """The Keras dtype policy for `auto`: bfloat16 where it is faster.
 
     On a CPU that is where it has bfloat16 instructions and n >= 32: below, converting costs more than the
-    narrower products save (measured by `scripts/bench_step`). float16 is not offered: the gradient of a mean
+    narrower products save. float16 is not offered: the gradient of a mean
     over 200,000 values is below its range.
     """
     if asked != "auto":

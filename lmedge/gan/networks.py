@@ -3,6 +3,8 @@
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 BASE = 8  # pixels of the smallest resolution
 
@@ -28,9 +30,7 @@ def build_decoder(size: int, width: int, latent: int, dtype: str, name: str, ker
         if stage:
             x = layers.UpSampling2D(interpolation="nearest", dtype=dtype, name=f"up_{side}")(x)
         for i in (1, 2):
-            x = layers.Conv2D(
-                width, 3, padding="same", activation="elu", dtype=dtype, name=f"conv_{side}_{i}"
-            )(x)
+            x = layers.Conv2D(width, 3, padding="same", activation="elu", dtype=dtype, name=f"conv_{side}_{i}")(x)
     image = layers.Conv2D(3, 3, padding="same", dtype=dtype, name="rgb")(x)
     image = layers.Activation("linear", dtype="float32", name="image")(image)
     return keras.Model(z, image, name=name)
@@ -50,9 +50,7 @@ def build_discriminator(size: int, width: int, latent: int, dtype: str = "float3
     layers = keras.layers
 
     def conv(x: Any, filters: int, name: str, strides: int = 1) -> Any:
-        return layers.Conv2D(
-            filters, 3, strides, padding="same", activation="elu", dtype=dtype, name=name
-        )(x)
+        return layers.Conv2D(filters, 3, strides, padding="same", activation="elu", dtype=dtype, name=name)(x)
 
     image = keras.Input((size, size, 3), name="image")
     x = conv(image, width, "enc_rgb")
@@ -67,3 +65,8 @@ def build_discriminator(size: int, width: int, latent: int, dtype: str = "float3
     code = layers.Dense(latent, dtype=dtype, name="enc_code")(x)
     decoder = build_decoder(size, width, latent, dtype, "decoder")
     return keras.Model(image, decoder(code), name="discriminator")
+
+
+def to_uint8(images: Any) -> NDArray[np.uint8]:
+    """-1..1 -> 0..255, rounded."""
+    return np.clip(np.asarray(images) * 127.5 + 128.0, 0, 255).astype(np.uint8)

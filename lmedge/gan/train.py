@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from lmedge.config import PRESETS, TrainBeganConfig, require, to_json
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.assembly import versions
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint
 from lmedge.gan.began import Began
@@ -19,6 +18,7 @@ from lmedge.gan.callbacks import Checkpoints, Counter, Journal, Pictures, Platea
 from lmedge.gan.devices import resolve_precision, strategy
 from lmedge.progress import console, progress
 from lmedge.run import Run
+from lmedge.versions import versions
 
 # Options that may differ between the sittings of one run; every other one makes another experiment.
 MAY_CHANGE = frozenset(("steps", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every",
@@ -129,8 +129,9 @@ def train_began(config: TrainBeganConfig) -> Trained:
         pictures = Pictures(run, config.sample_every, config.latent)
         callbacks: list[keras.callbacks.Callback] = [counter, plateau, journal, pictures, saver]
         try:
-            model.fit(place.experimental_distribute_dataset(data) if place.num_replicas_in_sync > 1 else data,
-                      epochs=1, steps_per_epoch=config.steps - start, callbacks=callbacks, verbose=0)  # fmt: skip
+            # Keras spreads the batches over the strategy's devices itself.
+            model.fit(data, epochs=1, steps_per_epoch=config.steps - start, callbacks=callbacks, verbose=0,
+                      shuffle=False)  # fmt: skip
         finally:
             saver.release()
     rates = [line["images_per_second"] for line in run.log() if line["step"] > start]

@@ -1,0 +1,248 @@
+"""The command line: one verb a stage. It parses, calls the stage, prints the result; stages are imported only
+when their verb runs, so that `lmedge --help` and `lmedge sample` start at once."""
+
+import difflib
+import errno
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from lmedge import __version__
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.quiet import native_stderr_off, set_variables
+
+# Verbs that need TensorFlow.
+TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "demo")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command line; returns its exit code: 0, 1 for a failed run, 2 for a wrong call."""
+    argv = sys.argv[1:] if argv is None else argv
+    set_variables()
+    debug = "--debug" in argv
+    try:
+        return _main(argv)
+    except LmedgeError as error:
+        if debug:
+            traceback.print_exc()
+        return _refuse(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _refuse("stopped; what was finished is kept, and the same command goes on from there.", 130)
+    except BrokenPipeError:
+        return 141
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        return _refuse(*_outside_our_hands(error))
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"lmedge: {sentence}", file=sys.stderr)
+    return code
+
+
+def _outside_our_hands(error: Exception) -> tuple[str, int]:
+    """A sentence for what no stage foresees: the disk, permissions, memory, a missing extra, a bug."""
+    text = str(error)
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left on device" in text:
+        name = getattr(error, "filename", None)
+        where = f" while writing {name}" if name else ""
+        return f"the disk is full{where}; free some space and run the same command again to go on.", 1
+    if isinstance(error, PermissionError):
+        return f"no permission to use {error.filename}; choose a folder that you may write.", 1
+    if isinstance(error, ModuleNotFoundError):
+        extra = "train" if error.name in ("tensorflow", "keras", "cv2", "mediapipe", "jinja2") else "litert"
+        return f"{error.name} is not installed and this verb needs it; pip install 'lmedge[{extra}]'.", 1
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "out of memory; lower --batch or the number of workers.", 1
+    first = text.splitlines()[0][:300] if text else "no message"
+    return f"failed with {type(error).__name__}: {first} (add --debug for the traceback).", 1
+
+
+def _main(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(f"lmedge {__version__}")
+        return 0
+    verb, rest = argv[0], argv[1:]
+    if verb not in VERBS:
+        near = difflib.get_close_matches(verb, VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(VERBS)}."
+        raise UsageError(f"there is no verb {verb!r}; {hint}")
+    import tyro
+
+    from lmedge.config import STAGES, to_json
+
+    try:
+        config = tyro.cli(STAGES[verb], prog=f"lmedge {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as stop:  # --help, or options that do not parse; tyro has said which
+        return int(stop.code or 0)
+    if verb in TRAINING_VERBS:
+        with native_stderr_off():
+            import tensorflow  # noqa: F401
+    if config.dry_run:
+        print(json.dumps(to_json(_resolved(verb, config)), indent=2))
+        return 0
+    VERBS[verb](config)
+    return 0
+
+
+def _resolved(verb: str, config: Any) -> Any:
+    """The options with everything filled in that the stage would fill in."""
+    if verb == "train-began":
+        from lmedge.gan.train import resolve
+
+        return resolve(config)
+    if verb == "invert":
+        from lmedge.inversion import resolve as resolve_invert
+
+        return resolve_invert(config)
+    return config
+
+
+def _overview() -> str:
+    from lmedge.config import STAGES
+
+    width = max(map(len, STAGES))
+    lines = [f"  {verb:<{width}}  {(kind.__doc__ or '').splitlines()[0]}" for verb, kind in STAGES.items()]
+    return "\n".join(
+        ["usage: lmedge VERB [options]", "",
+         "Train a small face generator that also says where the landmarks are, and run it on a phone.", "",
+         "verbs, in order of use:", *lines, "",
+         "`lmedge VERB --help` explains a verb. `lmedge demo` shows all of it on drawn faces."]
+    )  # fmt: skip
+
+
+def _toy(config: Any) -> None:
+    from lmedge.faces.toy import toy
+
+    result = toy(config)
+    print(f"{result.count} faces in {result.path}; {result.path}/contact.png shows some.")
+
+
+def _prepare(config: Any) -> None:
+    from lmedge.faces.prepare import prepare
+
+    result = prepare(config)
+    rejected = sum(result.rejected.values())
+    share = result.count / (result.count + rejected)
+    print(f"kept {result.count} of {result.count + rejected} photos ({share:.1%}) in {result.path}")
+    for reason, number in result.rejected.items():
+        print(f"  {number:6}  {reason}")
+    print(f"{result.path}/contact.png shows some of them, {result.path}/rejected.csv lists the others.")
+
+
+def _train_began(config: Any) -> None:
+    from lmedge.gan.train import train_began
+
+    result = train_began(config)
+    rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
+    print(f"step {result.step}{rate}; samples in {result.run.samples}, next: lmedge invert {result.run.path} DATASET")
+
+
+def _invert(config: Any) -> None:
+    from lmedge.inversion import invert
+
+    latents = invert(config)
+    low, middle, high = (float(p) for p in _percentiles(latents.psnr))
+    print(f"{len(latents)} faces inverted; PSNR median {middle:.1f} dB, 5 % below {low:.1f}, 5 % above {high:.1f}")
+
+
+def _percentiles(values: Any) -> Any:
+    import numpy as np
+
+    return np.percentile(values, (5, 50, 95))
+
+
+def _train_lgen(config: Any) -> None:
+    from lmedge.lgen import train_lgen
+
+    metrics = train_lgen(config).metrics
+    held = metrics["held_out"]
+    print(
+        f"held-out NME {held['nme']:.2%} (median {held['nme_median']:.2%}, failures {held['failure_rate']:.1%}) "
+        f"on {held['faces']} faces; the mean face has {metrics['mean_face_nme']:.2%}"
+    )
+
+
+def _evaluate(config: Any) -> None:
+    from lmedge.evaluation.evaluate import evaluate
+
+    result = evaluate(config)
+    for name, value in result.lines:
+        print(f"{name:<42} {value}")
+    print(f"report: {result.run.report / 'index.html'}")
+
+
+def _export(config: Any) -> None:
+    from convert import export
+
+    result = export(config)
+    for name, size in result.bytes.items():
+        parity = result.parity[name]
+        print(
+            f"{name}: {size / 1024:.0f} KiB, image {parity.image_psnr:.1f} dB and landmarks "
+            f"{parity.landmark_nme:.2%} NME from Keras"
+        )
+    print(f"bundle in {result.path}; next: lmedge sample {result.path} --out faces")
+
+
+def _sample(config: Any) -> None:
+    from lmedge.runtime.gallery import sample
+
+    result = sample(config)
+    sampler = result.sampler
+    print(f"{result.count} faces in {result.out} ({sampler.variant} on {sampler.interpreter}); see contact.png")
+
+
+def _interpolate(config: Any) -> None:
+    from lmedge.runtime.gallery import interpolate
+
+    result = interpolate(config)
+    print(f"{result.count} faces in {result.out}")
+
+
+def _info(config: Any) -> None:
+    from lmedge.info import info
+
+    facts = info(config)
+    if config.json:
+        print(json.dumps(facts, indent=2))
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        text = json.dumps(value) if isinstance(value, dict | list) else value
+        print(f"{name:<{width}}  {text}")
+
+
+def _doctor(config: Any) -> None:
+    from lmedge.doctor import doctor
+
+    for line in doctor():
+        print(line)
+
+
+def _demo(config: Any) -> None:
+    from lmedge.demo import demo
+
+    demo(config)
+
+
+VERBS: dict[str, Callable[[Any], None]] = {
+    "toy": _toy,
+    "prepare": _prepare,
+    "train-began": _train_began,
+    "invert": _invert,
+    "train-lgen": _train_lgen,
+    "evaluate": _evaluate,
+    "export": _export,
+    "sample": _sample,
+    "interpolate": _interpolate,
+    "info": _info,
+    "doctor": _doctor,
+    "demo": _demo,
+}

@@ -1,0 +1,83 @@
+"""The `demo` stage: every verb in turn on drawn faces."""
+
+import time
+from pathlib import Path
+
+from lmedge.config import (
+    DemoConfig,
+    EvaluateConfig,
+    ExportConfig,
+    InterpolateConfig,
+    InvertConfig,
+    SampleConfig,
+    ToyConfig,
+    TrainBeganConfig,
+    TrainLgenConfig,
+    require,
+)  # fmt: skip
+from lmedge.errors import UsageError
+from lmedge.progress import clock, console
+from lmedge.storage import claim_folder
+
+MARKER = "demo.txt"
+
+
+def demo(config: DemoConfig) -> Path:
+    """Runs toy, train-began, invert, train-lgen, evaluate, export, sample and interpolate below
+    `config.out`; a stage that is finished is not run again. Returns the report."""
+    require("--count", config.count, 200)
+    require("--steps", config.steps, 1)
+    require("--inverted", config.inverted, 100)
+    out = config.out
+    if config.overwrite or not (out / MARKER).exists():
+        claim_folder(out, (MARKER,), config.overwrite)
+        (out / MARKER).write_text("Made by `lmedge demo`; the same command continues it.\n", encoding="utf-8")
+    dataset, run, bundle, samples = out / "toys", out / "run", out / "bundle", out / "samples"
+    strip = out / "interpolation.png"
+    start = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[bold]{clock(time.monotonic() - start)}  {text}[/]")
+
+    from convert import export
+    from lmedge.evaluation.evaluate import evaluate
+    from lmedge.faces.toy import toy
+    from lmedge.gan.train import train_began
+    from lmedge.inversion import invert
+    from lmedge.lgen import train_lgen
+    from lmedge.runtime.gallery import interpolate, sample
+
+    if not (dataset / "dataset.json").exists():
+        say(f"drawing {config.count} faces with exact landmarks")
+        toy(ToyConfig(out=dataset, count=config.count))
+    say("training the generator (a BEGAN)")
+    try:
+        train_began(training(config, dataset, run))
+    except UsageError as error:
+        raise UsageError(f"{out} holds a demo with other options ({error}); add --overwrite.") from None
+    say("finding the latent of every face")
+    invert(InvertConfig(run=run, dataset=dataset, count=config.inverted))
+    say("learning landmarks from latents")
+    metrics = train_lgen(TrainLgenConfig(run=run)).metrics
+    say("measuring, drawing the report")
+    evaluate(EvaluateConfig(run=run, samples=300))
+    say("exporting to TFLite")
+    export(ExportConfig(run=run, out=bundle, overwrite=True))
+    say("drawing faces with the TFLite interpreter")
+    drawn = sample(SampleConfig(bundle=bundle, out=samples, overwrite=True))
+    interpolate(InterpolateConfig(bundle=bundle, out=strip, overwrite=True))
+    held = metrics["held_out"]["nme"]
+    say(f"done: held-out NME {held:.2%} against exact points")
+    report = run / "report" / "index.html"
+    print(f"faces drawn on the device side: {samples / 'contact.png'} ({drawn.sampler.variant} on "
+          f"{drawn.sampler.interpreter})\nfrom one face to another:       {strip}\n"
+          f"report:                         {report}")  # fmt: skip
+    return report
+
+
+def training(config: DemoConfig, dataset: Path, run: Path) -> TrainBeganConfig:
+    """The toy faces are simple and the networks small: higher rates than photos bear save minutes."""
+    return TrainBeganConfig(
+        dataset=dataset, run=run, preset="toy32", steps=config.steps, learning_rate=5e-4, lambda_k=5e-3,
+        ema=0.995,
+    )  # fmt: skip

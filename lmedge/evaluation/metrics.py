@@ -1,0 +1,107 @@
+"""The figures of a run. Each function says what it compares; nothing here draws or writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.faces.annotate import FaceMesh
+from lmedge.gan.networks import to_uint8
+from lmedge.inversion import Latents, make_inverter
+from lmedge.landmarks import Scheme, in_pixels, nme
+from lmedge.runtime import between, prior
+
+BATCH = 64
+
+
+def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Faces `[N, H, W, 3]` of latents `[N, Z]`."""
+    return np.concatenate([to_uint8(generator(z[i : i + BATCH])) for i in range(0, len(z), BATCH)])
+
+
+def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """L-Gen's landmarks `[N, K, 2]` in pixels."""
+    return in_pixels(np.asarray(lgen(z, training=False)), size, size)
+
+
+@dataclass(frozen=True)
+class SelfConsistency:
+    """NMEs `[N]` between L-Gen(z) and Face Mesh on G(z), for the latents on which Face Mesh found a face;
+    `mean_face`, the same for one fixed set of points instead of L-Gen's; `missed`, the share without a face."""
+
+    errors: NDArray[np.float32]
+    mean_face: float
+    missed: float
+
+
+def self_consistency(
+    generator: Any, lgen: Any, scheme: Scheme, samples: int, seed: int, advance: Callable[..., None]
+) -> SelfConsistency:
+    """Does L-Gen say what a detector sees on the generated face? On fresh latents of the prior."""
+    size, latent = generator.output_shape[1], generator.input_shape[-1]
+    z = prior(samples, latent, seed)
+    predicted = points_of(lgen, z, size)
+    found, at = [], []
+    with FaceMesh() as mesh:
+        for start in range(0, samples, BATCH):
+            for i, face in enumerate(draw(generator, z[start : start + BATCH]), start):
+                points = mesh.of_face(face, scheme)
+                if points is not None:
+                    found.append(points)
+                    at.append(i)
+            advance(min(BATCH, samples - start))
+    missed = 1 - len(at) / samples
+    if not at:
+        return SelfConsistency(np.empty(0, np.float32), float("nan"), missed)
+    seen = np.stack(found)
+    mean = np.broadcast_to(seen.mean(axis=0), seen.shape)
+    return SelfConsistency(nme(predicted[at], seen, scheme), float(nme(mean, seen, scheme).mean()), missed)
+
+
+def diversity(faces: NDArray[np.uint8]) -> float:
+    """Mean distance of all pairs of faces `[N, H, W, 3]`: root mean square over pixels, in levels (0..255)."""
+    flat = faces.reshape(len(faces), -1).astype(np.float64)
+    squares = (flat**2).sum(axis=1)
+    distances = np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0)
+    upper = np.triu_indices(len(faces), 1)
+    return float(np.sqrt(distances[upper] / flat.shape[1]).mean())
+
+
+@dataclass(frozen=True)
+class MirrorPaths:
+    """Walks from faces to their mirror images through latent space (arXiv 1802.00390, section 4).
+
+    `real` `[P, H, W, 3]`; `faces` `[P, S, H, W, 3]` and `landmarks` `[P, S, K, 2]` pixels along each path;
+    `jumps` `[P, S-1]`, NME-like size of each step: mean point distance over the first face's inter-ocular one.
+    """
+
+    real: NDArray[np.uint8]
+    faces: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    jumps: NDArray[np.float32]
+
+
+def mirror_paths(
+    generator: Any, lgen: Any, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64],
+    options: dict[str, Any], steps: int = 16,
+) -> MirrorPaths:  # fmt: skip
+    """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, inverted
+    here with the same `options` as the run's."""
+    size, latent = latents.size, latents.z.shape[1]
+    flipped = real[:, :, ::-1].astype(np.float32) / 127.5 - 1
+    inverter = make_inverter(generator, options["steps"], options["learning_rate"], options["loss"])
+    start = prior(len(real), latent, options["seed"])
+    ends = inverter(flipped, start, np.array([options["seed"], 0], np.int32))[0].numpy()
+    paths = [between(a, b, steps) for a, b in zip(latents.z[chosen], ends, strict=True)]
+    z = np.concatenate(paths)
+    shape = (len(real), steps)
+    landmarks = points_of(lgen, z, size).reshape(*shape, -1, 2)
+    right, left = latents.scheme.outer_eye_corners
+    inter_ocular = np.linalg.norm(landmarks[:, 0, right] - landmarks[:, 0, left], axis=-1)
+    moved = np.linalg.norm(np.diff(landmarks, axis=1), axis=-1).mean(axis=-1)
+    return MirrorPaths(
+        real, draw(generator, z).reshape(*shape, size, size, 3), landmarks,
+        (moved / np.maximum(inter_ocular, 1e-6)[:, None]).astype(np.float32),
+    )  # fmt: skip

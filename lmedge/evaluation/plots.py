@@ -1,0 +1,68 @@
+"""The curves of the report."""
+
+import io
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def training_curves(log: list[dict[str, Any]]) -> bytes:
+    """Losses and convergence measure, k, and the learning rate over thousands of images. PNG."""
+    kimg = np.array([line["kimg"] for line in log])
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    for name, label in (("loss_real", "L(x)"), ("loss_fake", "L(G(z))"), ("measure", "M")):
+        axes[0].plot(kimg, _smooth(np.array([line[name] for line in log])), label=label, linewidth=1)
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend()
+    axes[0].set_title("losses and convergence measure")
+    axes[1].plot(kimg, [line["k"] for line in log], color="tab:purple", linewidth=1)
+    axes[1].set_title("k")
+    axes[2].plot(kimg, [line["learning_rate"] for line in log], color="tab:grey", linewidth=1)
+    axes[2].set_yscale("log")
+    axes[2].set_title("learning rate")
+    for axis in axes:
+        axis.set_xlabel("thousands of images")
+        axis.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    window = max(1, len(values) // 100)
+    padded = np.concatenate([np.repeat(values[:1], window - 1), values])
+    return np.convolve(padded, np.ones(window) / window, "valid")
+
+
+def error_curves(curves: dict[str, dict[str, list[float]]]) -> bytes:
+    """Cumulative error curves: share of faces over NME. PNG."""
+    figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
+    for label, curve in curves.items():
+        axis.plot(np.array(curve["nme"]) * 100, np.array(curve["share"]) * 100, label=label)
+    axis.axvline(10, color="grey", linestyle=":", linewidth=1)
+    axis.set_xlabel("inter-ocular NME, %")
+    axis.set_ylabel("faces below, %")
+    axis.set_xlim(0, 20)
+    axis.set_ylim(0, 100)
+    axis.grid(alpha=0.3)
+    axis.legend(loc="lower right")
+    return _png(figure)
+
+
+def psnr_histogram(psnr: np.ndarray) -> bytes:
+    """How well faces were inverted. PNG."""
+    figure, axis = plt.subplots(figsize=(6, 3.8), layout="constrained")
+    axis.hist(psnr, bins=40, color="tab:blue", alpha=0.8)
+    axis.set_xlabel("PSNR of the inversion, dB")
+    axis.set_ylabel("faces")
+    axis.grid(alpha=0.3)
+    return _png(figure)

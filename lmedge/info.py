@@ -1,0 +1,79 @@
+"""The `info` stage: what a dataset, run, bundle or model file holds."""
+
+from pathlib import Path
+from typing import Any
+
+from lmedge.config import InfoConfig
+from lmedge.errors import UsageError
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle
+from lmedge.storage import read_json
+
+
+def info(config: InfoConfig) -> dict[str, Any]:
+    """Facts about `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known kind."""
+    path = config.path
+    if (path / "dataset.json").is_file():
+        return _dataset(path)
+    if (path / "config.json").is_file():
+        return _run(path)
+    if (path / BUNDLE_FILE).is_file():
+        return _bundle(path)
+    if path.is_file() and path.suffix == ".tflite":
+        return _model(path)
+    if not path.exists():
+        raise UsageError(f"{path} does not exist.")
+    if (path / ".parts").is_dir():
+        raise UsageError(f"{path} is a half-made dataset; run the command that made it again.")
+    raise UsageError(f"{path} is neither a dataset, a run, a bundle nor a .tflite file.")
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    about = read_json(path / "dataset.json", "a dataset")
+    return {"kind": "dataset", **{k: v for k, v in about.items() if k != "shards"},
+            "shards": len(about.get("shards", ())),
+            "bytes": sum(shard.stat().st_size for shard in path.glob("faces-*.tfrecord"))}  # fmt: skip
+
+
+def _run(path: Path) -> dict[str, Any]:
+    config = read_json(path / "config.json", "a run")
+    stages = config.get("stages", {})
+    steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
+    trained = stages.get("train-began", {})
+    facts = {"kind": "run", "stages": list(stages), "checkpoint_step": steps[-1] if steps else None}
+    for name in ("preset", "width", "latent", "batch", "precision", "seed"):
+        facts[name] = trained.get(name)
+    facts["dataset"] = config.get("dataset")
+    for name in (
+        "generator.keras",
+        "lgen.keras",
+        "latents/latents.json",
+        "metrics.json",
+        "report/index.html",
+    ):
+        facts[name] = (path / name).exists()
+    if (path / "lgen.json").exists():
+        facts["held_out_nme"] = read_json(path / "lgen.json", "a run")["held_out"]["nme"]
+    facts["versions"] = config.get("versions")
+    return facts
+
+
+def _bundle(path: Path) -> dict[str, Any]:
+    bundle = Bundle.open(path)
+    for variant in bundle.variants:
+        bundle.model(variant)  # checks its hash
+    landmarks = {k: bundle.about["landmarks"][k] for k in ("scheme", "count")}
+    return {"kind": "bundle", **bundle.about, "landmarks": landmarks}
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from lmedge.runtime import FaceSampler
+
+    sampler = FaceSampler(path)
+    return {
+        "kind": "model",
+        "bytes": path.stat().st_size,
+        "latent": sampler.latent,
+        "image": [sampler.height, sampler.width],
+        "landmarks": sampler.scheme.name,
+        "runs_on": sampler.interpreter,
+    }
