@@ -2,11 +2,11 @@
 
 import dataclasses
 import hashlib
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from convert.gates import check
 from convert.model import convert
@@ -19,7 +19,7 @@ from lmedge.progress import progress
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.bundle import BUNDLE_FILE, SCHEMA
-from lmedge.storage import claim_folder, read_json, write_bytes, write_json
+from lmedge.storage import making_folder, read_json, write_bytes, write_json
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,19 @@ def export_networks(
         raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {latent}.")
     if tuple(lgen.output_shape[1:]) != (scheme.count, 2):
         raise LmedgeError(f"L-Gen gives {lgen.output_shape[1:]}, which is not {scheme.name}.")
-    claim_folder(out, (BUNDLE_FILE,), overwrite)
-    beside = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    beside.mkdir()
-    try:
+    matrices = [w for network in (generator, lgen) for w in network.get_weights()]
+    if not all(np.isfinite(w).all() for w in matrices):
+        raise LmedgeError("the networks have weights that are not finite; train them again.")
+    # The converter merges equal vectors, such as biases of zero; matrices it must keep.
+    weights = sum(w.size for w in matrices if w.ndim > 1)
+    with making_folder(out, (BUNDLE_FILE,), overwrite) as beside:
         entries: dict[str, Any] = {}
         parities = {}
         z = prior(calibration, latent, seed)
         with progress("export", len(variants), "variants") as advance:
             for variant in variants:
                 model = convert(generator, lgen, variant, z)
-                contents = check(model, variant, generator.count_params() + lgen.count_params())
+                contents = check(model, variant, weights)
                 path = beside / f"faces-{variant}.tflite"
                 write_bytes(path, model)
                 parity = measure(FaceSampler(path), generator, lgen, scheme)
@@ -116,8 +118,4 @@ def export_networks(
             "training": training or {},
         }
         write_json(beside / BUNDLE_FILE, about)
-        out.rmdir()
-        beside.replace(out)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return Exported(out, {name: entry["bytes"] for name, entry in entries.items()}, parities)

@@ -53,8 +53,9 @@ def _min_runtime(root: Any) -> str:
     return "unknown"
 
 
-def check(model: bytes, variant: str, parameters: int) -> Contents:
-    """Refuses a model that would load and then fail, or draw noise. Raises LmedgeError naming the op."""
+def check(model: bytes, variant: str, weights: int) -> Contents:
+    """Refuses a model that would load and then fail, or draw noise: `weights` is how many numbers it must hold
+    at least. Raises LmedgeError naming the op."""
     contents = read_contents(model)
     if contents.custom_ops:
         raise LmedgeError(
@@ -64,10 +65,10 @@ def check(model: bytes, variant: str, parameters: int) -> Contents:
     for name, _ in contents.ops:
         if name in VARIABLE_OPS:
             raise LmedgeError(f"{variant}: op {name} is there, so the weights were not frozen into the model.")
-    least = parameters * (1 if variant == "int8" else 4)
+    least = weights * (1 if variant == "int8" else 4)
     if contents.weight_bytes < least:
         raise LmedgeError(
-            f"{variant}: the file holds {contents.weight_bytes} bytes of weights and {parameters} parameters "
+            f"{variant}: the file holds {contents.weight_bytes} bytes of weights and {weights} of them "
             f"need {least}; the converter lost them."
         )
     return contents

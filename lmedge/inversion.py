@@ -19,7 +19,7 @@ from lmedge.gan.networks import build_generator
 from lmedge.landmarks import Scheme, normalised, scheme_named
 from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
-from lmedge.storage import read_json, replacing, write_json
+from lmedge.storage import read_arrays, read_json, write_arrays, write_json
 
 SCHEMA = 1
 ABOUT_FILE = "latents.json"
@@ -184,17 +184,15 @@ def _invert_part(
         found.append(z)
         ratios.append(psnr(images, faces[: len(some)]))
         advance(len(some), f"{np.concatenate(ratios).mean():.2f} dB")
-    landmarks = normalised(dataset.landmarks[indices], dataset.size, dataset.size)
-    with replacing(_part(folder, number)) as beside, beside.open("wb") as file:
-        np.savez(
-            file,
-            z=np.concatenate(found),
-            psnr=np.concatenate(ratios),
-            index=indices,
-            landmarks=landmarks,
-            groups=dataset.groups[indices],
-            sources=dataset.sources[indices],
-        )
+    arrays = {
+        "z": np.concatenate(found),
+        "psnr": np.concatenate(ratios),
+        "index": indices,
+        "landmarks": normalised(dataset.landmarks[indices], dataset.size, dataset.size),
+        "groups": dataset.groups[indices],
+        "sources": dataset.sources[indices],
+    }
+    write_arrays(_part(folder, number), arrays)
 
 
 def _part(folder: Path, number: int) -> Path:
@@ -239,10 +237,9 @@ def load_latents(run: Run) -> Latents:
     columns: dict[str, list[Any]] = {}
     for path in sorted(run.latents.glob("part-*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as part:
-                for name in part.files:
-                    columns.setdefault(name, []).append(part[name])
-        except Exception:  # zipfile, zlib and NumPy each raise their own
+            for name, values in read_arrays(path).items():
+                columns.setdefault(name, []).append(values)
+        except ValueError:
             raise LmedgeError(f"{path} is damaged; delete it and run `lmedge invert` again.") from None
     whole: dict[str, Any] = {name: np.concatenate(parts) for name, parts in columns.items()}
     found = len(whole.get("z", ()))

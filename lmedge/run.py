@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.storage import read_json, replacing, write_json
+from lmedge.storage import read_json, write_bytes, write_json
 
 SCHEMA = 1
 VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "latents": "invert"}
@@ -137,14 +138,11 @@ class Run:
 
 def save_network(network: Any, path: Path) -> None:
     """Saves a Keras model in one step."""
-    with replacing(path) as beside:
-        # Keras insists on the suffix.
-        whole = beside.with_suffix(".keras")
-        try:
-            network.save(whole)
-            whole.rename(beside)
-        finally:
-            whole.unlink(missing_ok=True)
+    # Keras writes to a path that it chooses the ending of, and not in one step.
+    with tempfile.TemporaryDirectory() as folder:
+        beside = Path(folder) / "network.keras"
+        network.save(beside)
+        write_bytes(path, beside.read_bytes())
 
 
 def weights_hash(network: Any) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +15,7 @@ from PIL import Image
 
 from lmedge.evaluation.plots import error_curves, psnr_histogram, training_curves
 from lmedge.landmarks import drawn, enlarged, grid, scheme_named
-from lmedge.storage import write_bytes
+from lmedge.storage import making_folder, write_bytes
 
 if TYPE_CHECKING:
     from lmedge.evaluation.evaluate import Evaluation
@@ -61,17 +59,11 @@ def write_report(evaluation: Evaluation) -> None:
         name=run.path.resolve().name, summary=summary, notes=evaluation.notes, lines=evaluation.lines,
         sections=sections, config=json.dumps(config, indent=2),
     )  # fmt: skip
-    beside = run.path / f".report.{os.getpid()}.tmp"
-    beside.mkdir()
-    try:
+    with making_folder(run.report, ("index.html",), overwrite=True) as folder:
         for section in sections:
             for name, png in section.files.items():
-                write_bytes(beside / name, png)
-        write_bytes(beside / "index.html", page.encode())
-        shutil.rmtree(run.report, ignore_errors=True)
-        beside.replace(run.report)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+                write_bytes(folder / name, png)
+        write_bytes(folder / "index.html", page.encode())
 
 
 def _samples(evaluation: Evaluation) -> _Section:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
+from lmedge.faces.toy import draw_face, random_look
 from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme
 from lmedge.quiet import native_stderr_off, set_variables
 
@@ -25,8 +26,8 @@ class FaceMesh:
             import mediapipe as mp
 
             self._mesh = mp.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
-            # It logs from its own threads until the first picture is through.
-            self._mesh.process(np.zeros((64, 64, 3), np.uint8))
+            # Each of its graphs logs when a first face comes through.
+            self._mesh.process(draw_face(random_look(np.random.default_rng(7)), 128)[0])
 
     def __enter__(self) -> "FaceMesh":
         return self

@@ -23,7 +23,7 @@ from lmedge.faces.sources import Source
 from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, read_pts, scheme_named
 
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
-ALIGNED = np.array([[0.31, 0.40], [0.69, 0.40], [0.50, 0.78]])
+ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
 # Share of the points that may lie outside the face before it counts as cut off.
 OUTSIDE = 0.1
 

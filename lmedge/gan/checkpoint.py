@@ -1,7 +1,6 @@
 """Checkpoints of a training: one .npz file each, written beside and renamed, without pickle."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from lmedge.errors import LmedgeError
 from lmedge.gan.began import Began
-from lmedge.storage import replacing
+from lmedge.storage import read_arrays, write_arrays
 
 SCHEMA = 1
 
@@ -44,10 +43,7 @@ def save(folder: Path, model: Began, state: dict[str, Any], keep: int) -> Path:
     path = checkpoint_path(folder, int(model.step.numpy()))
     arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     note = json.dumps({"schema": SCHEMA, **state}).encode()
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez(file, **arrays, note=np.frombuffer(note, np.uint8))
-        file.flush()
-        os.fsync(file.fileno())
+    write_arrays(path, {**arrays, "note": np.frombuffer(note, np.uint8)})
     for old in checkpoints(folder)[:-keep]:
         old.unlink()
     return path
@@ -59,10 +55,9 @@ def restore(path: Path, model: Began) -> dict[str, Any]:
     Raises LmedgeError when the file is damaged, of another version, or of other networks.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path)
         state = json.loads(arrays.pop("note").tobytes())
-    except Exception as error:  # zipfile, zlib, NumPy and JSON each raise their own
+    except (ValueError, KeyError) as error:
         raise LmedgeError(
             f"{path} is damaged ({error}); delete it and run again to go on from the one before."
         ) from None

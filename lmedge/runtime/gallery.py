@@ -13,7 +13,7 @@ from lmedge.config import InterpolateConfig, SampleConfig, require
 from lmedge.landmarks import drawn, enlarged, grid
 from lmedge.progress import progress
 from lmedge.runtime.sampler import FaceSampler
-from lmedge.storage import claim_file, claim_folder, replacing, write_bytes
+from lmedge.storage import claim_file, making_folder, replacing, write_bytes
 
 CONTACT_FACES = 64
 CONTACT_PIXELS = 128  # a face is enlarged to about this on the contact sheet
@@ -36,27 +36,29 @@ def sample(config: SampleConfig) -> Gallery:
     require("--count", config.count, 1)
     require("--seed", config.seed, 0)
     sampler = FaceSampler(config.bundle, config.variant, config.interpreter, config.threads)
-    claim_folder(config.out, ("landmarks.csv", "face-00000.png"), config.overwrite)
+    with making_folder(config.out, ("landmarks.csv",), config.overwrite) as folder:
+        _write(folder, sampler, config)
+    return Gallery(config.out, config.count, sampler)
+
+
+def _write(folder: Path, sampler: FaceSampler, config: SampleConfig) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    names = [f"{name}_{axis}" for name in sampler.scheme.names for axis in "xy"]
-    writer.writerow(["file", *names])
+    writer.writerow(["file", *(f"{name}_{axis}" for name in sampler.scheme.names for axis in "xy")])
     sheet: list[NDArray[np.uint8]] = []
     number = 0
     with progress("sample", config.count, "faces") as advance:
         for faces in sampler.stream(config.count, config.seed):
             for image, points in zip(faces.images, faces.landmarks, strict=True):
                 name = f"face-{number:05}.png"
-                _save(image, config.out / name)
+                Image.fromarray(image).save(folder / name)
                 writer.writerow([name, *(f"{value:.3f}" for value in points.ravel())])
                 if len(sheet) < CONTACT_FACES:
-                    scale = max(1, CONTACT_PIXELS // sampler.width)
-                    sheet.append(drawn(image, points, sampler.scheme, scale))
+                    sheet.append(drawn(image, points, sampler.scheme, max(1, CONTACT_PIXELS // sampler.width)))
                 number += 1
             advance(len(faces))
-    _save(grid(sheet, 8), config.out / "contact.png")
-    write_bytes(config.out / "landmarks.csv", table.getvalue().encode())
-    return Gallery(config.out, config.count, sampler)
+    Image.fromarray(grid(sheet, 8)).save(folder / "contact.png")
+    write_bytes(folder / "landmarks.csv", table.getvalue().encode())
 
 
 def interpolate(config: InterpolateConfig) -> Gallery:
@@ -72,10 +74,6 @@ def interpolate(config: InterpolateConfig) -> Gallery:
         drawn(image, points, sampler.scheme, scale) if config.landmarks else enlarged(image, scale)
         for image, points in zip(faces.images, faces.landmarks, strict=True)
     ]
-    _save(grid(pictures, config.steps), config.out)
+    with replacing(config.out) as beside:
+        Image.fromarray(grid(pictures, config.steps)).save(beside, "PNG")
     return Gallery(config.out, config.steps, sampler)
-
-
-def _save(image: NDArray[np.uint8], path: Path) -> None:
-    with replacing(path) as beside:
-        Image.fromarray(image).save(beside, "PNG")

@@ -1,0 +1,102 @@
+"""Small real data for all tests: drawn faces, a run trained for a few steps, and its bundle."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lmedge.quiet import native_stderr_off, set_variables
+
+set_variables()
+with native_stderr_off():
+    import tensorflow  # noqa: F401
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmedge.config import ExportConfig, InvertConfig, ToyConfig, TrainBeganConfig, TrainLgenConfig
+from lmedge.faces.toy import draw_face, random_look
+
+REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+# Looks that the Haar cascades and Face Mesh both find.
+FOUND_LOOKS = (7, 14, 28, 31, 12, 35, 38, 10, 34, 8)
+TINY = {"preset": "toy32", "width": 4, "latent": 8, "batch": 4, "precision": "float32"}
+
+
+def drawn_photo(look: int, size: int = 256) -> np.ndarray:
+    """A drawn face as a photo `[size, size, 3]`."""
+    return draw_face(random_look(np.random.default_rng((0, look))), size)[0]
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """A folder of ten drawn photos in two subfolders."""
+    folder = tmp_path_factory.mktemp("photos")
+    for i, look in enumerate(FOUND_LOOKS):
+        path = folder / "ab"[i % 2] / f"{look:02}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray(drawn_photo(look)).save(path)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory):
+    """A dataset of 48 drawn faces of 32 pixels."""
+    from lmedge.faces.toy import toy
+
+    out = tmp_path_factory.mktemp("data") / "toys"
+    toy(ToyConfig(out=out, count=48, workers=1))
+    return out
+
+
+def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBeganConfig:
+    """A training of seconds."""
+    return TrainBeganConfig(dataset=toys, run=run, steps=steps, **{**TINY, "checkpoint_every": 3, **options})
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, toys):
+    """A run with a generator, latents and an L-Gen. Tests must not change it."""
+    from lmedge.gan.train import train_began
+    from lmedge.inversion import invert
+    from lmedge.lgen import train_lgen
+
+    run = tmp_path_factory.mktemp("runs") / "tiny"
+    train_began(tiny_training(toys, run, log_every=2, sample_every=6))
+    invert(InvertConfig(run=run, dataset=toys, steps=5, batch=16))
+    train_lgen(TrainLgenConfig(run=run, epochs=5, hidden=(8,)))
+    return run
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory, trained):
+    """The bundle of the tiny run. Tests must not change it."""
+    from convert import export
+
+    out = tmp_path_factory.mktemp("bundles") / "tiny"
+    export(ExportConfig(run=trained, out=out, calibration=8))
+    return out
+
+
+@pytest.fixture
+def lmedge():
+    """Runs a command line in a process of its own: `lmedge("sample", ...)` -> CompletedProcess."""
+
+    def call(*args: object, **kwargs) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lmedge", *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "lmedge-test", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,0 +1,199 @@
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmedge.config import PrepareConfig
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces import assembly
+from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.detect import HaarDetector
+from lmedge.faces.photo import moved, square_to_face
+from lmedge.faces.prepare import prepare
+from lmedge.faces.records import FaceDataset
+from lmedge.faces.toy import draw_face, random_look
+from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, mirrored, nme, write_pts
+from tests.conftest import REAL_DATA, drawn_photo
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_faces_are_found_and_annotated_near_the_drawn_points(photos, tmp_path):
+    out = tmp_path / "faces"
+    result = prepare(PrepareConfig(photos=(photos,), out=out, licence="CC0"))
+    assert result.count == 10 and not result.rejected
+    dataset = FaceDataset(out)
+    assert dataset.size == 64 and dataset.about["licence"] == "CC0"
+    # Face Mesh on a cartoon, against the cartoon's own points: not its trade, but near.
+    errors = []
+    for i, source in enumerate(dataset.sources):
+        look = int(source[2:4])
+        pixels, points = draw_face(random_look(np.random.default_rng((0, look))), 256)
+        box = HaarDetector().largest(pixels)
+        to_face = square_to_face(box.x - 0.1 * box.side, box.y - 0.1 * box.side, 1.2 * box.side, 64)
+        exact = moved(convert_scheme(points, IBUG68, IBUG49), to_face)
+        errors.append(nme(dataset.landmarks[i][None], exact[None], IBUG49)[0])
+    assert np.mean(errors) < 0.08
+    with Image.open(out / "contact.png") as sheet:
+        assert sheet.width > 500
+
+
+BAD = {
+    "text.jpg": "not an image", "cut.jpg": "truncated image", "zero.jpg": "empty file",
+    "nobody.png": "no face found", "pair.png": "two faces",
+}  # fmt: skip
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Good and bad photos."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "text.jpg").write_text("not a photo")
+    (folder / "zero.jpg").touch()
+    face = Image.fromarray(drawn_photo(7))
+    face.save(folder / "good.jpg", quality=95)
+    (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:5000])
+    noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(folder / "nobody.png")
+    Image.fromarray(np.concatenate([drawn_photo(7), drawn_photo(14)], axis=1)).save(folder / "pair.png")
+    face.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
+    face.convert("L").save(folder / "grey.jpg", quality=95)
+    turned = face.rotate(90, expand=True)  # stored lying on its side
+    exif = turned.getexif()
+    exif[0x0112] = 6  # to be turned clockwise
+    turned.save(folder / "turned.jpg", exif=exif, quality=95)
+    deep = np.asarray(face.convert("L")).astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "deep.png")
+    return folder
+
+
+def test_every_bad_photo_is_listed_with_its_reason_and_the_others_are_kept(mixed, tmp_path):
+    out = tmp_path / "faces"
+    result = prepare(PrepareConfig(photos=(mixed,), out=out))
+    with (out / "rejected.csv").open() as file:
+        assert {row["file"]: row["reason"] for row in csv.DictReader(file)} == BAD
+    dataset = FaceDataset(out)
+    assert sorted(dataset.sources) == ["cmyk.jpg", "deep.png", "good.jpg", "grey.jpg", "turned.jpg"]
+    assert result.rejected == dict.fromkeys(BAD.values(), 1)
+    points = dict(zip(dataset.sources, dataset.landmarks, strict=True))
+    for name in ("turned.jpg", "cmyk.jpg", "grey.jpg", "deep.png"):  # all show the same face, upright
+        assert np.abs(points[name] - points["good.jpg"]).mean() < 2, name
+
+
+def test_nothing_left_is_a_failure_that_counts_the_reasons(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(3):
+        (folder / f"{i}.jpg").write_text("no")
+    with pytest.raises(LmedgeError, match=r"none of the 3 photos became a face \(3 not an image\)"):
+        prepare(PrepareConfig(photos=(folder,), out=tmp_path / "out"))
+    assert (tmp_path / "out" / "rejected.csv").exists()
+
+
+def test_a_killed_run_continues_and_gives_the_same_bytes(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr(assembly, "SHARD_JOBS", 3)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    prepare(PrepareConfig(photos=(photos,), out=whole, workers=1))
+    write = assembly.write_shard
+
+    def fail_at_the_third(path, records):
+        if "00002" in path.name:
+            raise KeyboardInterrupt
+        return write(path, records)
+
+    monkeypatch.setattr(assembly, "write_shard", fail_at_the_third)
+    config = PrepareConfig(photos=(photos,), out=killed, workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(config)
+    assert not (killed / "dataset.json").exists()
+    finished = [path.stat().st_mtime_ns for path in sorted(killed.glob("*.tfrecord"))]
+    assert len(finished) == 2
+    monkeypatch.setattr(assembly, "write_shard", write)
+    with pytest.raises(UsageError, match="half made with other options"):
+        prepare(PrepareConfig(photos=(photos,), out=killed, size=32))
+    prepare(config)
+    assert [path.stat().st_mtime_ns for path in sorted(killed.glob("*.tfrecord"))][:2] == finished
+    assert contents(killed) == contents(whole)
+
+
+def test_a_finished_dataset_is_not_overwritten_unasked(toys, photos):
+    with pytest.raises(UsageError, match="add --overwrite"):
+        prepare(PrepareConfig(photos=(photos,), out=toys))
+
+
+@pytest.mark.parametrize("crop", ["none", "landmarks"])
+def test_pts_files_are_imported(tmp_path, crop):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for look in (1, 2):
+        pixels, points = draw_face(random_look(np.random.default_rng((0, look))), 128)
+        Image.fromarray(pixels).save(folder / f"{look}.png")
+        write_pts(folder / f"{look}.pts", points)
+    Image.fromarray(pixels).save(folder / "3.png")
+    Image.fromarray(pixels).save(folder / "4.png")
+    write_pts(folder / "4.pts", points[:5])
+    out = tmp_path / "out"
+    result = prepare(PrepareConfig(photos=(folder,), out=out, crop=crop, annotator="pts", scheme="ibug68"))
+    assert result.rejected == {"no .pts file": 1, ".pts of 5 points": 1}
+    dataset = FaceDataset(out)
+    if crop == "none":  # 128 -> 64 pixels, centre to centre
+        assert dataset.landmarks[1] == pytest.approx((points + 0.5) / 2 - 0.5, abs=1e-3)
+    else:
+        eyes = dataset.landmarks[:, 36:48].mean(axis=1)
+        assert eyes == pytest.approx(np.array([[31.5, 25.1]] * 2), abs=2.5)
+    with pytest.raises(UsageError, match="no .pts file beside any"):
+        (folder / "none").mkdir()
+        Image.fromarray(pixels).save(folder / "none" / "5.png")
+        prepare(PrepareConfig(photos=(folder / "none",), out=tmp_path / "x", annotator="pts"))
+
+
+def test_crop_landmarks_with_face_mesh_brings_the_eyes_to_their_places(photos, tmp_path):
+    prepare(PrepareConfig(photos=(photos / "a",), out=tmp_path / "out", crop="landmarks"))
+    dataset = FaceDataset(tmp_path / "out")
+    right = dataset.landmarks[:, [IBUG49.index(i) for i in range(36, 42)]].mean(axis=1)
+    assert right == pytest.approx(np.array([[0.34 * 64, 0.40 * 64]] * len(dataset)), abs=3)
+
+
+def test_face_mesh_finds_the_mirrored_face_mirrored():
+    """The vertices chosen for the 68 points must be symmetric: mirrored picture, mirrored points."""
+    with FaceMesh() as mesh:
+        pixels = drawn_photo(31)
+        points = mesh.landmarks(pixels, IBUG68)
+        flipped = mesh.landmarks(np.ascontiguousarray(pixels[:, ::-1]), IBUG68)
+    assert nme(mirrored(points, 256, IBUG68)[None], flipped[None], IBUG68)[0] < 0.04
+
+
+@pytest.mark.skipif(not (REAL_DATA / "300w").is_dir(), reason="the real photos are not here")
+def test_face_mesh_agrees_with_people_on_real_photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in sorted((REAL_DATA / "300w/helen/testset").glob("*.jpg"))[:40]:
+        shutil.copy(path, folder)
+        shutil.copy(path.with_suffix(".pts"), folder)
+    common = {"photos": (folder,), "crop": "none"}
+    prepare(PrepareConfig(out=tmp_path / "people", annotator="pts", **common))
+    prepare(PrepareConfig(out=tmp_path / "mesh", **common))
+    people, mesh = FaceDataset(tmp_path / "people"), FaceDataset(tmp_path / "mesh")
+    both = sorted(set(people.sources) & set(mesh.sources))
+    assert len(both) >= 35
+    true = people.landmarks[[people.sources.tolist().index(name) for name in both]]
+    found = mesh.landmarks[[mesh.sources.tolist().index(name) for name in both]]
+    assert nme(found, true, IBUG49).mean() < 0.08
+
+
+def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(photos, small_disk, lmedge):
+    (small_disk / "filler").write_bytes(bytes(1000 << 10))
+    done = lmedge("prepare", photos, "--out", small_disk / "faces", "--workers", 1)
+    assert done.returncode == 1
+    assert "the disk is full" in done.stderr.splitlines()[-1]
+    (small_disk / "filler").unlink()
+    done = lmedge("prepare", photos, "--out", small_disk / "faces", "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((small_disk / "faces" / "dataset.json").read_text())["count"] == 10
+    assert not (small_disk / "faces" / ".parts").exists()

@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmedge.gan.began import Began
+
+SETTINGS = {"size": 16, "width": 4, "latent": 8, "gamma": 0.4, "lambda_k": 0.05, "seed": 3}
+
+
+def compiled(**changes):
+    model = Began(**{**SETTINGS, **changes})
+    model.compile(1e-3)
+    return model
+
+
+def faces(seed=0, count=4):
+    return tf.constant(np.random.default_rng(seed).integers(0, 256, (count, 16, 16, 3)), tf.uint8)
+
+
+def plain_steps(model, batches):
+    """The same training written as the paper has it: two losses, two backward passes, Keras's Adam."""
+    g, d = model.generator, model.discriminator
+    adam = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
+    k, logs = 0.0, []
+    for batch in batches:
+        real = np.asarray(batch).astype(np.float32) / 127.5 - 1
+        z = model.draw(len(real), 2)
+        with tf.GradientTape(persistent=True) as tape:
+            fake = g(z)
+            loss_real = tf.reduce_mean(tf.abs(real - d(real)))
+            loss_fake = tf.reduce_mean(tf.abs(fake - d(fake)))
+            loss_d = loss_real - k * loss_fake
+        d_gradients = tape.gradient(loss_d, [w.value for w in d.trainable_weights])
+        g_gradients = tape.gradient(loss_fake, [w.value for w in g.trainable_weights])
+        adam[0].apply(d_gradients, d.trainable_weights)
+        adam[1].apply(g_gradients, g.trainable_weights)
+        balance = 0.4 * float(loss_real) - float(loss_fake)
+        k = min(max(k + 0.05 * balance, 0), 1)
+        logs.append((float(loss_real), float(loss_fake), k, float(loss_real) + abs(balance)))
+        model.step.assign_add(1)
+    return logs
+
+
+def test_the_joint_step_equals_the_paper_s_two_losses():
+    joint, plain = compiled(mirror=False), compiled(mirror=False)
+    batches = [faces(i) for i in range(5)]
+    wanted = plain_steps(plain, batches)
+    for batch, (loss_real, loss_fake, k, measure) in zip(batches, wanted, strict=True):
+        logs = {name: float(value) for name, value in joint.train_step(batch).items()}
+        assert logs == pytest.approx(
+            {"loss_real": loss_real, "loss_fake": loss_fake, "k": k, "measure": measure}, rel=1e-4
+        )
+    for network in ("generator", "discriminator"):
+        pairs = zip(getattr(joint, network).get_weights(), getattr(plain, network).get_weights(), strict=True)
+        for ours, theirs in pairs:
+            assert ours == pytest.approx(theirs, abs=2e-4)
+
+
+def test_k_stays_between_0_and_1():
+    model = compiled(lambda_k=1e6)
+    values = [float(model.train_step(faces(i))["k"]) for i in range(3)]
+    assert all(0 <= k <= 1 for k in values) and 1.0 in values
+
+
+def test_the_average_follows_its_formula():
+    model = compiled(ema=0.9)
+    average = model.ema_generator.get_weights()[2]
+    for step in range(4):
+        model.train_step(faces(step))
+        keep = min(0.9, (1 + step) / (10 + step))
+        average = keep * average + (1 - keep) * model.generator.get_weights()[2]
+    assert model.ema_generator.get_weights()[2] == pytest.approx(average, abs=1e-6)
+
+
+def test_mirroring_flips_about_half_of_the_faces_left_to_right():
+    seen = []
+    model = compiled()
+    network = model.discriminator
+    original = network.call
+
+    def record(image, **options):
+        seen.append(np.asarray(image))
+        return original(image, **options)
+
+    network.call = record
+    batch = faces(count=64)
+    model.train_step(batch)  # D sees the generated half first, then the real one
+    real = np.asarray(batch).astype(np.float32) / 127.5 - 1
+    as_is = np.abs(seen[1] - real).max(axis=(1, 2, 3)) < 1e-6
+    flipped = np.abs(seen[1] - real[:, :, ::-1]).max(axis=(1, 2, 3)) < 1e-6
+    assert (as_is ^ flipped).all() and 16 < flipped.sum() < 48
+
+
+def test_the_numbers_of_a_step_depend_on_seed_and_step_alone():
+    model, other = compiled(), compiled()
+    first = model.draw(4, 2).numpy()
+    assert (first == other.draw(4, 2).numpy()).all()
+    model.step.assign(1)
+    assert not (first == model.draw(4, 2).numpy()).any()
+    assert np.abs(first).max() <= 1
+    assert not (first == compiled(seed=4).draw(4, 2).numpy()).any()

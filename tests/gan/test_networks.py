@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from lmedge.gan.networks import build_discriminator, build_generator, to_uint8
+
+
+def decoder_parameters(size, n, z):
+    stages = int(np.log2(size // 8)) + 1
+    return (z + 1) * 64 * n + 2 * stages * (9 * n * n + n) + 9 * n * 3 + 3
+
+
+def encoder_parameters(size, n, z):
+    stages = int(np.log2(size // 8)) + 1
+    count = 9 * 3 * n + n
+    for i in range(1, stages + 1):
+        count += 2 * (9 * (i * n) ** 2 + i * n)
+        if i < stages:
+            count += 9 * (i * n) * (i * n + n) + (i * n + n)
+    return count + (64 * stages * n + 1) * z
+
+
+@pytest.mark.parametrize(("size", "n", "z"), [(64, 32, 64), (32, 16, 64), (128, 8, 16), (16, 4, 8)])
+def test_parameters_follow_from_the_paper_s_figure(size, n, z):
+    generator, discriminator = build_generator(size, n, z), build_discriminator(size, n, z)
+    assert generator.count_params() == decoder_parameters(size, n, z)
+    assert discriminator.count_params() == encoder_parameters(size, n, z) + decoder_parameters(size, n, z)
+    assert generator.output_shape == discriminator.output_shape == (None, size, size, 3)
+
+
+def test_the_generator_computes_what_its_layers_say():
+    """Dense, reshape, ELU convolutions, nearest x2, by hand in NumPy."""
+    generator = build_generator(16, 2, 3)
+    for weight in generator.weights:
+        weight.assign(np.random.default_rng(len(weight.path)).normal(0, 0.5, weight.shape))
+    z = np.array([[0.5, -1.0, 0.25]])
+    weights = iter(generator.get_weights())
+
+    def conv(x):
+        kernel, bias = next(weights), next(weights)
+        padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+        out = sum(padded[i : i + x.shape[0], j : j + x.shape[1]] @ kernel[i, j] for i in range(3) for j in range(3))
+        return out + bias
+
+    def elu(x):
+        return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+
+    x = (z @ next(weights) + next(weights)).reshape(8, 8, 2)
+    x = elu(conv(elu(conv(x)))).repeat(2, 0).repeat(2, 1)
+    x = conv(elu(conv(elu(conv(x)))))
+    assert np.asarray(generator(z))[0] == pytest.approx(x, abs=1e-4)
+
+
+def test_mixed_precision_keeps_float32_weights_and_output():
+    generator = build_generator(16, 4, 8, "mixed_bfloat16")
+    assert {weight.dtype for weight in generator.weights} == {"float32"}
+    assert np.asarray(generator(np.zeros((1, 8)))).dtype == np.float32
+    plain = build_generator(16, 4, 8)
+    plain.set_weights(generator.get_weights())
+    z = np.random.default_rng(0).uniform(-1, 1, (4, 8))
+    assert np.asarray(generator(z)) == pytest.approx(np.asarray(plain(z)), abs=0.03)
+
+
+def test_to_uint8_rounds_and_clips():
+    assert to_uint8(np.array([-2, -1, 0, 0.004, 1, 9])).tolist() == [0, 0, 128, 128, 255, 255]

@@ -1,0 +1,254 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmedge.config import ToyConfig
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.toy import toy
+from lmedge.gan import checkpoint
+from lmedge.gan.callbacks import Plateau
+from lmedge.gan.devices import resolve_precision
+from lmedge.gan.train import batches, train_began
+from lmedge.run import Run
+from tests.conftest import tiny_training
+
+TRAIN = [
+    sys.executable, "-m", "lmedge", "train-began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
+    "--precision", "float32", "--checkpoint-every", "3", "--log-every", "2", "--sample-every", "6",
+]  # fmt: skip
+
+
+def arrays(run, step):
+    with np.load(checkpoint.checkpoint_path(run / "checkpoints", step)) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        assert (array == second[name]).all(), name
+
+
+def test_an_epoch_is_a_permutation_and_any_step_can_be_reached_directly():
+    walked = list(islice(batches(10, 4, 7, 0), 10))
+    everything = np.concatenate(walked)
+    for epoch in range(4):
+        assert sorted(everything[epoch * 10 : epoch * 10 + 10]) == list(range(10))
+    assert not (everything[:10] == everything[10:20]).all()
+    for start in (1, 3, 6):
+        assert (next(batches(10, 4, 7, start)) == walked[start]).all()
+    assert not (next(batches(10, 4, 8, 0)) == walked[0]).all()
+
+
+def test_a_run_folder_holds_what_the_design_says(trained):
+    names = {path.name for path in trained.iterdir()}
+    assert {"config.json", "log.jsonl", "checkpoints", "generator.keras", "samples", "tensorboard"} <= names
+    lines = Run.open(trained).log()
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    assert {"loss_real", "loss_fake", "k", "measure", "learning_rate", "images_per_second", "kimg"} <= set(lines[0])
+    with Image.open(trained / "samples" / "step-00000006.png") as picture:
+        assert picture.size == (8 * 34 - 2, 8 * 34 - 2)
+    options = Run.open(trained).stage("train-began")
+    assert options["width"] == 4 and options["precision"] == "float32"
+
+
+def test_the_saved_generator_is_the_averaged_one(trained):
+    stored = arrays(trained, 6)
+    weights = Run.open(trained).generator().get_weights()
+    for i, weight in enumerate(weights):
+        assert (stored[f"ema/{i:03}"] == weight).all()
+
+
+def test_stopping_between_checkpoints_and_going_on_changes_nothing(toys, trained, tmp_path):
+    run = tmp_path / "run"
+    train_began(tiny_training(toys, run, steps=4, log_every=2, sample_every=6))
+    train_began(tiny_training(toys, run, steps=6, log_every=2, sample_every=6))
+    assert_same(arrays(run, 6), arrays(trained, 6))
+    assert [line["step"] for line in Run.open(run).log()] == [2, 4, 6]
+
+
+def test_a_killed_run_ends_with_the_weights_of_the_run_left_alone(toys, trained, tmp_path):
+    run = tmp_path / "run"
+    command = [*TRAIN, str(toys), "--run", str(run)]
+    first = subprocess.Popen([*command, "--steps", "100000"], stderr=subprocess.DEVNULL)
+    kept = checkpoint.checkpoint_path(run / "checkpoints", 3)
+    copy = tmp_path / "copy.npz"
+    deadline = time.monotonic() + 120
+    while not copy.exists() and time.monotonic() < deadline:
+        if kept.exists():
+            shutil.copy(kept, copy)
+        time.sleep(0.01)
+    time.sleep(0.3)  # in the middle of some later step
+    first.kill()
+    first.wait()
+    # Back to the early checkpoint, as if the kill had come right after it; its log is longer than it.
+    shutil.rmtree(run / "checkpoints")
+    kept.parent.mkdir()
+    shutil.copy(copy, kept)
+    done = subprocess.run([*command, "--steps", "6"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "from step 3" in done.stderr
+    assert_same(arrays(run, 6), arrays(trained, 6))
+    assert [line["step"] for line in Run.open(run).log()] == [2, 6] or [
+        line["step"] for line in Run.open(run).log()
+    ] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_saves_first(toys, tmp_path, number):
+    run = tmp_path / "run"
+    command = [*TRAIN, str(toys), "--run", str(run), "--steps", "100000"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (run / "checkpoints").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    last = errors.strip().splitlines()[-1]
+    assert "saved; the same command goes on from there" in last
+    step = int(last.split("step ")[1].split()[0])
+    assert checkpoint.checkpoint_path(run / "checkpoints", step).exists()
+    assert (run / "generator.keras").exists()
+
+
+def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
+    train_began(tiny_training(toys, tmp_path / "run", steps=7, checkpoint_every=2, keep_checkpoints=2))
+    assert [path.name for path in checkpoint.checkpoints(tmp_path / "run" / "checkpoints")] == [
+        "step-00000006.npz", "step-00000007.npz",
+    ]  # fmt: skip
+
+
+def test_a_finished_run_is_left_alone(toys, trained, capsys):
+    assert train_began(tiny_training(toys, trained, log_every=2, sample_every=6)).step == 6
+    assert "raise --steps to go on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"gamma": 0.7}, r"--gamma is 0.7 and .* was trained with 0.5"),
+        ({"width": 8}, "--width is 8"),
+        ({"learning_rate": 0.0, "learning_rate_floor": 0.0}, "--learning-rate must be"),
+        ({"steps": 0}, "--steps must be at least 1, not 0"),
+        ({"batch": 64}, "has 48 faces, fewer than --batch 64"),
+        ({"preset": "cpu64"}, r"faces of 32 pixels and --preset cpu64 is for 64; take --preset toy32"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
+    with pytest.raises(UsageError, match=reason):
+        train_began(tiny_training(toys, trained, **{"steps": 9, **options}))
+
+
+def test_another_dataset_is_refused(trained, tmp_path):
+    toy(ToyConfig(out=tmp_path / "fewer", count=20, workers=1))
+    with pytest.raises(UsageError, match="has 20 faces and the run began with 48"):
+        train_began(tiny_training(tmp_path / "fewer", trained, steps=9))
+
+
+def test_a_folder_that_is_no_run_is_refused(toys, tmp_path):
+    (tmp_path / "diary.txt").touch()
+    with pytest.raises(UsageError, match="holds other things and no config.json"):
+        train_began(tiny_training(toys, tmp_path))
+    with pytest.raises(UsageError, match="is not a run"):
+        Run.open(tmp_path)
+
+
+@pytest.mark.parametrize("damage", ["cut", "other"])
+def test_a_bad_checkpoint_is_refused_in_a_sentence(toys, trained, tmp_path, damage):
+    run = shutil.copytree(trained, tmp_path / "run")
+    path = checkpoint.checkpoint_path(run / "checkpoints", 6)
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-2000])
+    else:
+        stored = arrays(run, 6)
+        stored["generator/000"] = np.zeros((3, 3))
+        np.savez(path, **stored)
+    with pytest.raises(LmedgeError, match=r"is damaged|of another size"):
+        train_began(tiny_training(toys, run, steps=9))
+
+
+def test_a_checkpoint_is_data_and_runs_nothing(trained, tmp_path):
+    """An array of Python objects needs pickle, which may run anything."""
+
+    class Bomb:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "bombed"),)
+
+    path = tmp_path / "step-00000001.npz"
+    np.savez(path, note=np.array([Bomb()], dtype=object))
+    with pytest.raises(LmedgeError, match="is damaged"):
+        checkpoint.restore(path, None)  # type: ignore[arg-type]
+    assert not (tmp_path / "bombed").exists()
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(toys, small_disk, tmp_path, lmedge):
+    run = small_disk / "run"
+    args = [*TRAIN[3:], toys, "--run", run]
+    assert lmedge(*args, "--steps", 3).returncode == 0
+    good = checkpoint.checkpoint_path(run / "checkpoints", 3)
+    before = good.read_bytes()
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    (small_disk / "filler").write_bytes(bytes(max(0, free - len(before) // 2)))
+    done = lmedge(*args, "--steps", 9)
+    assert done.returncode == 1 and "the disk is full" in done.stderr.splitlines()[-1]
+    assert checkpoint.checkpoints(run / "checkpoints") == [good] and good.read_bytes() == before
+    (small_disk / "filler").unlink()
+    done = lmedge(*args, "--steps", 9)
+    assert done.returncode == 0 and "from step 3" in done.stderr
+
+
+class FakeModel:
+    def __init__(self):
+        self.done = 0
+        self.g_optimizer, self.d_optimizer = FakeOptimizer(), FakeOptimizer()
+
+
+class FakeOptimizer:
+    def __init__(self):
+        self.learning_rate = Rate()
+
+
+class Rate:
+    value = 1e-3
+
+    def numpy(self):
+        return self.value
+
+    def assign(self, value):
+        self.value = value
+
+
+def test_the_rate_halves_when_the_measure_stalls_down_to_the_floor(toys, tmp_path):
+    config = tiny_training(toys, tmp_path, learning_rate=1e-3, learning_rate_floor=3e-4, patience=50)
+    plateau = Plateau(config)
+    model = FakeModel()
+    plateau.set_model(model)
+    rates = []
+    for step in range(1, 1201):
+        model.done = step
+        plateau.on_train_batch_end(step, {"measure": max(0.2, 1 - step / 400)})
+        rates.append(model.g_optimizer.learning_rate.value)
+        # what is saved and loaded goes on alike
+        state = json.loads(json.dumps(plateau.state()))
+        plateau = Plateau(config)
+        plateau.set_model(model)
+        plateau.load(state)
+    assert rates[300] == 1e-3 and set(rates) == {1e-3, 5e-4, 3e-4} and rates[-1] == 3e-4
+    assert model.d_optimizer.learning_rate.value == 3e-4
+    with pytest.raises(LmedgeError, match="the loss is nan at step 1200"):
+        plateau.on_train_batch_end(0, {"measure": float("nan")})
+
+
+def test_precision_is_taken_as_asked_and_narrow_networks_stay_in_float32():
+    assert resolve_precision("mixed_bfloat16", 4) == "mixed_bfloat16"
+    assert resolve_precision("auto", 16) == "float32"

@@ -1,0 +1,127 @@
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.gan.networks import to_uint8
+from lmedge.landmarks import in_pixels
+from lmedge.run import Run
+from lmedge.runtime import FaceSampler, interpreter, prior
+from lmedge.runtime.interpreter import installed
+
+RENDER = """
+import json, sys
+from lmedge.runtime import FaceSampler
+faces = FaceSampler(sys.argv[1], sys.argv[2], sys.argv[3]).sample(3, 5)
+heavy = sorted({"tensorflow", "keras", "cv2", "mediapipe", "tyro"} & set(sys.modules))
+print(json.dumps([heavy, faces.images.tolist(), faces.landmarks.tolist()]))
+"""
+
+
+def in_a_fresh_process(bundle, variant, name):
+    done = subprocess.run(
+        [sys.executable, "-c", RENDER, str(bundle), variant, name], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    heavy, images, landmarks = json.loads(done.stdout)
+    return heavy, np.array(images), np.array(landmarks)
+
+
+@pytest.mark.parametrize("name", ["litert", "tflite"])
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_each_interpreter_draws_what_keras_draws_and_loads_no_tensorflow(bundle, trained, variant, name):
+    if name not in installed():
+        pytest.skip(f"{name} is not installed")
+    heavy, images, landmarks = in_a_fresh_process(bundle, variant, name)
+    assert heavy == []
+    run = Run(trained)
+    z = prior(3, 8, 5)
+    wanted = to_uint8(run.generator()(z)).astype(int)
+    points = in_pixels(np.asarray(run.lgen()(z)), 32, 32)
+    levels, pixels = (1, 1e-3) if variant == "fp32" else (12, 0.5)
+    assert np.abs(images - wanted).max() <= levels
+    assert np.abs(landmarks - points).max() < pixels
+
+
+def test_a_sampler_gives_images_landmarks_and_latents(bundle):
+    sampler = FaceSampler(bundle, "fp32", threads=1)
+    faces = sampler.sample(5, seed=2)
+    assert faces.images.shape == (5, 32, 32, 3) and faces.images.dtype == np.uint8
+    assert faces.landmarks.shape == (5, 49, 2) and faces.landmarks.dtype == np.float32
+    assert (faces.latents == prior(5, 8, 2)).all() and len(faces) == 5
+    chunks = list(sampler.stream(5, seed=2, chunk=2))
+    assert [len(chunk) for chunk in chunks] == [2, 2, 1]
+    assert (np.concatenate([chunk.images for chunk in chunks]) == faces.images).all()
+    line = sampler.interpolate(2, 3, 4)
+    assert (line.images[0] == faces.images[0]).all() and (line.images[-1] == sampler.sample(1, 3).images[0]).all()
+
+
+def test_latents_of_another_length_are_refused(bundle):
+    with pytest.raises(UsageError, match=r"latents of shape \(2, 9\) are not \[N, 8\]"):
+        FaceSampler(bundle).render(np.zeros((2, 9), np.float32))
+
+
+def test_a_wrong_interpreter_is_refused(bundle, monkeypatch):
+    with pytest.raises(UsageError, match="'onnx' is unknown"):
+        FaceSampler(bundle, interpreter="onnx")
+    if "tflite" in installed():
+        with pytest.raises(UsageError, match="does not work in a process that has imported TensorFlow"):
+            FaceSampler(bundle, interpreter="tflite")
+    with pytest.raises(UsageError, match="--threads must be at least 0"):
+        FaceSampler(bundle, threads=-1)
+    monkeypatch.setattr(interpreter, "installed", dict)
+    with pytest.raises(LmedgeError, match=r"pip install 'lmedge\[litert\]'"):
+        FaceSampler(bundle)
+    with pytest.raises(UsageError, match="ai-edge-litert is not installed"):
+        FaceSampler(bundle, interpreter="litert")
+
+
+def test_the_variant_suits_the_interpreter(bundle, monkeypatch):
+    assert FaceSampler(bundle, interpreter="litert").variant == "int8"
+    assert interpreter.PREFERRED_VARIANTS["tflite"][0] == "fp32"
+
+
+def test_sample_writes_faces_landmarks_and_a_contact_sheet(bundle, tmp_path, lmedge):
+    out = tmp_path / "faces"
+    done = lmedge("sample", bundle, "--count", 5, "--seed", 3, "--out", out, "--variant", "fp32")
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.iterdir()) == [
+        "contact.png", *(f"face-{i:05}.png" for i in range(5)), "landmarks.csv",
+    ]  # fmt: skip
+    faces = FaceSampler(bundle, "fp32").sample(5, 3)
+    with (out / "landmarks.csv").open() as file:
+        rows = list(csv.reader(file))
+    assert rows[0][:3] == ["file", "right_brow_0_x", "right_brow_0_y"] and len(rows) == 6
+    assert np.array(rows[4][1:], float) == pytest.approx(faces.landmarks[3].ravel(), abs=1e-3)
+    with Image.open(out / rows[4][0]) as picture:
+        assert (np.asarray(picture) == faces.images[3]).all()
+    before = (out / "landmarks.csv").read_bytes()
+    done = lmedge("sample", bundle, "--count", 5, "--out", out)
+    assert done.returncode == 2 and "add --overwrite" in done.stderr
+    assert (out / "landmarks.csv").read_bytes() == before
+    assert lmedge("sample", bundle, "--count", 2, "--out", out, "--overwrite").returncode == 0
+    assert len(list(out.glob("face-*.png"))) == 2
+
+
+def test_interpolate_draws_a_strip(bundle, tmp_path, lmedge):
+    out = tmp_path / "strip.png"
+    args = ("interpolate", bundle, "--seed", 1, "--to-seed", 2, "--steps", 6, "--out", out)
+    assert lmedge(*args).returncode == 0
+    with Image.open(out) as picture:
+        assert picture.size == (6 * 130 - 2, 128)
+    assert lmedge(*args).returncode == 2
+    assert lmedge(*args, "--overwrite", "--no-landmarks").returncode == 0
+    done = lmedge("interpolate", bundle, "--steps", 1, "--out", tmp_path / "b.png")
+    assert done.returncode == 2 and "--steps must be between 2 and 1000, not 1" in done.stderr
+
+
+def test_a_full_disk_is_said_and_leaves_nothing_half_written(bundle, small_disk, lmedge):
+    (small_disk / "filler").write_bytes(bytes(1000 << 10))
+    done = lmedge("sample", bundle, "--count", 200, "--out", small_disk / "faces")
+    assert done.returncode == 1 and "the disk is full" in done.stderr.splitlines()[-1]
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

@@ -1,0 +1,71 @@
+import errno
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lmedge.cli import VERBS, _outside_our_hands, main
+from lmedge.config import STAGES
+
+
+def test_every_stage_has_a_verb():
+    assert list(VERBS) == list(STAGES)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["sample", "--help"], ["train-began", "--help"], ["info", "nowhere"]])
+def test_light_calls_import_no_tensorflow(args):
+    code = (
+        f"import sys; from lmedge.cli import main; main({args}); "
+        "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False False"
+
+
+def test_overview_lists_the_verbs_in_order(capsys):
+    assert main([]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(STAGES)
+
+
+def test_an_unknown_verb_is_refused_with_the_nearest(capsys):
+    assert main(["smaple"]) == 2
+    assert capsys.readouterr().err == "lmedge: there is no verb 'smaple'; did you mean sample?\n"
+
+
+def test_a_wrong_option_is_a_wrong_call(capsys):
+    assert main(["toy", "--out", "a", "--colour", "red"]) == 2
+    assert main(["toy", "--out", "a", "--scheme", "ibug12"]) == 2
+    assert "ibug68" in capsys.readouterr().err
+
+
+def test_dry_run_prints_the_resolved_options_and_writes_nothing(capsys, tmp_path):
+    run = tmp_path / "run"
+    assert main(["train-began", "faces", "--run", str(run), "--preset", "celeba64", "--dry-run"]) == 0
+    options = json.loads(capsys.readouterr().out)
+    assert options["width"] == 64 and options["batch"] == 16 and options["precision"] != "auto"
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "x.png"), "the disk is full while writing x.png"),
+        (RuntimeError("writing: No space left on device"), "the disk is full; free some space"),
+        (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "no permission to use /root/x"),
+        (ModuleNotFoundError("No module", name="mediapipe"), "pip install 'lmedge[train]'"),
+        (MemoryError(), "lower --batch"),
+        (ZeroDivisionError("a\nb"), "failed with ZeroDivisionError: a (add --debug"),
+    ],
+)
+def test_what_no_stage_foresees_is_one_sentence(error, sentence):
+    text, code = _outside_our_hands(error)
+    assert sentence in text and "\n" not in text and code == 1
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert main(["info", "nowhere"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["info", "nowhere", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from lmedge.config import TrainLgenConfig
+from lmedge.errors import UsageError
+from lmedge.faces.toy import draw_face, random_look
+from lmedge.inversion import load_latents
+from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
+from lmedge.lgen import build_lgen, error_figures, split_by_group, train_lgen
+from lmedge.run import Run
+from lmedge.storage import write_arrays
+
+
+def test_no_group_straddles_the_split_and_every_face_is_somewhere():
+    groups = np.array([f"person-{i % 30}" for i in range(200)])
+    parts = split_by_group(groups, 0.1, 0)
+    assert sorted(np.concatenate(parts)) == list(range(200))
+    names = [set(groups[part]) for part in parts]
+    assert not names[0] & names[1] and not names[0] & names[2] and not names[1] & names[2]
+    assert len(names[1]) == len(names[2]) == 3
+    again = split_by_group(groups, 0.1, 0)
+    assert all((a == b).all() for a, b in zip(parts, again, strict=True))
+    assert set(groups[split_by_group(groups, 0.1, 1)[2]]) != names[2]
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(UsageError, match="^1 group of faces cannot be split"):
+        split_by_group(np.array(["one"] * 50), 0.1, 0)
+    with pytest.raises(UsageError, match="^2 groups"):
+        split_by_group(np.array(["one", "two"] * 5), 0.1, 0)
+
+
+def test_error_figures_of_known_errors():
+    figures = error_figures(np.array([0.02, 0.04, 0.06, 0.20], np.float32))
+    assert figures["nme"] == pytest.approx(0.08) and figures["nme_median"] == pytest.approx(0.05)
+    assert figures["failure_rate"] == 0.25
+    curve = dict(zip(np.round(figures["curve"]["nme"], 4), figures["curve"]["share"], strict=True))
+    assert curve[0.01] == 0 and curve[0.03] == 0.25 and curve[0.1] == 0.75
+
+
+def test_the_network_is_dense_layers_with_elu():
+    lgen = build_lgen(4, 49, (5,))
+    assert lgen.count_params() == 5 * 5 + 6 * 98 and lgen.output_shape == (None, 49, 2)
+    z = np.random.default_rng(0).uniform(-1, 1, (3, 4)).astype(np.float32)
+    k1, b1, k2, b2 = lgen.get_weights()
+    hidden = z @ k1 + b1
+    hidden = np.where(hidden > 0, hidden, np.expm1(hidden))
+    assert np.asarray(lgen(z)) == pytest.approx((hidden @ k2 + b2).reshape(3, 49, 2), abs=1e-5)
+
+
+@pytest.fixture
+def learnable(trained, tmp_path):
+    """The tiny run with latents from which the landmarks do follow: z = the parameters of the landmarks."""
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    faces = [draw_face(random_look(np.random.default_rng((9, i))), 32)[1] for i in range(400)]
+    points = convert_scheme(np.stack(faces), IBUG68, IBUG49)
+    flat = ((points + 0.5) / 32).reshape(400, -1)
+    centred = flat - flat.mean(axis=0)
+    z = centred @ np.linalg.svd(centred, full_matrices=False)[2][:8].T
+    groups = np.array([f"g{i // 2}" for i in range(400)])
+    about = json.loads((run.latents / "latents.json").read_text())
+    (run.latents / "latents.json").write_text(json.dumps({**about, "count": 400}))
+    write_arrays(run.latents / "part-00000.npz", {
+        "z": (z / np.abs(z).max()).astype(np.float32), "psnr": np.full(400, 20, np.float32), "index": np.arange(400),
+        "landmarks": flat.reshape(400, 49, 2).astype(np.float32), "groups": groups, "sources": groups,
+    })  # fmt: skip
+    return run
+
+
+def test_held_out_error_is_far_below_the_mean_face_and_is_what_it_says(learnable):
+    result = train_lgen(TrainLgenConfig(run=learnable.path, epochs=120, hidden=(32,)))
+    metrics = result.metrics
+    assert metrics["held_out"]["nme"] < 0.5 * metrics["mean_face_nme"]
+    assert metrics["faces"] == {"training": 320, "validation": 40, "held_out": 40} and metrics["groups"] == 200
+    # The saved network on the held-out faces gives the error that was reported.
+    latents = load_latents(learnable)
+    held_out = split_by_group(latents.groups, 0.1, 0)[2]
+    predicted = in_pixels(np.asarray(learnable.lgen()(latents.z[held_out])), 32, 32)
+    errors = nme(predicted, in_pixels(latents.landmarks[held_out], 32, 32), IBUG49)
+    assert errors.mean() == pytest.approx(metrics["held_out"]["nme"], rel=1e-4)
+    assert json.loads(learnable.lgen_metrics_file.read_text()) == metrics
+
+
+def test_the_same_seed_gives_the_same_weights_and_all_refits(learnable):
+    options = {"run": learnable.path, "epochs": 10, "hidden": (8,)}
+    train_lgen(TrainLgenConfig(**options))
+    first = learnable.lgen().get_weights()
+    honest = train_lgen(TrainLgenConfig(**options)).metrics
+    for a, b in zip(first, learnable.lgen().get_weights(), strict=True):
+        assert (a == b).all()
+    refit = train_lgen(TrainLgenConfig(**options, all=True)).metrics
+    assert refit["held_out"] == honest["held_out"] and refit["refit_on_all"]
+    assert not (first[0] == learnable.lgen().get_weights()[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"epochs": 0}, "--epochs"),
+        ({"held_out": 0.9}, "--held-out"),
+        ({"hidden": (0,)}, "--hidden"),
+        ({"dropout": 2.0}, "--dropout"),
+    ],
+)
+def test_wrong_options_are_refused(trained, options, reason):
+    with pytest.raises(UsageError, match=reason):
+        train_lgen(TrainLgenConfig(run=trained, **options))
