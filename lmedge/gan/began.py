@@ -43,6 +43,7 @@ class Began(keras.Model):
         self.ema_generator.trainable = False
         self.k = self.add_weight(name="k", shape=(), initializer="zeros", trainable=False)
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", dtype="int64", trainable=False)
+        self.built = True  # or `fit` would call the model on a batch of images to build it
         self.d_optimizer: Any = None
         self.g_optimizer: Any = None
 
@@ -59,10 +60,12 @@ class Began(keras.Model):
         return self.ema_generator(z)
 
     def draw(self, batch: int | tf.Tensor, stream: int) -> tf.Tensor:
-        """Uniform numbers in -1..1 for this step, `[batch, Z]`."""
-        step = tf.cast(self.step.value, tf.int32)
-        seed = tf.stack([self.seed * 1000 + stream + 10 * _replica(), step])
-        return tf.random.stateless_uniform([batch, self.latent], seed, -1.0, 1.0)
+        """Uniform numbers in -1..1 for this step, `[batch, Z]`. Each replica takes its part of what one device
+        would have drawn for the whole batch."""
+        replicas, replica = _replicas()
+        seed = tf.stack([self.seed * 10 + stream, tf.cast(self.step.value, tf.int32)])
+        whole = tf.random.stateless_uniform([replicas * batch, self.latent], seed, -1.0, 1.0)
+        return whole[replica * batch : (replica + 1) * batch]
 
     def train_step(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """One joint step: L_D = L(x) - k L(G(z)), L_G = L(G(z)).
@@ -90,7 +93,10 @@ class Began(keras.Model):
         g_gradients = g_tape.gradient(fake, _values(g_weights), output_gradients=fake_gradients.pop())
 
         k = tf.convert_to_tensor(self.k.value)
-        d_gradients = [real - k * fake for real, fake in zip(real_gradients, fake_gradients, strict=True)]
+        # Keras adds up the gradients of the replicas; the loss is the mean over the whole batch.
+        share = 1.0 / _replicas()[0]
+        d_gradients = [share * (real - k * fake) for real, fake in zip(real_gradients, fake_gradients, strict=True)]
+        g_gradients = [share * gradient for gradient in g_gradients]
         self.d_optimizer.apply(d_gradients, d_weights)
         self.g_optimizer.apply(g_gradients, g_weights)
 
@@ -115,9 +121,12 @@ def _values(weights: list[Any]) -> list[Any]:
     return [weight.value for weight in weights]
 
 
-def _replica() -> Any:
+def _replicas() -> tuple[int, Any]:
+    """Number of replicas, and which of them this is."""
     context = tf.distribute.get_replica_context()
-    return tf.cast(context.replica_id_in_sync_group, tf.int32) if context else 0
+    if context is None or context.num_replicas_in_sync == 1:
+        return 1, 0
+    return context.num_replicas_in_sync, tf.cast(context.replica_id_in_sync_group, tf.int32)
 
 
 def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:

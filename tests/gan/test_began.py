@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -100,3 +103,32 @@ def test_the_numbers_of_a_step_depend_on_seed_and_step_alone():
     assert not (first == model.draw(4, 2).numpy()).any()
     assert np.abs(first).max() <= 1
     assert not (first == compiled(seed=4).draw(4, 2).numpy()).any()
+
+
+TWO_DEVICES = """
+import sys
+import keras, numpy as np, tensorflow as tf
+from lmedge.gan.began import Began
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+losses = []
+for place in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
+    with place.scope():
+        model = Began(16, 4, 8, lambda_k=0.05, seed=3)
+        model.compile(1e-3)
+    images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3)).astype(np.uint8)
+    seen = []
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs))
+    data = tf.data.Dataset.from_tensor_slices(images).batch(8, drop_remainder=True)
+    model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[callback])
+    losses.append([[float(logs[name]) for name in ("loss_real", "loss_fake", "k", "measure")] for logs in seen])
+    assert int(model.step.numpy()) == 6
+np.testing.assert_allclose(losses[0], losses[1], rtol=2e-3, atol=2e-5)
+print("same", place.num_replicas_in_sync)
+"""
+
+
+def test_two_devices_train_as_one_with_the_whole_batch():
+    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("same"), done.stderr[-2000:]
