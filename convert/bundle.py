@@ -42,7 +42,7 @@ def export(config: ExportConfig) -> Exported:
         "faces": dataset.get("count"),
         "source": dataset.get("made_by"),
         "licence": dataset.get("licence", "not stated"),
-        "steps": run.stage("train-began").get("steps"),
+        "kimg": (run.log() or [{}])[-1].get("kimg"),
         "held_out_nme": metrics["held_out"]["nme"],
     }
     variants = tuple(dict.fromkeys(config.variants))

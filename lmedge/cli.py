@@ -130,7 +130,8 @@ def _prepare(config: Any) -> None:
     result = prepare(config)
     rejected = sum(result.rejected.values())
     share = result.count / (result.count + rejected)
-    print(f"kept {result.count} of {result.count + rejected} photos ({share:.1%}) in {result.path}")
+    rate = f", {result.per_second:.1f} photos/s" if result.per_second else ""
+    print(f"kept {result.count} of {result.count + rejected} photos ({share:.1%}) in {result.path}{rate}")
     for reason, number in result.rejected.items():
         print(f"  {number:6}  {reason}")
     print(f"{result.path}/contact.png shows some of them, {result.path}/rejected.csv lists the others.")

@@ -175,12 +175,12 @@ class InvertConfig(Stage):
     """Dataset whose faces are inverted."""
     count: int | None = None
     """Invert only this many faces, spread over the dataset. Default: all."""
-    steps: int = 150
+    steps: int = 100
     """Adam steps a face."""
-    learning_rate: float = 0.1
+    learning_rate: float = 0.2
     """Adam's rate at the start; falls along a cosine to a twentieth."""
-    loss: Literal["l1", "l2"] = "l1"
-    """Image error that is minimised."""
+    loss: Literal["l1", "l2"] = "l2"
+    """Image error that is minimised: mean absolute or mean squared difference."""
     batch: int = 64
     """Faces inverted at a time."""
     precision: Precision = "auto"

@@ -17,9 +17,9 @@ from lmedge.config import (
 )  # fmt: skip
 from lmedge.errors import UsageError
 from lmedge.progress import clock, console
-from lmedge.storage import claim_folder
+from lmedge.storage import claim_folder, read_json, write_json
 
-MARKER = "demo.txt"
+MARKER = "demo.json"
 
 
 def demo(config: DemoConfig) -> Path:
@@ -29,9 +29,7 @@ def demo(config: DemoConfig) -> Path:
     require("--steps", config.steps, 1)
     require("--inverted", config.inverted, 100)
     out = config.out
-    if config.overwrite or not (out / MARKER).exists():
-        claim_folder(out, (MARKER,), config.overwrite)
-        (out / MARKER).write_text("Made by `lmedge demo`; the same command continues it.\n", encoding="utf-8")
+    _claim(config)
     dataset, run, bundle, samples = out / "toys", out / "run", out / "bundle", out / "samples"
     strip = out / "interpolation.png"
     start = time.monotonic()
@@ -51,10 +49,7 @@ def demo(config: DemoConfig) -> Path:
         say(f"drawing {config.count} faces with exact landmarks")
         toy(ToyConfig(out=dataset, count=config.count))
     say("training the generator (a BEGAN)")
-    try:
-        train_began(training(config, dataset, run))
-    except UsageError as error:
-        raise UsageError(f"{out} holds a demo with other options ({error}); add --overwrite.") from None
+    train_began(training(config, dataset, run))
     say("finding the latent of every face")
     invert(InvertConfig(run=run, dataset=dataset, count=config.inverted))
     say("learning landmarks from latents")
@@ -75,9 +70,24 @@ def demo(config: DemoConfig) -> Path:
     return report
 
 
+def _claim(config: DemoConfig) -> None:
+    """Makes the folder, or finds that it holds the same demo."""
+    marker = config.out / MARKER
+    options = {"count": config.count, "steps": config.steps, "inverted": config.inverted}
+    if config.overwrite or not marker.exists():
+        claim_folder(config.out, (MARKER,), config.overwrite)
+        write_json(marker, options)
+        return
+    for name, value in read_json(marker, "a demo").items():
+        if options.get(name) != value:
+            raise UsageError(
+                f"--{name} is {options.get(name)} and {config.out} holds a demo with {value}; add --overwrite."
+            )
+
+
 def training(config: DemoConfig, dataset: Path, run: Path) -> TrainBeganConfig:
     """The toy faces are simple and the networks small: higher rates than photos bear save minutes."""
     return TrainBeganConfig(
-        dataset=dataset, run=run, preset="toy32", steps=config.steps, learning_rate=5e-4, lambda_k=5e-3,
-        ema=0.995,
+        dataset=dataset, run=run, preset="toy32", steps=config.steps, gamma=0.8, learning_rate=5e-4,
+        lambda_k=2e-3, ema=0.995,
     )  # fmt: skip

@@ -128,6 +128,12 @@ def invert(config: InvertConfig) -> Latents:
             f"{config.dataset} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
             f"make the dataset again with --size {size}."
         )
+    began = run.config().get("dataset", {}).get("scheme", dataset.scheme.name)
+    if dataset.scheme.name != began:
+        raise UsageError(
+            f"{config.dataset} has {dataset.scheme.name} landmarks and {run.path} began with {began}; "
+            f"make the dataset again with --scheme {began}."
+        )
     count = min(config.count or len(dataset), len(dataset))
     require("--count", count, 1)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(np.int64))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from lmedge.config import ExportConfig, InvertConfig, ToyConfig, TrainBeganConfig, TrainLgenConfig
-from lmedge.faces.toy import draw_face, random_look
+from lmedge.faces.cartoon import draw_face, random_look
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Looks that the Haar cascades and Face Mesh both find.

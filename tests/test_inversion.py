@@ -127,6 +127,9 @@ def test_what_does_not_fit_the_run_is_refused(run, toys, tmp_path):
     toy(ToyConfig(out=tmp_path / "large", count=4, size=64, workers=1))
     with pytest.raises(UsageError, match="faces of 64 pixels and the generator of .* draws 32"):
         invert(InvertConfig(run=run.path, dataset=tmp_path / "large"))
+    toy(ToyConfig(out=tmp_path / "other", count=4, workers=1, scheme="ibug68"))
+    with pytest.raises(UsageError, match="has ibug68 landmarks and .* began with ibug49"):
+        invert(InvertConfig(run=run.path, dataset=tmp_path / "other"))
     with pytest.raises(UsageError, match="--steps must be at least 1"):
         invert(InvertConfig(run=run.path, dataset=toys, steps=0))
     run.generator_file.unlink()

@@ -6,7 +6,7 @@ import pytest
 
 from lmedge.config import TrainLgenConfig
 from lmedge.errors import UsageError
-from lmedge.faces.toy import draw_face, random_look
+from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.inversion import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
 from lmedge.lgen import build_lgen, error_figures, split_by_group, train_lgen

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
-from lmedge.faces.toy import draw_face, random_look
 from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme
 from lmedge.quiet import native_stderr_off, set_variables
 

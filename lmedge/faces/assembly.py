@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,11 +27,12 @@ CONTACT_FACES = 64
 
 @dataclass(frozen=True)
 class Assembled:
-    """What a dataset holds and what was rejected: reason -> photos."""
+    """What a dataset holds and what was rejected: reason -> photos; jobs a second of this call, or 0."""
 
     path: Path
     count: int
     rejected: dict[str, int]
+    per_second: float
 
 
 def assemble(
@@ -63,7 +65,8 @@ def assemble(
     missing = [i for i in range(shards) if not (parts / f"{i:05}.json").exists()]
     pending = [job for i in missing for job in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]]
     done = len(jobs) - len(pending)
-    kept = rejected = 0
+    rejected = 0
+    start = time.monotonic()
     with (
         answers_of(work, pending, start_worker, workers) as answers,
         progress(f"{about['made_by']}", len(jobs), unit, done) as advance,
@@ -76,15 +79,16 @@ def assemble(
                     records.append(answer)
                 else:
                     refused.append(answer)
-                kept, rejected = kept + isinstance(answer, Record), rejected + isinstance(answer, tuple)
+                    rejected += 1
                 advance(1, f"{rejected} rejected" if rejected else "")
             # The shard first: its note says that it is whole.
             write_shard(out / shard_name(i, shards), records)
             write_json(parts / f"{i:05}.json", {"count": len(records), "rejected": refused})
-    return _finish(out, parts, shards, about)
+    per_second = len(pending) / (time.monotonic() - start)
+    return _finish(out, parts, shards, about, per_second)
 
 
-def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any]) -> Assembled:
+def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_second: float) -> Assembled:
     notes = [read_json(parts / f"{i:05}.json", "a half-made dataset") for i in range(shards)]
     rejected = [tuple(entry) for note in notes for entry in note["rejected"]]
     count = sum(note["count"] for note in notes)
@@ -103,7 +107,7 @@ def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any]) -> Assem
     for part in sorted(parts.iterdir()):
         part.unlink()
     parts.rmdir()
-    return Assembled(out, count, reasons)
+    return Assembled(out, count, reasons, per_second)
 
 
 def contact_sheet(dataset: FaceDataset) -> bytes:

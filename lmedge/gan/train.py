@@ -98,7 +98,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
     run = Run.create(config.run)
     found = checkpoint.checkpoints(run.checkpoints)
     if found:
-        _same_experiment(run, config)
+        _same_experiment(run, config, dataset)
 
     place = strategy()
     with place.scope():
@@ -157,7 +157,7 @@ def _check(config: TrainBeganConfig) -> None:
     require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
 
 
-def _same_experiment(run: Run, config: TrainBeganConfig) -> None:
+def _same_experiment(run: Run, config: TrainBeganConfig, dataset: FaceDataset) -> None:
     """Refuses to go on with other options than the run was started with."""
     before, now = run.stage("train-began"), to_json(config)
     for name, value in now.items():
@@ -167,10 +167,10 @@ def _same_experiment(run: Run, config: TrainBeganConfig) -> None:
                 f"{option} is {value!r} and {run.path} was trained with {before[name]!r}; "
                 "take that value or name another --run."
             )
-    about = run.config().get("dataset", {})
-    count = FaceDataset(config.dataset).count
-    if about.get("count", count) != count:
-        raise UsageError(
-            f"{config.dataset} has {count} faces and the run began with {about['count']}; "
-            "name that dataset or another --run."
-        )
+    began = run.config().get("dataset", {})
+    for name in ("count", "scheme"):
+        if began.get(name, dataset.about[name]) != dataset.about[name]:
+            raise UsageError(
+                f"{config.dataset} has {name} {dataset.about[name]!r} and the run began with {began[name]!r}; "
+                "name that dataset or another --run."
+            )

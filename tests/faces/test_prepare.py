@@ -10,11 +10,11 @@ from lmedge.config import PrepareConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces import assembly
 from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.detect import HaarDetector
 from lmedge.faces.photo import moved, square_to_face
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
-from lmedge.faces.toy import draw_face, random_look
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, mirrored, nme, write_pts
 from tests.conftest import REAL_DATA, drawn_photo
 

@@ -5,8 +5,9 @@ import pytest
 
 from lmedge.config import ToyConfig
 from lmedge.errors import UsageError
+from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.records import FaceDataset
-from lmedge.faces.toy import draw_face, random_look, toy
+from lmedge.faces.toy import toy
 from lmedge.landmarks import IBUG68, mirrored
 
 PLAIN = dataclasses.replace(

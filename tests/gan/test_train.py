@@ -151,8 +151,11 @@ def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
 
 def test_another_dataset_is_refused(trained, tmp_path):
     toy(ToyConfig(out=tmp_path / "fewer", count=20, workers=1))
-    with pytest.raises(UsageError, match="has 20 faces and the run began with 48"):
+    with pytest.raises(UsageError, match="has count 20 and the run began with 48"):
         train_began(tiny_training(tmp_path / "fewer", trained, steps=9))
+    toy(ToyConfig(out=tmp_path / "other", count=48, workers=1, scheme="ibug68"))
+    with pytest.raises(UsageError, match="has scheme 'ibug68' and the run began with 'ibug49'"):
+        train_began(tiny_training(tmp_path / "other", trained, steps=9))
 
 
 def test_a_folder_that_is_no_run_is_refused(toys, tmp_path):

@@ -1,0 +1,23 @@
+from PIL import Image
+
+from lmedge.run import Run
+
+
+def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge):
+    out = tmp_path / "demo"
+    args = ("demo", "--out", out, "--count", 240, "--steps", 12, "--inverted", 120)
+    done = lmedge(*args)
+    assert done.returncode == 0, done.stderr
+    assert str(out / "run" / "report" / "index.html") in done.stdout
+    assert "held-out NME" in done.stderr.splitlines()[-1]
+    with Image.open(out / "samples" / "contact.png") as picture:
+        assert picture.size == (8 * 130 - 2, 8 * 130 - 2)
+    assert (out / "interpolation.png").exists() and len(list((out / "samples").glob("face-*.png"))) == 64
+    assert list(Run.open(out / "run").config()["stages"]) == [
+        "train-began", "invert", "train-lgen", "evaluate", "export",
+    ]  # fmt: skip
+    weights = (out / "run" / "generator.keras").stat().st_mtime_ns
+    done = lmedge(*args)
+    assert done.returncode == 0 and (out / "run" / "generator.keras").stat().st_mtime_ns == weights
+    done = lmedge(*args[:-4], "--steps", 99, "--inverted", 120)
+    assert done.returncode == 2 and "--steps is 99" in done.stderr and "holds a demo with 12" in done.stderr
