@@ -53,7 +53,7 @@ def demo(config: DemoConfig) -> Path:
     say("finding the latent of every face")
     invert(InvertConfig(run=run, dataset=dataset, count=config.inverted))
     say("learning landmarks from latents")
-    metrics = train_lgen(TrainLgenConfig(run=run)).metrics
+    metrics = train_lgen(TrainLgenConfig(run=run, epochs=200)).metrics
     say("measuring, drawing the report")
     evaluate(EvaluateConfig(run=run, samples=300))
     say("exporting to TFLite")
@@ -86,8 +86,9 @@ def _claim(config: DemoConfig) -> None:
 
 
 def training(config: DemoConfig, dataset: Path, run: Path) -> TrainBeganConfig:
-    """The toy faces are simple and the networks small: higher rates than photos bear save minutes."""
+    """The toy faces are simple and the networks small: a higher rate than photos bear saves minutes, and a high
+    gamma keeps the generator from collapsing to one face at it."""
     return TrainBeganConfig(
-        dataset=dataset, run=run, preset="toy32", steps=config.steps, gamma=0.8, learning_rate=5e-4,
+        dataset=dataset, run=run, preset="toy32", steps=config.steps, gamma=1.0, learning_rate=3e-4,
         lambda_k=2e-3, ema=0.995,
     )  # fmt: skip

@@ -74,7 +74,7 @@ def random_look(random: np.random.Generator) -> Look:
     darker = paint * within(0.75, 1.0)
     hair_style = int(random.choice(5, p=(0.08, 0.34, 0.22, 0.18, 0.18)))
     return Look(
-        yaw=around(0.17, 0.45),
+        yaw=around(0.14, 0.42),
         pitch=around(0.06, 0.18),
         roll=around(0.06, 0.18),
         scale=within(0.320, 0.350),
