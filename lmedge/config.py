@@ -342,9 +342,9 @@ class DemoConfig(Stage):
     """Folder for dataset, run, bundle and samples. A demo that was stopped continues."""
     count: int = 3000
     """Faces drawn."""
-    steps: int = 4500
+    steps: int = 5500
     """Training steps."""
-    inverted: int = 2500
+    inverted: int = 3000
     """Faces inverted."""
     overwrite: bool = False
     """Start again in a folder that has a demo."""

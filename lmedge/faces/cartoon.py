@@ -74,9 +74,9 @@ def random_look(random: np.random.Generator) -> Look:
     darker = paint * within(0.75, 1.0)
     hair_style = int(random.choice(5, p=(0.08, 0.34, 0.22, 0.18, 0.18)))
     return Look(
-        yaw=around(0.14, 0.42),
-        pitch=around(0.06, 0.18),
-        roll=around(0.06, 0.18),
+        yaw=around(0.12, 0.40),
+        pitch=around(0.05, 0.16),
+        roll=around(0.05, 0.16),
         scale=within(0.320, 0.350),
         shift=(around(0.008, 0.02), around(0.008, 0.02)),
         chin=within(1.12, 1.36),
