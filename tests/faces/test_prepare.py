@@ -56,12 +56,12 @@ def mixed(tmp_path):
     folder.mkdir()
     (folder / "text.jpg").write_text("not a photo")
     (folder / "zero.jpg").touch()
-    face = Image.fromarray(drawn_photo(7))
+    face = Image.fromarray(drawn_photo(37))
     face.save(folder / "good.jpg", quality=95)
     (folder / "cut.jpg").write_bytes((folder / "good.jpg").read_bytes()[:5000])
     noise = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
     Image.fromarray(noise).save(folder / "nobody.png")
-    Image.fromarray(np.concatenate([drawn_photo(7), drawn_photo(14)], axis=1)).save(folder / "pair.png")
+    Image.fromarray(np.concatenate([drawn_photo(37), drawn_photo(55)], axis=1)).save(folder / "pair.png")
     face.convert("CMYK").save(folder / "cmyk.jpg", quality=95)
     face.convert("L").save(folder / "grey.jpg", quality=95)
     turned = face.rotate(90, expand=True)  # stored lying on its side
@@ -163,7 +163,7 @@ def test_crop_landmarks_with_face_mesh_brings_the_eyes_to_their_places(photos, t
 def test_face_mesh_finds_the_mirrored_face_mirrored():
     """The vertices chosen for the 68 points must be symmetric: mirrored picture, mirrored points."""
     with FaceMesh() as mesh:
-        pixels = drawn_photo(31)
+        pixels = drawn_photo(45)
         points = mesh.landmarks(pixels, IBUG68)
         flipped = mesh.landmarks(np.ascontiguousarray(pixels[:, ::-1]), IBUG68)
     assert nme(mirrored(points, 256, IBUG68)[None], flipped[None], IBUG68)[0] < 0.04
