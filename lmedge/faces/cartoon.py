@@ -317,7 +317,11 @@ def _draw_nose(canvas: _Canvas, points: Points) -> None:
 def _draw_eye(canvas: _Canvas, points: Points, head: Points) -> None:
     lids = _curve(points, closed=True)
     skin = canvas.look.skin
-    before = canvas.pixels.copy() if canvas.look.eyes_open < 0.9 else None
+    # The part of the picture that holds lids and iris.
+    reach = 0.25 * canvas.look.scale * canvas.side
+    column, row = (points.mean(axis=0) + 0.5) * SUPERSAMPLING - 0.5
+    part = np.s_[max(0, int(row - reach)) : int(row + reach) + 2, max(0, int(column - reach)) : int(column + reach) + 2]
+    before = canvas.pixels[part].copy() if canvas.look.eyes_open < 0.9 else None
     canvas.fill(lids, (248, 248, 246))
     centre = canvas.project(head.mean(axis=0, keepdims=True))[0]
     radius = 0.095
@@ -326,8 +330,8 @@ def _draw_eye(canvas: _Canvas, points: Points, head: Points) -> None:
     if before is not None:  # the lids cover the iris
         mask = np.zeros(canvas.pixels.shape[:2], np.uint8)
         cv2.fillPoly(mask, [canvas._fixed(lids)], 255, cv2.LINE_AA, SHIFT)
-        share = (mask / np.float32(255))[..., None]
-        canvas.pixels = (before * (1 - share) + canvas.pixels * share).astype(np.uint8)
+        share = (mask[part] / np.float32(255))[..., None]
+        canvas.pixels[part] = (before * (1 - share) + canvas.pixels[part] * share).astype(np.uint8)
     half = len(lids) // 2
     canvas.line(lids[: half + 1], _times(skin, 0.3), 0.045)
     canvas.line(lids[half:], _times(skin, 0.62), 0.03)
