@@ -146,17 +146,13 @@ def _train_began(config: Any) -> None:
 
 
 def _invert(config: Any) -> None:
+    import numpy as np
+
     from lmedge.inversion import invert
 
     latents = invert(config)
-    low, middle, high = (float(p) for p in _percentiles(latents.psnr))
+    low, middle, high = np.percentile(latents.psnr, (5, 50, 95))
     print(f"{len(latents)} faces inverted; PSNR median {middle:.1f} dB, 5 % below {low:.1f}, 5 % above {high:.1f}")
-
-
-def _percentiles(values: Any) -> Any:
-    import numpy as np
-
-    return np.percentile(values, (5, 50, 95))
 
 
 def _train_lgen(config: Any) -> None:

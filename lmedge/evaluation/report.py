@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import jinja2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from lmedge.evaluation.plots import error_curves, psnr_histogram, training_curves
+from lmedge.faces.record import encode_png
 from lmedge.landmarks import drawn, enlarged, grid, scheme_named
 from lmedge.storage import making_folder, write_bytes
 
@@ -33,12 +31,6 @@ class _Section:
     def add(self, name: str, png: bytes, caption: str) -> None:
         self.files[name] = png
         self.pictures.append({"file": name, "caption": caption})
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def write_report(evaluation: Evaluation) -> None:
@@ -72,11 +64,11 @@ def _samples(evaluation: Evaluation) -> _Section:
     if faces is None:
         return section
     scale = max(1, FACE_PIXELS // faces.shape[1])
-    section.add("samples.png", _png(grid([enlarged(f, scale) for f in faces], 8)), "64 fresh faces.")
+    section.add("samples.png", encode_png(grid([enlarged(f, scale) for f in faces], 8)), "64 fresh faces.")
     if evaluation.sample_points is not None:
         scheme = scheme_named(evaluation.run.config()["dataset"]["scheme"])
         pictures = [drawn(f, p, scheme, scale) for f, p in zip(faces, evaluation.sample_points, strict=True)]
-        section.add("landmarks.png", _png(grid(pictures, 8)), "The same with the landmarks that L-Gen gives.")
+        section.add("landmarks.png", encode_png(grid(pictures, 8)), "The same with the landmarks that L-Gen gives.")
     return section
 
 
@@ -104,7 +96,7 @@ def _inversions(evaluation: Evaluation) -> _Section:
     if len(real) % 2:  # the second pair of rows is one face short
         ordered = [*rows[0], *rows[1]]
         half = len(real)
-    section.add("inversions.png", _png(grid(ordered, half)), caption)
+    section.add("inversions.png", encode_png(grid(ordered, half)), caption)
     return section
 
 
@@ -119,7 +111,7 @@ def _mirror(evaluation: Evaluation) -> _Section:
         pictures.append(enlarged(real, scale))
         pictures += [drawn(f, p, scheme, scale) for f, p in zip(faces, points, strict=True)]
         pictures.append(enlarged(np.ascontiguousarray(real[:, ::-1]), scale))
-    section.add("mirror.png", _png(grid(pictures, paths.faces.shape[1] + 2)),
+    section.add("mirror.png", encode_png(grid(pictures, paths.faces.shape[1] + 2)),
                 "A real face, the way from its latent to that of its mirror image, and the mirrored face.")  # fmt: skip
     return section
 

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.record import Answer, Record
+from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
 from lmedge.faces.workers import answers_of
 from lmedge.landmarks import drawn, grid
@@ -69,7 +68,7 @@ def assemble(
     start = time.monotonic()
     with (
         answers_of(work, pending, start_worker, workers) as answers,
-        progress(f"{about['made_by']}", len(jobs), unit, done) as advance,
+        progress(about["made_by"], len(jobs), unit, done) as advance,
     ):
         for i in missing:
             records, refused = [], []
@@ -119,6 +118,4 @@ def contact_sheet(dataset: FaceDataset) -> bytes:
         drawn(image, points, dataset.scheme, scale)
         for image, points in zip(faces["image"], faces["landmarks"], strict=True)
     ]
-    buffer = io.BytesIO()
-    Image.fromarray(grid(pictures, 8)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_png(grid(pictures, 8))

@@ -164,8 +164,7 @@ class _Canvas:
         pitch = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
         roll = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
         self.turn = (roll @ pitch @ yaw)[:2]
-        # The middle between forehead and chin goes to the middle of the picture; 0.9 of the way with yaw,
-        # as the nose side of the head comes forward.
+        # The middle between forehead and chin goes to the middle of the picture.
         self.centre = (np.array([0.5, 0.47]) + look.shift) * size - 0.5
         top = np.linspace(0, 1, self.side)[:, None, None]
         first, second = (np.array(c) for c in look.background)
@@ -235,7 +234,7 @@ def draw_face(look: Look, size: int) -> tuple[Image8, NDArray[np.float32]]:
     skull = np.column_stack([np.cos(angle), -0.15 - 1.12 * np.sin(angle), -0.15 + 0.25 * np.sin(angle)])
     outline = _curve(canvas.project(np.concatenate([head[:17], skull])), closed=True)
 
-    _draw_behind(canvas, skull)
+    _draw_behind(canvas)
     canvas.fill(outline, look.skin)
     _draw_light(canvas, outline)
     if look.beard:
@@ -253,7 +252,7 @@ def draw_face(look: Look, size: int) -> tuple[Image8, NDArray[np.float32]]:
     return canvas.finished(), points.astype(np.float32)
 
 
-def _draw_behind(canvas: _Canvas, skull: Points) -> None:
+def _draw_behind(canvas: _Canvas) -> None:
     """Shoulders, neck, ears, and the hair that falls behind."""
     look = canvas.look
     if look.hair_style:
