@@ -1,5 +1,12 @@
-"""Keras -> TFLite: one model that draws the face and says where the landmarks are, and the bundle around it."""
+"""Keras -> TFLite: one model that draws the face and says where the landmarks are, and the bundle around it.
 
-from convert.bundle import Exported, export, export_networks
+from convert import export
 
-__all__ = ["Exported", "export", "export_networks"]
+bundle = export(generator, lgen, ("fp32", "int8"), out="bundle")
+"""
+
+from convert.bundle import export
+from convert.gates import Limits
+from convert.recipe import RECIPES, Rewrites, Tuning
+
+__all__ = ["RECIPES", "Limits", "Rewrites", "Tuning", "export"]

@@ -1,121 +1,150 @@
-"""The `export` stage: writing the folder that is copied to a device."""
+"""Writing the folder that is copied to a device."""
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from convert.gates import check
-from convert.model import convert
-from convert.parity import Parity, measure
+from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
+from convert.metadata import add_metadata
+from convert.model import Conversion
+from convert.parity import keras_faces, parity_latents
+from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
-from lmedge.config import ExportConfig, require, to_json
-from lmedge.errors import LmedgeError
-from lmedge.landmarks import Scheme, scheme_named
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.progress import progress
-from lmedge.run import Run
-from lmedge.runtime import FaceSampler, prior
-from lmedge.runtime.bundle import BUNDLE_FILE, SCHEMA
-from lmedge.storage import making_folder, read_json, write_bytes, write_json
+from lmedge.run import weights_hash
+from lmedge.runtime import Bundle, Faces, FaceSampler, prior
+from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
+from lmedge.runtime.parity import compare
+from lmedge.storage import making_folder, write_arrays, write_bytes, write_json
+
+REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
+PARITY_FACES = 64
+STEPS_OF = {"int8-qat": 8}  # of the progress bar: a tuned variant takes longer than the others
 
 
-@dataclass(frozen=True)
-class Exported:
-    """The bundle written, the bytes of each variant, and how far each is from Keras."""
-
-    path: Path
-    bytes: dict[str, int]
-    parity: dict[str, Parity]
-
-
-def export(config: ExportConfig) -> Exported:
-    """Exports a run; see ExportConfig. Raises UsageError, LmedgeError; then `--out` is left as it was."""
-    require("--calibration", config.calibration, 1, 100_000)
-    run = Run.open(config.run)
-    generator, lgen = run.generator(), run.lgen()
-    metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
-    dataset = run.config().get("dataset", {})
-    training = {
-        "faces": dataset.get("count"),
-        "source": dataset.get("made_by"),
-        "licence": dataset.get("licence", "not stated"),
-        "kimg": (run.log() or [{}])[-1].get("kimg"),
-        "held_out_nme": metrics["held_out"]["nme"],
-    }
-    variants = tuple(dict.fromkeys(config.variants))
-    exported = export_networks(
-        generator, lgen, scheme_named(metrics["scheme"]), config.out, variants, training,
-        config.calibration, config.seed, config.overwrite,
-    )  # fmt: skip
-    run.record("export", to_json(config))
-    return exported
-
-
-def export_networks(
+def export(
     generator: Any,
     lgen: Any,
-    scheme: Scheme,
-    out: Path,
     variants: tuple[str, ...] = ("fp32", "int8"),
+    *,
+    out: Path | str,
+    scheme: Scheme | None = None,
+    name: str = "faces",
     training: dict[str, Any] | None = None,
-    calibration: int = 256,
+    calibration: int | NDArray[np.float32] = 256,
     seed: int = 0,
+    rewrites: Rewrites | None = None,
+    limits: Limits | None = None,
+    tuning: Tuning | None = None,
     overwrite: bool = False,
-) -> Exported:
-    """Writes a bundle of Keras networks: `generator` z `[B, Z]` -> image `[B, H, W, 3]` in -1..1, `lgen`
-    z -> normalised landmarks `[B, K, 2]`. `training` is what bundle.json says of the data.
+) -> Bundle:
+    """Writes a bundle of two Keras models and opens it.
 
-    Raises LmedgeError when a variant does not pass its gates. The folder appears when it is whole.
+    `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
+    landmarks `[B, K, 2]`. `scheme` None takes the one with K points. `calibration`: how many latents of the prior
+    set the ranges of int8, or such latents `[N, Z]`. `training` is what bundle.json says of the data.
+
+    Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
+    when it is whole.
     """
+    rewrites, limits, tuning = rewrites or Rewrites(), limits or Limits(), tuning or Tuning()
+    chosen = recipes(variants)
+    latent = generator.input_shape[-1]
+    z = _calibration(calibration, latent, seed)
+    about = _about(generator, lgen, scheme or _scheme(lgen), name, training or {})
+    matrices = [w for network in (generator, lgen) for w in network.get_weights() if w.ndim > 1]
+    weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
+    wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES))
+    calibrating = keras_faces(generator, lgen, z)
+    with making_folder(Path(out), (BUNDLE_FILE,), overwrite) as beside:
+        entries: dict[str, Any] = {}
+        steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)
+        with progress("export", steps, "steps") as advance:
+            made = Conversion(generator, lgen, calibrating, rewrites, tuning, lambda text: advance(0, text))
+            for recipe in chosen:
+                model, note = made.variant(recipe)
+                path = beside / f"faces-{recipe.name}.tflite"
+                model = add_metadata(model, about, recipe.name)
+                entries[recipe.name] = _checked(model, path, recipe, weights, limits, wanted) | note
+                advance(STEPS_OF.get(recipe.name, 1), recipe.name)
+        write_arrays(beside / REFERENCE_FILE, vars(wanted[:REFERENCE_FACES]))
+        write_json(beside / BUNDLE_FILE, {**about, "rewrites": dataclasses.asdict(rewrites), "variants": entries})
+    return Bundle.open(out)
+
+
+def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Limits, wanted: Faces) -> dict[str, Any]:
+    """Writes the model and passes it through the gates; its entry in bundle.json."""
+    contents = read_contents(model)
+    check_contents(contents, recipe, weights, limits)
+    write_bytes(path, model)
+    sampler = FaceSampler(path)
+    parity = compare(sampler.render(wanted.latents), wanted, sampler.scheme)
+    check_parity(parity, recipe, limits)
+    delegation = sampler.delegation()
+    check_delegation(delegation, recipe, limits)
+    entry: dict[str, Any] = {
+        "file": path.name,
+        "bytes": len(model),
+        "sha256": hashlib.sha256(model).hexdigest(),
+        "min_runtime": contents.min_runtime,
+        "parity": dataclasses.asdict(parity),
+    }
+    if delegation is not None:
+        entry["xnnpack"] = {"interpreter": sampler.interpreter, **dataclasses.asdict(delegation)}
+    return entry
+
+
+def _about(generator: Any, lgen: Any, scheme: Scheme, name: str, training: dict[str, Any]) -> dict[str, Any]:
+    """bundle.json without the variants. Raises LmedgeError for networks that do not belong together."""
+    if len(generator.output_shape) != 4 or generator.output_shape[-1] != 3 or None in generator.output_shape[1:]:
+        raise LmedgeError(f"the generator gives {generator.output_shape}, which is not [B, H, W, 3].")
     _, height, width, _ = generator.output_shape
     latent = generator.input_shape[-1]
     if lgen.input_shape[-1] != latent:
         raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {latent}.")
     if tuple(lgen.output_shape[1:]) != (scheme.count, 2):
         raise LmedgeError(f"L-Gen gives {lgen.output_shape[1:]}, which is not {scheme.name}.")
-    matrices = [w for network in (generator, lgen) for w in network.get_weights()]
-    if not all(np.isfinite(w).all() for w in matrices):
+    if not all(np.isfinite(w).all() for network in (generator, lgen) for w in network.get_weights()):
         raise LmedgeError("the networks have weights that are not finite; train them again.")
-    # The converter merges equal vectors, such as biases of zero; matrices it must keep.
-    weights = sum(w.size for w in matrices if w.ndim > 1)
-    with making_folder(out, (BUNDLE_FILE,), overwrite) as beside:
-        entries: dict[str, Any] = {}
-        parities = {}
-        z = prior(calibration, latent, seed)
-        with progress("export", len(variants), "variants") as advance:
-            for variant in variants:
-                model = convert(generator, lgen, variant, z)
-                contents = check(model, variant, weights)
-                path = beside / f"faces-{variant}.tflite"
-                write_bytes(path, model)
-                parity = measure(FaceSampler(path), generator, lgen, scheme)
-                parities[variant] = parity
-                entries[variant] = {
-                    "file": path.name,
-                    "bytes": len(model),
-                    "sha256": hashlib.sha256(model).hexdigest(),
-                    "min_runtime": contents.min_runtime,
-                    "parity": dataclasses.asdict(parity),
-                }
-                advance(1, variant)
-        about = {
-            "schema": SCHEMA,
-            "lmedge": __version__,
-            "latent": {"size": latent, "prior": "uniform", "low": -1.0, "high": 1.0},
-            "image": {"width": width, "height": height, "channels": "RGB"},
-            "landmarks": {
-                "scheme": scheme.name,
-                "count": scheme.count,
-                "form": "((x + 0.5) / width, (y + 0.5) / height)",
-                "names": list(scheme.names),
-                "mirror": list(scheme.mirror),
-                "curves": [list(curve) for curve in scheme.curves],
-            },
-            "variants": entries,
-            "training": training or {},
-        }
-        write_json(beside / BUNDLE_FILE, about)
-    return Exported(out, {name: entry["bytes"] for name, entry in entries.items()}, parities)
+    return {
+        "schema": SCHEMA,
+        "lmedge": __version__,
+        "name": name,
+        "version": weights_hash(generator)[:12],
+        "latent": {"size": latent, "prior": "uniform", "low": -1.0, "high": 1.0},
+        "image": {"width": width, "height": height, "channels": "RGB", "low": 0, "high": 255},
+        "landmarks": {
+            "scheme": scheme.name,
+            "count": scheme.count,
+            "form": "((x + 0.5) / width, (y + 0.5) / height)",
+            "names": list(scheme.names),
+            "mirror": list(scheme.mirror),
+            "curves": [list(curve) for curve in scheme.curves],
+        },
+        "training": training,
+    }
+
+
+def _scheme(lgen: Any) -> Scheme:
+    points = lgen.output_shape[1]
+    for scheme in SCHEMES.values():
+        if scheme.count == points:
+            return scheme
+    raise LmedgeError(f"L-Gen gives {points} points, which is no scheme of {', '.join(SCHEMES)}.")
+
+
+def _calibration(calibration: int | NDArray[np.float32], latent: int, seed: int) -> NDArray[np.float32]:
+    if isinstance(calibration, int):
+        return prior(calibration, latent, seed)
+    z = np.asarray(calibration, np.float32)
+    if z.ndim != 2 or z.shape[1] != latent or not len(z):
+        raise UsageError(f"representative latents of shape {z.shape} are not [N, {latent}].")
+    if not np.isfinite(z).all():
+        raise UsageError("representative latents hold values that are not finite.")
+    return z

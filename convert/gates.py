@@ -2,73 +2,129 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
-from tensorflow.lite.python import schema_py_generated as schema
-
-from lmedge.errors import LmedgeError
+from convert import flatbuffer as fb
+from convert.recipe import Recipe
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.runtime.delegation import Delegation
+from lmedge.runtime.parity import Parity
 
 VARIABLE_OPS = ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE")
-_OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
+OLDEST = "2.14"  # of the runtimes that the project tests; nothing is promised for older ones
+# Op versions that came after OLDEST, and the TensorFlow that brought them.
+LATER = {
+    ("CONV_2D", 8): "2.15", ("TRANSPOSE_CONV", 5): "2.15", ("CAST", 6): "2.15", ("CAST", 7): "2.17",
+    ("FULLY_CONNECTED", 11): "2.15", ("FULLY_CONNECTED", 12): "2.17", ("FULLY_CONNECTED", 13): "2.18",
+    ("DEQUANTIZE", 6): "2.18", ("GATHER", 7): "2.15", ("GATHER_ND", 5): "2.16", ("TRANSPOSE", 7): "2.15",
+    ("LOG", 2): "2.15", ("RSQRT", 3): "2.15", ("DYNAMIC_UPDATE_SLICE", 2): "2.17",
+    ("EMBEDDING_LOOKUP", 4): "2.18", ("DILATE", 1): "2.15", ("REDUCE_WINDOW", 1): "2.15",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a variant may cost; None switches a gate off.
+
+    `min_runtime`: the oldest TFLite that must load it. `image_error`: root mean square difference from Keras in
+    levels (0..255). `landmark_error`: mean NME from Keras (a share). `outside`: nodes that XNNPACK leaves out.
+    """
+
+    min_runtime: str | None = OLDEST
+    image_error: float | None = 6.0
+    landmark_error: float | None = 0.02
+    outside: int | None = 0
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a model file: `ops` (name, version) with their number; the weights' bytes; the lowest
-    runtime that the converter's own table gives for these ops."""
+    """What is in a model file: `ops` (name, version) with their number; custom ops by name; the weights' bytes;
+    the lowest runtime that these ops need, and the op that needs it."""
 
     ops: dict[tuple[str, int], int]
     custom_ops: tuple[str, ...]
     weight_bytes: int
     min_runtime: str
+    newest_op: tuple[str, int]
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """`2.14` -> (2, 14). Raises UsageError."""
+    if not re.fullmatch(r"\d+(\.\d+)*", text):
+        raise UsageError(f"--min-runtime {text}: not a version such as {OLDEST}.")
+    return tuple(map(int, text.split(".")))
 
 
 def read_contents(model: bytes) -> Contents:
     """Reads ops and weights of a .tflite file that we have just converted."""
-    root = schema.Model.GetRootAs(model)
-    codes, custom = [], []
-    for i in range(root.OperatorCodesLength()):
-        code = root.OperatorCodes(i)
-        builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        if code.CustomCode():
-            custom.append(code.CustomCode().decode())
-        codes.append((_OP_NAMES.get(builtin, str(builtin)), code.Version()))
+    root = fb.read(model)
     ops: dict[tuple[str, int], int] = {}
-    for s in range(root.SubgraphsLength()):
-        graph = root.Subgraphs(s)
-        for i in range(graph.OperatorsLength()):
-            op = codes[graph.Operators(i).OpcodeIndex()]
-            ops[op] = ops.get(op, 0) + 1
-    sizes = [root.Buffers(i).DataLength() for i in range(root.BuffersLength())]
-    return Contents(ops, tuple(custom), sum(sizes), _min_runtime(root))
+    for _, operator in fb.operators(root):
+        op = fb.op_of(root, operator)
+        ops[op] = ops.get(op, 0) + 1
+    custom = tuple(code.customCode.decode() for code in root.operatorCodes if code.customCode)
+    sizes = [0 if buffer.data is None else len(buffer.data) for buffer in root.buffers]
+    newest = max(ops, key=lambda op: parse_version(needed(op)), default=("none", 0))
+    return Contents(ops, custom, sum(sizes), needed(newest), newest)
 
 
-def _min_runtime(root: Any) -> str:
-    for i in range(root.MetadataLength()):
-        entry = root.Metadata(i)
-        if entry.Name() == b"min_runtime_version":
-            text = root.Buffers(entry.Buffer()).DataAsNumpy().tobytes().rstrip(b"\0").decode()
-            if re.fullmatch(r"\d+(\.\d+)+", text):
-                return text
-    return "unknown"
+def needed(op: tuple[str, int]) -> str:
+    """The oldest runtime, of those promised, that has this version of the op."""
+    name, version = op
+    if name.startswith("STABLEHLO"):
+        return "2.17"
+    known = [v for v in LATER if v[0] == name and v[1] <= version]
+    return LATER[max(known)] if known else OLDEST
 
 
-def check(model: bytes, variant: str, weights: int) -> Contents:
-    """Refuses a model that would load and then fail, or draw noise: `weights` is how many numbers it must hold
-    at least. Raises LmedgeError naming the op."""
-    contents = read_contents(model)
+def check_contents(contents: Contents, recipe: Recipe, weights: int, limits: Limits) -> None:
+    """Refuses a model that would not load, or load and draw noise: `weights` is how many numbers it must hold
+    at least. Raises LmedgeError naming op, version and remedy."""
+    name = recipe.name
     if contents.custom_ops:
         raise LmedgeError(
-            f"{variant}: op {contents.custom_ops[0]} is not built into TFLite, so a device without "
+            f"{name}: op {contents.custom_ops[0]} is not built into TFLite, so a device without "
             "TensorFlow's Flex library cannot run it; replace that layer of the generator."
         )
-    for name, _ in contents.ops:
-        if name in VARIABLE_OPS:
-            raise LmedgeError(f"{variant}: op {name} is there, so the weights were not frozen into the model.")
-    least = weights * (1 if variant == "int8" else 4)
+    for op, version in contents.ops:
+        if op in VARIABLE_OPS:
+            raise LmedgeError(
+                f"{name}: op {op} version {version} is there, so the weights were not frozen into the model; "
+                "export it through convert.export."
+            )
+    least = weights * recipe.weight_bytes
     if contents.weight_bytes < least:
         raise LmedgeError(
-            f"{variant}: the file holds {contents.weight_bytes} bytes of weights and {weights} of them "
+            f"{name}: the file holds {contents.weight_bytes} bytes of weights and {weights} of them "
             f"need {least}; the converter lost them."
         )
-    return contents
+    if limits.min_runtime and parse_version(contents.min_runtime) > parse_version(limits.min_runtime):
+        op, version = contents.newest_op
+        raise LmedgeError(
+            f"{name}: op {op} version {version} needs TFLite {contents.min_runtime} and --min-runtime is "
+            f"{limits.min_runtime}; leave {name} out of --variants or raise --min-runtime."
+        )
+
+
+def check_parity(parity: Parity, recipe: Recipe, limits: Limits) -> None:
+    """Refuses a model that draws something else than Keras. Raises LmedgeError."""
+    for what, option, value, limit, unit in (
+        ("image", "--max-image-error", parity.image_error, limits.image_error, " levels"),
+        ("landmark", "--max-landmark-error", parity.landmark_nme, limits.landmark_error, " NME"),
+    ):
+        if limit is not None and value > limit:
+            raise LmedgeError(
+                f"{recipe.name}: {what} error {value:.3g}{unit} from Keras, {option} is {limit:g}; leave "
+                f"{recipe.name} out of --variants, calibrate on more latents or raise {option}."
+            )
+
+
+def check_delegation(delegation: Delegation | None, recipe: Recipe, limits: Limits) -> None:
+    """Refuses a model that XNNPACK does not run as promised. None: no interpreter here could tell. Raises
+    LmedgeError naming the ops."""
+    if delegation is None or limits.outside is None or delegation.outside_count <= limits.outside:
+        return
+    ops = ", ".join(f"{number} {op}" for op, number in delegation.outside.items())
+    raise LmedgeError(
+        f"{recipe.name}: XNNPACK leaves out {ops}, --max-outside is {limits.outside}; replace those layers of "
+        f"the generator or raise --max-outside to {delegation.outside_count}."
+    )

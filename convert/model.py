@@ -1,57 +1,206 @@
 """Turning the generator and L-Gen into one .tflite file a variant."""
 
+import dataclasses
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
+from tensorflow.lite.python.convert import mlir_quantize
 
-from lmedge.errors import LmedgeError, UsageError
+from convert import flatbuffer as fb
+from convert import rewrites as graph
+from convert.fold import fold_upsampling
+from convert.ranges import fit_ranges, ranges_before, set_image_range, share_elu_ranges
+from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
+from lmedge.errors import LmedgeError
+from lmedge.landmarks import in_pixels
 from lmedge.quiet import native_stderr_off
+from lmedge.runtime import Faces
 from lmedge.runtime.bundle import SIGNATURE
 
+FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 
-def face_function(generator: Any, lgen: Any) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """z `[1, Z]` -> image uint8 `[1, H, W, 3]` and normalised landmarks `[1, K, 2]`."""
+
+def face_function(
+    generator: Any, lgen: Any, levels: bool = False, whole: bool = False
+) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
+    """z `[1, Z]` -> image `[1, H, W, 3]` and normalised landmarks `[1, K, 2]`. The image is float 0..255, or
+    `whole` uint8. `levels`: the generator gives 0..255 already; otherwise the converter merges the scaling into
+    the last convolution."""
 
     def sample(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        # -1..1 to 0..255. The converter merges the factor into the last convolution; rounding comes after
-        # the int8 part of a quantised model.
-        image = generator(z, training=False) * 127.5 + 127.5
-        image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
+        image = generator(z, training=False)
+        if not levels:
+            image = image * 127.5 + 127.5
+        if whole:
+            image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
         return {"image": image, "landmarks": lgen(z, training=False)}
 
     return sample
 
 
-def convert(generator: Any, lgen: Any, variant: str, calibration: NDArray[np.float32]) -> bytes:
-    """The combined model of one variant as the bytes of a .tflite file.
-
-    `calibration` `[N, Z]`: latents that set the ranges of int8. Raises UsageError for an unknown variant,
-    LmedgeError when the converter cannot express the networks.
-    """
-    latent = generator.input_shape[-1]
+@contextmanager
+def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
+    """A SavedModel of both networks with the signature `sample`, in a folder that goes away. Keras models, or
+    the tf_keras twins of `convert.qat`."""
+    # A fixed batch of one: a None batch fails in the converter.
+    spec = tf.TensorSpec((1, generator.input_shape[-1]), tf.float32, name="z")
+    tuned = not isinstance(generator, keras.Model)
+    function = face_function(generator, lgen, levels=tuned, whole=whole)
     with tempfile.TemporaryDirectory() as folder, native_stderr_off():
-        archive = keras.export.ExportArchive()
-        archive.track(generator)
-        archive.track(lgen)
-        # A fixed batch of one: a None batch fails in the converter.
-        spec = tf.TensorSpec((1, latent), tf.float32, name="z")
-        archive.add_endpoint(SIGNATURE, face_function(generator, lgen), input_signature=[spec])
-        archive.write_out(folder, verbose=False)
+        if not tuned:
+            archive = keras.export.ExportArchive()
+            archive.track(generator)
+            archive.track(lgen)
+            archive.add_endpoint(SIGNATURE, function, input_signature=[spec])
+            archive.write_out(folder, verbose=False)
+        else:
+            module = tf.Module()
+            module.networks = [generator, lgen]
+            module.sample = tf.function(function, input_signature=[spec])
+            tf.saved_model.save(module, folder, signatures={SIGNATURE: module.sample})
+        yield folder
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Two Keras networks on their way to TFLite, and what their variants share.
+
+    `calibration`: latents that set the ranges of int8, with what the float networks make of them. `tell` is told
+    how far the long parts are.
+    """
+
+    generator: Any
+    lgen: Any
+    calibration: Faces
+    rewrites: Rewrites
+    tuning: Tuning
+    tell: Callable[[str], None]
+
+    @cached_property
+    def folded(self) -> Any:
+        """The generator without upsampling."""
+        return fold_upsampling(self.generator, self.rewrites.fold)
+
+    def variant(self, recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
+        """The model as the bytes of a .tflite file, and what bundle.json says of its making. Raises LmedgeError
+        where the converter cannot express the networks."""
+        note: dict[str, Any] = {}
+        if recipe.tuned:
+            from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
+
+            ranges = {output: ranges_before(self.calibrated, output) for output in ("image", "landmarks")}
+            drawing, marking, note = tune(self.folded, self.lgen, ranges, self.tuning, self.tell)
+            with saved(drawing, marking) as folder:
+                model = _run(_converter(folder, recipe))
+        elif recipe.static:
+            model = _quantised(self.calibrated, recipe)
+        else:
+            with saved(self.folded, self.lgen) as folder:
+                model = _run(_converter(folder, recipe))
+        return _finished(model, recipe, self.rewrites), note
+
+    @cached_property
+    def calibrated(self) -> Any:
+        """The float model with the ranges that its activations get in int8."""
+        recipe = RECIPES["int8"]
+        with saved(self.folded, self.lgen) as folder:
+            converter = _converter(folder, recipe)
+            converter.representative_dataset = _representative(self.calibration.latents)
+            converter._experimental_calibrate_only = True
+            model = fb.read(_run(converter))
+        set_image_range(model)
+        if self.rewrites.fit_ranges:
+            share_elu_ranges(model)
+            few = self.calibration[:FITTED]
+            plain = dataclasses.replace(self.rewrites, signatures=False)
+            fit_ranges(model, lambda m: _error(_finished(_quantised(m, recipe), recipe, plain), few), self.tell)
+        return model
+
+
+def _quantised(model: Any, recipe: Recipe) -> bytes:
+    """A calibrated model in int8."""
+    kind = tf.int8 if recipe.integer_io else tf.float32
+    with native_stderr_off():
+        return mlir_quantize(fb.write(model), input_data_type=kind, output_data_type=kind)
+
+
+def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites) -> bytes:
+    """The converted model with the rewrites that its variant gets."""
+    root = fb.read(model)
+    if rewrites.int8_elu and recipe.static:
+        graph.int8_elu(root)
+    if not recipe.integer_io:
+        graph.quantize_image(root)
+    if rewrites.signatures:
+        graph.add_signatures(root)
+    graph.drop_unused(root)
+    return fb.write(root)
+
+
+def _error(model: bytes, wanted: Faces) -> float:
+    """Root mean square error of the image (levels) times that of the landmarks (pixels): a range moves one of
+    the two, and the product weighs neither."""
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    run = interpreter.get_signature_runner(SIGNATURE)
+    squares = np.zeros(2)
+    for z, image, landmarks in zip(wanted.latents, wanted.images, wanted.landmarks, strict=True):
+        outputs = run(z=z[None])
+        height, width, _ = image.shape
+        drawn = outputs["image"][0].astype(np.float32)
+        points = in_pixels(outputs["landmarks"], width, height)[0]
+        squares += ((drawn - image) ** 2).mean(), ((points - landmarks) ** 2).mean()
+    return float(np.sqrt(squares.prod()) / len(wanted))
+
+
+def stock(generator: Any, lgen: Any, variant: str, calibration: NDArray[np.float32]) -> bytes:
+    """What TFLiteConverter makes of the same networks by itself: the measure of everything above.
+
+    `variant`: fp32, fp16, dynamic or int8.
+    """
+    with saved(generator, lgen, whole=True) as folder:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if variant == "int8":
+        if variant != "fp32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            converter.representative_dataset = lambda: ((SIGNATURE, {"z": z[None]}) for z in calibration)
-        elif variant != "fp32":
-            raise UsageError(f"--variants {variant}: unknown; take fp32 or int8.")
-        try:
+        if variant == "fp16":
+            converter.target_spec.supported_types = [tf.float16]
+        if variant == "int8":
+            converter.representative_dataset = _representative(calibration)
+        return _run(converter)
+
+
+def _converter(folder: str, recipe: Recipe) -> Any:
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if recipe.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    # Weights of a dense layer with a scale each need FULLY_CONNECTED 12, which is TensorFlow 2.17's.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = not recipe.static
+    return converter
+
+
+def _representative(calibration: NDArray[np.float32]) -> Callable[[], Iterator[Any]]:
+    return lambda: ((SIGNATURE, {"z": z[None]}) for z in calibration)
+
+
+def _run(converter: Any) -> bytes:
+    try:
+        with native_stderr_off():
             return converter.convert()
-        except Exception as error:  # the converter raises its own and TensorFlow's errors
-            lines = [line for line in str(error).splitlines() if "error:" in line or "op" in line]
-            reason = (lines or [type(error).__name__])[0].strip()[:200]
-            raise LmedgeError(f"the networks cannot be converted to TFLite ({reason}).") from error
+    except Exception as error:  # the converter raises its own and TensorFlow's errors
+        lines = [line for line in str(error).splitlines() if "error:" in line or "op" in line]
+        reason = (lines or [type(error).__name__])[0].strip()[:200]
+        raise LmedgeError(
+            f"the networks cannot be converted to TFLite ({reason}); build them without that op."
+        ) from error

@@ -176,16 +176,33 @@ def _evaluate(config: Any) -> None:
 
 
 def _export(config: Any) -> None:
-    from convert import export
+    from convert.stage import export_run
+    from lmedge.bench import bench
+    from lmedge.config import BenchConfig
 
-    result = export(config)
-    for name, size in result.bytes.items():
-        parity = result.parity[name]
-        print(
-            f"{name}: {size / 1024:.0f} KiB, image {parity.image_psnr:.1f} dB and landmarks "
-            f"{parity.landmark_nme:.2%} NME from Keras"
-        )
-    print(f"bundle in {result.path}; next: lmedge sample {result.path} --out faces")
+    bundle = export_run(config)
+    _show(bench(BenchConfig(bundle=bundle.path, threads=(1,), seconds=0.3, face_mesh=False)))
+    print(f"bundle in {bundle.path}; next: lmedge sample {bundle.path} --out faces")
+
+
+def _bench(config: Any) -> None:
+    from lmedge.bench import bench
+
+    _show(bench(config))
+    if config.out:
+        print(f"figures in {config.out}")
+
+
+def _show(result: Any) -> None:
+    from rich.console import Console
+
+    from lmedge.bench import conclusions, table
+
+    # A table is not folded where it goes into a file.
+    wide = Console(highlight=False)
+    Console(highlight=False, width=max(wide.width, 160)).print(table(result))
+    for line in conclusions(result):
+        print(line)
 
 
 def _sample(config: Any) -> None:
@@ -239,6 +256,7 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "export": _export,
     "sample": _sample,
     "interpolate": _interpolate,
+    "bench": _bench,
     "info": _info,
     "doctor": _doctor,
     "demo": _demo,

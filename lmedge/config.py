@@ -16,6 +16,7 @@ RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
 BundlePath = Annotated[Path, arg(metavar="BUNDLE")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
+VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,19 +243,44 @@ class EvaluateConfig(Stage):
 class ExportConfig(Stage):
     """Write a bundle: the generator and L-Gen as one TFLite model a variant, checked against Keras.
 
-    Example: lmedge export runs/first --out bundle --variants fp32 int8
+    A variant that does not pass its gates (ops that a device lacks, errors, nodes that XNNPACK leaves out) ends
+    the export, and --out stays as it was. The table at the end says which variant to ship where.
+
+    Example: lmedge export runs/first --out bundle
     """
 
     run: Positional[RunFolder]
     """Run with a generator and an L-Gen."""
     out: Path
     """Folder for the bundle."""
-    variants: tuple[Literal["fp32", "int8"], ...] = ("fp32", "int8")
-    """fp32: float weights. int8: post-training quantisation, calibrated on latents of the prior."""
+    variants: tuple[VariantName, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat")
+    """fp32, fp16: float. dynamic: int8 weights, float in between. int8: int8 throughout, uint8 image and float32
+    landmarks. int8-io: latents, image and landmarks in int8 too. int8-qat: as int8, fine-tuned for it."""
+    name: str = "faces"
+    """Name of the model, written into its metadata."""
     calibration: int = 256
     """Latents that set the ranges of int8."""
+    qat_steps: int = 600
+    """Steps of the fine-tuning for int8-qat."""
+    min_runtime: str = "2.14"
+    """Oldest TFLite that must run every variant."""
+    max_image_error: float = 6.0
+    """Largest root mean square difference of an image from Keras, in levels (0..255)."""
+    max_landmark_error: float = 0.02
+    """Largest mean NME of the landmarks from Keras."""
+    max_outside: int = 0
+    """Nodes that XNNPACK may leave to the interpreter's own, slower kernels."""
+    fold: Literal["phases", "transposed", "none"] = "phases"
+    """For comparison: how upsampling is folded into convolutions (2x2 convolutions and depth-to-space, a
+    transposed convolution, not at all)."""
+    int8_elu: bool = True
+    """For comparison: compute ELUs in int8."""
+    fit_ranges: bool = True
+    """For comparison: narrow int8 ranges while the output gets better."""
+    signatures: bool = True
+    """For comparison: signatures `generate` and `landmarks` beside `sample`."""
     seed: int = 0
-    """Seed of the calibration and parity latents."""
+    """Seed of the calibration latents and of the fine-tuning."""
     overwrite: bool = False
     """Replace a bundle that is there."""
 
@@ -314,6 +340,38 @@ class InterpolateConfig(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchConfig(Stage):
+    """Time every variant of a bundle on every interpreter that is installed, and say which one to ship.
+
+    Each measurement runs in a process of its own: size, load time, first face, median and 95th percentile, faces a
+    second, memory, nodes outside XNNPACK, and the difference from the float Keras networks.
+
+    Example: lmedge bench bundle --out perf.json
+    """
+
+    bundle: Positional[BundlePath]
+    """Bundle folder, or a .tflite file of one."""
+    out: Path | None = None
+    """JSON file for the figures, with machine, processor, versions and date."""
+    variants: tuple[str, ...] = ()
+    """Variants to time. Default: all."""
+    interpreters: tuple[Literal["litert", "tflite", "tensorflow"], ...] = ()
+    """Interpreters to time. Default: ai-edge-litert and tflite-runtime, those that are installed."""
+    threads: tuple[int, ...] = ()
+    """Threads of the interpreter. Default: 1, and one a core."""
+    seconds: float = 1.0
+    """How long each measurement draws faces."""
+    compare: Literal["stock"] | None = None
+    """stock: also convert the networks of --run with the plain TFLiteConverter, and show ratios to it."""
+    run: Path | None = None
+    """Run that the bundle was exported from; for --compare."""
+    face_mesh: bool = True
+    """Also time finding the landmarks with MediaPipe Face Mesh instead of L-Gen."""
+    overwrite: bool = False
+    """Replace the file of --out."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class InfoConfig(Stage):
     """Say what a dataset, run, bundle or .tflite file holds.
 
@@ -361,6 +419,7 @@ STAGES: dict[str, type[Stage]] = {
     "export": ExportConfig,
     "sample": SampleConfig,
     "interpolate": InterpolateConfig,
+    "bench": BenchConfig,
     "info": InfoConfig,
     "doctor": DoctorConfig,
     "demo": DemoConfig,

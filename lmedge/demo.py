@@ -37,7 +37,7 @@ def demo(config: DemoConfig) -> Path:
     def say(text: str) -> None:
         console.print(f"[bold]{clock(time.monotonic() - start)}  {text}[/]")
 
-    from convert import export
+    from convert.stage import export_run
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.faces.toy import toy
     from lmedge.gan.train import train_began
@@ -57,7 +57,7 @@ def demo(config: DemoConfig) -> Path:
     say("measuring, drawing the report")
     evaluate(EvaluateConfig(run=run, samples=300))
     say("exporting to TFLite")
-    export(ExportConfig(run=run, out=bundle, overwrite=True))
+    export_run(ExportConfig(run=run, out=bundle, variants=("fp32", "int8"), overwrite=True))
     say("drawing faces with the TFLite interpreter")
     drawn = sample(SampleConfig(bundle=bundle, out=samples, overwrite=True))
     interpolate(InterpolateConfig(bundle=bundle, out=strip, overwrite=True))

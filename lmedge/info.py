@@ -5,7 +5,7 @@ from typing import Any
 
 from lmedge.config import InfoConfig
 from lmedge.errors import UsageError
-from lmedge.runtime.bundle import BUNDLE_FILE, Bundle
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
 from lmedge.storage import read_json
 
 
@@ -60,20 +60,26 @@ def _run(path: Path) -> dict[str, Any]:
 def _bundle(path: Path) -> dict[str, Any]:
     bundle = Bundle.open(path)
     for variant in bundle.variants:
-        bundle.model(variant)  # checks its hash
-    landmarks = {k: bundle.about["landmarks"][k] for k in ("scheme", "count")}
-    return {"kind": "bundle", **bundle.about, "landmarks": landmarks}
+        bundle.model(variant)  # checks its hash and its structure
+    return {"kind": "bundle", **_about(bundle.about)}
 
 
 def _model(path: Path) -> dict[str, Any]:
-    from lmedge.runtime import FaceSampler
-
-    sampler = FaceSampler(path)
+    model = read_model(path)
     return {
         "kind": "model",
         "bytes": path.stat().st_size,
-        "latent": sampler.latent,
-        "image": [sampler.height, sampler.width],
-        "landmarks": sampler.scheme.name,
-        "runs_on": sampler.interpreter,
-    }
+        "signatures": {name: f"{', '.join(inputs)} -> {', '.join(outputs)}"
+                       for name, (inputs, outputs) in model.signatures.items()},
+        "operators": sum(model.ops.values()),
+        "metadata": list(model.metadata),
+        **_about(model.about),
+    }  # fmt: skip
+
+
+def _about(about: dict[str, Any]) -> dict[str, Any]:
+    """The facts without the lists that only programs read."""
+    landmarks = about.get("landmarks")
+    if isinstance(landmarks, dict):
+        return about | {"landmarks": {k: landmarks[k] for k in ("scheme", "count") if k in landmarks}}
+    return about

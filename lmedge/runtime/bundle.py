@@ -7,10 +7,12 @@ from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import SCHEMES, Scheme
+from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.storage import read_json
 
 SCHEMA = 1
 BUNDLE_FILE = "bundle.json"
+REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
 LARGEST_MODEL = 1 << 30  # bytes
 
@@ -35,7 +37,9 @@ class Bundle:
         if path.is_file():
             if path.suffix != ".tflite":
                 raise UsageError(f"{path} is neither a bundle folder nor a .tflite file.")
-            return cls(path, {path.stem.removeprefix("faces-"): path}, {})
+            about = read_model(path).about
+            _scheme_name(about, path)
+            return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
         if not (path / BUNDLE_FILE).is_file():
@@ -48,19 +52,22 @@ class Bundle:
             )
         try:
             files = {str(name): str(entry["file"]) for name, entry in about["variants"].items()}
-            scheme = str(about["landmarks"]["scheme"])
-        except (KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
             raise LmedgeError(f"{path / BUNDLE_FILE} lacks {error}; export the run again.") from None
+        except (TypeError, AttributeError):
+            raise LmedgeError(f"{path / BUNDLE_FILE} was damaged or edited by hand; export the run again.") from None
+        if not files:
+            raise LmedgeError(f"{path / BUNDLE_FILE} lists no variant; export the run again.")
         for file in files.values():
             if Path(file).name != file or file in ("", ".", ".."):
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
-        if scheme not in SCHEMES:
-            raise LmedgeError(f"{path / BUNDLE_FILE} has the unknown landmark scheme {scheme!r}.")
+        if _scheme_name(about, path / BUNDLE_FILE) is None:
+            raise LmedgeError(f"{path / BUNDLE_FILE} lacks 'landmarks'; export the run again.")
         return cls(path, {name: path / file for name, file in files.items()}, about)
 
     def scheme(self, points: int) -> Scheme:
         """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
-        known = self.about.get("landmarks", {}).get("scheme")
+        known = _scheme_name(self.about, self.path)
         for scheme in SCHEMES.values():
             if scheme.count == points and known in (None, scheme.name):
                 return scheme
@@ -75,15 +82,35 @@ class Bundle:
             have = ", ".join(self.variants)
             raise UsageError(f"--variant {variant}: {self.path} has no such model; take one of {have}.")
         path = self.variants[variant]
-        try:
-            if path.stat().st_size > LARGEST_MODEL:
-                raise LmedgeError(f"{path} is larger than {LARGEST_MODEL >> 20} MiB; this is no face generator.")
-            data = path.read_bytes()
-        except OSError as error:
-            raise LmedgeError(f"{path} cannot be read ({error.strerror}); copy the bundle again.") from None
-        wanted = self.about.get("variants", {}).get(variant, {}).get("sha256")
+        data = _bytes(path)
+        entry = self.about.get("variants", {}).get(variant, {})  # a lone model has no list of variants
+        wanted = entry.get("sha256")
         if wanted is not None and hashlib.sha256(data).hexdigest() != wanted:
             raise LmedgeError(f"{path} is damaged: its SHA-256 is not the bundle's; copy the bundle again.")
-        if data[4:8] != b"TFL3":
-            raise LmedgeError(f"{path} is not a TFLite model.")
+        check_model(data, str(path))
         return path
+
+
+def _scheme_name(about: dict[str, Any], path: Path) -> str | None:
+    """The landmark scheme that a manifest names; None where it names none. Raises LmedgeError for an unknown one."""
+    landmarks = about.get("landmarks")
+    if landmarks is None:
+        return None
+    scheme = landmarks.get("scheme") if isinstance(landmarks, dict) else landmarks
+    if not isinstance(scheme, str) or scheme not in SCHEMES:
+        raise LmedgeError(f"{path} has the unknown landmark scheme {scheme!r}.")
+    return scheme
+
+
+def read_model(path: Path) -> ModelFile:
+    """What a model file holds. Raises LmedgeError for one that cannot be read or is malformed."""
+    return check_model(_bytes(path), str(path))
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > LARGEST_MODEL:
+            raise LmedgeError(f"{path} is larger than {LARGEST_MODEL >> 20} MiB; this is no face generator.")
+        return path.read_bytes()
+    except OSError as error:
+        raise LmedgeError(f"{path} cannot be read ({error.strerror}); copy the bundle again.") from None

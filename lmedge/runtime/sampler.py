@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
+from lmedge.runtime.delegation import Delegation, delegation
 from lmedge.runtime.latents import between, prior
 
 
@@ -24,6 +26,9 @@ class Faces:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, part: slice) -> "Faces":
+        return Faces(self.images[part], self.landmarks[part], self.latents[part])
 
 
 class FaceSampler:
@@ -56,8 +61,9 @@ class FaceSampler:
         ):
             raise LmedgeError(f"{path}: its signature is not z -> image, landmarks.")
         self._run = self._interpreter.get_signature_runner(SIGNATURE)
-        shape = tuple(self._run.get_input_details()["z"]["shape"])
-        outputs = self._run.get_output_details()
+        self._input = self._run.get_input_details()["z"]
+        shape = tuple(self._input["shape"])
+        self._outputs = outputs = self._run.get_output_details()
         image, points = tuple(outputs["image"]["shape"]), tuple(outputs["landmarks"]["shape"])
         if len(shape) != 2 or len(image) != 4 or image[-1] != 3 or len(points) != 3 or points[-1] != 2:
             raise LmedgeError(f"{path}: its shapes {shape} -> {image}, {points} are not those of a face model.")
@@ -69,6 +75,20 @@ class FaceSampler:
         preferred = interpreters.PREFERRED_VARIANTS[self.interpreter]
         return next((name for name in preferred if name in variants), next(iter(variants)))
 
+    def inputs(self, latents: NDArray[np.float32]) -> NDArray[Any]:
+        """Latents as the model takes them: int8 in an `int8-io` model, otherwise as they are."""
+        return _quantised(latents, self._input)
+
+    def runner(self, signature: str) -> Any:
+        """The function of a signature, `z` -> outputs by name. Raises LmedgeError if the model lacks it."""
+        if signature not in self._interpreter.get_signature_list():
+            raise LmedgeError(f"{self.bundle.path} has no signature {signature!r}; export the run again.")
+        return self._interpreter.get_signature_runner(signature)
+
+    def delegation(self) -> Delegation | None:
+        """Which nodes XNNPACK runs; None where the interpreter does not tell."""
+        return delegation(self._interpreter)
+
     def render(self, latents: NDArray[np.float32]) -> Faces:
         """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length."""
         latents = np.asarray(latents, np.float32)
@@ -77,9 +97,11 @@ class FaceSampler:
         count, points = len(latents), self.scheme.count
         images = np.empty((count, self.height, self.width, 3), np.uint8)
         landmarks = np.empty((count, points, 2), np.float32)
+        given = self.inputs(latents)
         for i in range(count):
-            outputs = self._run(z=latents[i : i + 1])
-            images[i], landmarks[i] = outputs["image"][0], outputs["landmarks"][0]
+            outputs = self._run(z=given[i : i + 1])
+            images[i] = _bytes(outputs["image"][0], self._outputs["image"])
+            landmarks[i] = _real(outputs["landmarks"][0], self._outputs["landmarks"])
         return Faces(images, in_pixels(landmarks, self.width, self.height), latents)
 
     def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
@@ -95,3 +117,27 @@ class FaceSampler:
         """Faces on the line from the first face of one seed to that of another, both included."""
         ends = prior(1, self.latent, seed)[0], prior(1, self.latent, to_seed)[0]
         return self.render(between(*ends, steps))
+
+
+def _quantised(values: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:
+    """Values as the tensor takes them: `q = round(v / scale) + zero` in an int8 model."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    return np.clip(np.rint(values / scale) + zero, limits.min, limits.max).astype(detail["dtype"])
+
+
+def _real(values: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:
+    """The inverse: `v = (q - zero) * scale`."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    return (values.astype(np.float32) - zero) * np.float32(scale)
+
+
+def _bytes(image: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.uint8]:
+    """An image of levels 0..255, whatever the model gives them in."""
+    if detail["dtype"] == np.uint8:
+        return image
+    return np.clip(np.rint(_real(image, detail)), 0, 255).astype(np.uint8)

@@ -1,0 +1,88 @@
+"""What a model says of itself: TFLite's standard metadata, and the same and more as JSON for lmedge."""
+
+import json
+from typing import Any
+
+import flatbuffers
+from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
+from tensorflow.lite.python import schema_py_generated as schema
+
+from convert import flatbuffer as fb
+from lmedge.runtime.model_file import ABOUT
+
+STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata find it
+IDENTIFIER = b"M001"
+MIN_PARSER = "1.0.0"
+_DESCRIPTIONS = {
+    "z": "Latent, each component uniform in -1..1.",
+    "image": "Face, RGB, 0..255.",
+    "landmarks": "Landmarks (x, y), normalised: ((x + 0.5) / width, (y + 0.5) / height) of pixel coordinates.",
+}
+
+
+def add_metadata(model: bytes, about: dict[str, Any], variant: str) -> bytes:
+    """The model with the facts of bundle.json inside (`about`, without the list of variants)."""
+    root = fb.read(model)
+    facts = {**about, "variant": variant}
+    _put(root, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
+    _put(root, STANDARD, _standard(root, about, variant))
+    return fb.write(root)
+
+
+def _put(model: Any, name: str, data: bytes) -> None:
+    buffer = schema.BufferT()
+    buffer.data = list(data)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = name, len(model.buffers) - 1
+    model.metadata = [*(model.metadata or []), entry]
+
+
+def _standard(model: Any, about: dict[str, Any], variant: str) -> bytes:
+    marks, image = about["landmarks"], about["image"]
+    metadata = standard.ModelMetadataT()
+    metadata.name = f"{about['name']} ({variant})"
+    metadata.description = (
+        f"Draws a face of {image['width']} x {image['height']} pixels with its {marks['count']} landmarks "
+        f"({marks['scheme']}) from a latent of {about['latent']['size']} components, uniform in -1..1."
+    )
+    metadata.version = about["version"]
+    metadata.author = f"lmedge {about['lmedge']}"
+    metadata.license = about["training"].get("licence", "not stated")
+    metadata.minParserVersion = MIN_PARSER
+    metadata.subgraphMetadata = []
+    for number, graph in enumerate(model.subgraphs):
+        entry = next(s for s in model.signatureDefs if s.subgraphIndex == number)
+        part = standard.SubGraphMetadataT()
+        part.name = entry.signatureKey
+        # In the order of the graph, which readers go by, not of the signature.
+        part.inputTensorMetadata = _tensors(graph.inputs, fb.named(entry.inputs))
+        part.outputTensorMetadata = _tensors(graph.outputs, fb.named(entry.outputs))
+        metadata.subgraphMetadata.append(part)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(metadata.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _tensors(indices: Any, names: dict[str, int]) -> list[Any]:
+    by_index = {index: name for name, index in names.items()}
+    return [_tensor(by_index[int(index)]) for index in indices]
+
+
+def _tensor(name: str) -> Any:
+    tensor = standard.TensorMetadataT()
+    tensor.name, tensor.description = name, _DESCRIPTIONS[name]
+    tensor.content = standard.ContentT()
+    if name == "image":
+        properties = standard.ImagePropertiesT()
+        properties.colorSpace = standard.ColorSpaceType.RGB
+        tensor.content.contentPropertiesType = standard.ContentProperties.ImageProperties
+    else:
+        properties = standard.FeaturePropertiesT()
+        tensor.content.contentPropertiesType = standard.ContentProperties.FeatureProperties
+    tensor.content.contentProperties = properties
+    tensor.stats = standard.StatsT()
+    low, high = {"z": (-1.0, 1.0), "image": (0.0, 255.0)}.get(name, (None, None))
+    if low is not None:
+        tensor.stats.min, tensor.stats.max = [low], [high]
+    return tensor

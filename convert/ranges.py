@@ -1,0 +1,96 @@
+"""Ranges of the activations, set between calibration and quantisation."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from convert import flatbuffer as fb
+from lmedge.runtime.bundle import SIGNATURE
+
+# Ops whose output has the range of their input.
+SAME_RANGE = ("PAD", "DEPTH_TO_SPACE", "STRIDED_SLICE", "RESHAPE", "TILE", "RESIZE_NEAREST_NEIGHBOR")
+SHRINK = 0.94  # factor of one step of the search
+ROUNDS = 3
+LEAST_GAIN = 1e-3  # share of the error that a step must save
+
+Ends = tuple[float, float]
+
+
+def set_image_range(model: Any) -> None:
+    """Gives the image of a calibrated float model the range 0..255, so that its int8 levels are the image's own
+    and the last convolution itself cuts off what lies outside."""
+    sample = fb.signature(model, SIGNATURE)
+    tensor = fb.named(sample.outputs)["image"]
+    _set(model.subgraphs[sample.subgraphIndex], [tensor], "min", 0.0)
+    _set(model.subgraphs[sample.subgraphIndex], [tensor], "max", 255.0)
+
+
+def share_elu_ranges(model: Any) -> None:
+    """Gives the output of every ELU of a calibrated float model the range of its input: where x > 0 the ELU
+    changes nothing, and with one scale for both its int8 kernel does not round a second time."""
+    for graph in model.subgraphs:
+        for tensors in _groups(model, graph, -1):
+            quantization = graph.tensors[tensors[0]].quantization
+            for end in ("min", "max"):
+                _set(graph, tensors, end, float(getattr(quantization, end)[0]))
+
+
+def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], None]) -> None:
+    """Narrows the ranges of a calibrated float model as long as the quantised one gets better by it.
+
+    Calibration takes the extremes of every activation, and a few pixels then cost all others resolution. Each
+    end of each range is moved towards 0 by steps of `SHRINK` while `error` falls; layer by layer, `ROUNDS` times.
+    `error` quantises the model and measures it.
+    """
+    sample = fb.signature(model, SIGNATURE)
+    graph = model.subgraphs[sample.subgraphIndex]
+    first = best = error(model)
+    for number in range(ROUNDS):
+        tell(f"ranges, round {number + 1} of {ROUNDS}, error {best / first:.0%}")
+        for tensors in _groups(model, graph, fb.named(sample.outputs)["image"]):
+            for end in ("min", "max"):
+                while True:
+                    before = float(getattr(graph.tensors[tensors[0]].quantization, end)[0])
+                    _set(graph, tensors, end, before * SHRINK)
+                    now = error(model)
+                    if not now < best * (1 - LEAST_GAIN):
+                        _set(graph, tensors, end, before)
+                        break
+                    best = now
+
+
+def ranges_before(model: Any, output: str) -> list[Ends]:
+    """Ranges of the groups of tensors from which an output of `sample` is computed, in their order."""
+    sample = fb.signature(model, SIGNATURE)
+    graph = model.subgraphs[sample.subgraphIndex]
+    wanted = {fb.named(sample.outputs)[output]}
+    for op in reversed(graph.operators):
+        if wanted.intersection(op.outputs):
+            wanted.update(op.inputs)
+    groups = (tensors for tensors in _groups(model, graph, -1) if wanted.intersection(tensors))
+    spans = (graph.tensors[tensors[0]].quantization for tensors in groups)
+    return [(float(span.min[0]), float(span.max[0])) for span in spans]
+
+
+def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:
+    """Tensors that have one range, in the order of the graph; not the group of tensor `without`."""
+    groups: dict[int, list[int]] = {}
+    for op in graph.operators:
+        tensor = op.outputs[0]
+        if not _ranged(graph.tensors[tensor]):
+            continue
+        shared = fb.name_of(model, op) in (*SAME_RANGE, "ELU") and op.inputs[0] in groups
+        groups[tensor] = groups[op.inputs[0]] if shared else []
+        groups[tensor].append(tensor)
+    for first, tensors in groups.items():
+        if tensors[0] == first and without not in tensors:
+            yield tensors
+
+
+def _ranged(tensor: Any) -> bool:
+    quantization = tensor.quantization
+    return quantization is not None and quantization.min is not None and len(quantization.min) == 1
+
+
+def _set(graph: Any, tensors: list[int], end: str, value: float) -> None:
+    for tensor in tensors:
+        setattr(graph.tensors[tensor].quantization, end, [value])

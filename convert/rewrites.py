@@ -1,0 +1,119 @@
+"""Rewrites of a converted model, each a function from the objects of convert.flatbuffer to themselves."""
+
+import copy
+from typing import Any
+
+from tensorflow.lite.python import schema_py_generated as schema
+
+from convert import flatbuffer as fb
+from lmedge.runtime.bundle import SIGNATURE
+
+# Signatures beside `sample`, and the output of `sample` that each keeps.
+PARTS = {"generate": "image", "landmarks": "landmarks"}
+
+
+def int8_elu(model: Any) -> int:
+    """Replaces DEQUANTIZE, float ELU, QUANTIZE by the int8 ELU that runtimes have and converters do not use;
+    returns how often. The output is the same to the bit: the int8 kernel looks up what the three ops compute."""
+    replaced = 0
+    for graph in model.subgraphs:
+        dropped = set()
+        for op in graph.operators:
+            if fb.name_of(model, op) != "ELU":
+                continue
+            before, after = fb.producer(graph, op.inputs[0]), fb.readers(graph, op.outputs[0])
+            if before is None or fb.name_of(model, before) != "DEQUANTIZE":
+                continue
+            if len(after) != 1 or fb.name_of(model, after[0]) != "QUANTIZE":
+                continue
+            if graph.tensors[before.inputs[0]].type != schema.TensorType.INT8:
+                continue
+            if len(fb.readers(graph, op.inputs[0])) == 1:
+                dropped.add(id(before))
+            dropped.add(id(after[0]))
+            op.inputs, op.outputs = [before.inputs[0]], [after[0].outputs[0]]
+            replaced += 1
+        graph.operators = [op for op in graph.operators if id(op) not in dropped]
+    return replaced
+
+
+def quantize_image(model: Any) -> None:
+    """Makes the float image 0..255 of `sample` uint8: one QUANTIZE with scale 1 clips, rounds and casts.
+
+    Unlike CLIP, ROUND and CAST it runs in XNNPACK, and in an int8 model it costs a copy.
+    """
+    sample = fb.signature(model, SIGNATURE)
+    graph = model.subgraphs[sample.subgraphIndex]
+    (entry,) = (output for output in sample.outputs if output.name == b"image")
+    source = entry.tensorIndex
+    image = copy.deepcopy(graph.tensors[source])
+    image.name, image.type, image.buffer = b"image_bytes", schema.TensorType.UINT8, 0
+    image.quantization = schema.QuantizationParametersT()
+    image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
+    graph.tensors.append(image)
+    made = len(graph.tensors) - 1
+    op = schema.OperatorT()
+    op.opcodeIndex = fb.code_index(model, "QUANTIZE", 1)
+    op.inputs, op.outputs = [source], [made]
+    op.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
+    op.builtinOptions = schema.QuantizeOptionsT()
+    graph.operators.append(copy.copy(op))
+    graph.outputs = [made if tensor == source else tensor for tensor in graph.outputs]
+    entry.tensorIndex = made
+
+
+def add_signatures(model: Any) -> None:
+    """Adds the signatures of `PARTS`: copies of the graph without what the other output needs. They share
+    weights and tensors with `sample`, so the file grows by their lists of operators only."""
+    sample = fb.signature(model, SIGNATURE)
+    for key, output in PARTS.items():
+        graph = copy.copy(model.subgraphs[sample.subgraphIndex])
+        kept = [entry for entry in sample.outputs if entry.name.decode() == output]
+        graph.name, graph.outputs = key.encode(), [entry.tensorIndex for entry in kept]
+        wanted, operators = set(graph.outputs), []
+        for op in reversed(graph.operators):
+            if wanted.intersection(op.outputs):
+                operators.append(copy.copy(op))
+                wanted.update(op.inputs)
+        graph.operators = operators[::-1]
+        model.subgraphs.append(graph)
+        entry = schema.SignatureDefT()
+        entry.signatureKey, entry.subgraphIndex = key.encode(), len(model.subgraphs) - 1
+        entry.inputs, entry.outputs = copy.deepcopy(sample.inputs), copy.deepcopy(kept)
+        model.signatureDefs.append(entry)
+
+
+def drop_unused(model: Any) -> None:
+    """Removes tensors, buffers and operator codes that nobody refers to any more; runtimes allocate them."""
+    for number, graph in enumerate(model.subgraphs):
+        used = set(graph.inputs) | set(graph.outputs)
+        for op in graph.operators:
+            used.update(op.inputs)
+            used.update(op.outputs)
+        order = sorted(index for index in used if index >= 0)
+        place = {index: at for at, index in enumerate(order)} | {-1: -1}  # -1: an optional input left out
+        graph.tensors = [graph.tensors[index] for index in order]
+        graph.inputs = [place[index] for index in graph.inputs]
+        graph.outputs = [place[index] for index in graph.outputs]
+        for op in graph.operators:
+            op.inputs = [place[index] for index in op.inputs]
+            op.outputs = [place[index] for index in op.outputs]
+        for entry in model.signatureDefs or ():
+            if entry.subgraphIndex == number:
+                for tensor_map in (*entry.inputs, *entry.outputs):
+                    tensor_map.tensorIndex = place[tensor_map.tensorIndex]
+    tensors = {id(tensor): tensor for graph in model.subgraphs for tensor in graph.tensors}.values()
+    operators = [op for _, op in fb.operators(model)]
+    metadata = model.metadata or []
+    _compact(model, "buffers", [(t, "buffer") for t in (*tensors, *metadata)], {0})
+    _compact(model, "operatorCodes", [(op, "opcodeIndex") for op in operators], set())
+
+
+def _compact(model: Any, field: str, references: list[tuple[Any, str]], kept: set[int]) -> None:
+    """Keeps the items of a list that something refers to, and moves the references."""
+    used = sorted(kept | {getattr(owner, name) for owner, name in references})
+    place = {index: at for at, index in enumerate(used)}
+    items = getattr(model, field)
+    setattr(model, field, [items[index] for index in used])
+    for owner, name in references:
+        setattr(owner, name, place[getattr(owner, name)])

@@ -1,0 +1,37 @@
+"""The `export` stage: run -> bundle."""
+
+from convert.bundle import export
+from convert.gates import Limits, parse_version
+from convert.recipe import Rewrites, Tuning
+from lmedge.config import ExportConfig, require, to_json
+from lmedge.landmarks import scheme_named
+from lmedge.run import Run
+from lmedge.runtime import Bundle
+from lmedge.storage import read_json
+
+
+def export_run(config: ExportConfig) -> Bundle:
+    """Exports a run; see ExportConfig. Raises UsageError, LmedgeError; then `--out` is left as it was."""
+    require("--calibration", config.calibration, 1, 100_000)
+    require("--qat-steps", config.qat_steps, 1)
+    parse_version(config.min_runtime)
+    run = Run.open(config.run)
+    generator, lgen = run.generator(), run.lgen()
+    metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+    dataset = run.config().get("dataset", {})
+    training = {
+        "faces": dataset.get("count"),
+        "source": dataset.get("made_by"),
+        "licence": dataset.get("licence", "not stated"),
+        "kimg": (run.log() or [{}])[-1].get("kimg"),
+        "held_out_nme": metrics["held_out"]["nme"],
+    }
+    bundle = export(
+        generator, lgen, config.variants, out=config.out, scheme=scheme_named(metrics["scheme"]),
+        name=config.name, training=training, calibration=config.calibration, seed=config.seed,
+        rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
+        limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
+        tuning=Tuning(config.qat_steps, seed=config.seed), overwrite=config.overwrite,
+    )  # fmt: skip
+    run.record("export", to_json(config))
+    return bundle

@@ -1,0 +1,267 @@
+"""The `bench` stage: every variant of a bundle on every interpreter installed."""
+
+import dataclasses
+import datetime
+import os
+import platform
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from lmedge import __version__
+from lmedge.config import BenchConfig, require
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.progress import progress
+from lmedge.runtime import Bundle, FaceSampler
+from lmedge.runtime.bundle import REFERENCE_FILE
+from lmedge.runtime.interpreter import INTERPRETERS, installed
+from lmedge.runtime.timing import Timing, time_model
+from lmedge.storage import claim_file, write_json
+
+STOCK = "stock "  # before the name of a variant that the plain converter made
+WORST_PSNR = 40.0  # dB; a variant below it is not recommended
+NOT_BENCHED = "tensorflow"  # its interpreter is for workstations; it is timed when it is the only one
+FEWEST_DETECTED = 40  # faces that Face Mesh looks for
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model on one interpreter; `refused` says why there is no timing."""
+
+    interpreter: str
+    variant: str
+    bytes: int
+    timing: Timing | None
+    refused: str = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What was measured: `rows`; `ship` interpreter -> variant; `parts` milliseconds of the image alone and of
+    the landmarks alone; `face_mesh` milliseconds of detecting them instead; the machine."""
+
+    rows: tuple[Row, ...]
+    ship: dict[str, str]
+    parts: dict[str, dict[str, float]]
+    face_mesh: dict[str, Any]
+    machine: dict[str, Any]
+
+
+def bench(config: BenchConfig) -> Bench:
+    """Times a bundle; see BenchConfig. Raises UsageError, LmedgeError."""
+    require("--seconds", config.seconds, 0.01, 3600)
+    bundle = Bundle.open(config.bundle)
+    variants = config.variants or tuple(bundle.variants)
+    for variant in variants:
+        bundle.model(variant)
+    interpreters = _interpreters(config.interpreters)
+    if config.compare and config.run is None:
+        raise UsageError("--compare stock converts the Keras networks again; name their run with --run.")
+    if config.out:
+        claim_file(config.out, config.overwrite)
+    threads = config.threads or tuple(dict.fromkeys((1, os.cpu_count() or 1)))
+    for count in threads:
+        require("--threads", count, 1, 1024)
+    with tempfile.TemporaryDirectory() as folder:
+        models = {variant: bundle.variants[variant] for variant in variants}
+        if config.compare:
+            models |= _stock(config, bundle, Path(folder))
+        total = len(models) * len(interpreters) * len(threads) + len(interpreters) + 1
+        with progress("bench", total, "measurements") as advance:
+            rows = []
+            for interpreter in interpreters:
+                for variant, model in models.items():
+                    for count in threads:
+                        rows.append(_row(interpreter, variant, model, count, config.seconds, bundle))
+                        advance(1, f"{variant} on {interpreter}")
+            ship = _ship(rows)
+            parts = {}
+            for interpreter, variant in ship.items():
+                parts[interpreter] = _parts(models[variant], interpreter, config.seconds)
+                advance(1, "image and landmarks apart")
+            face_mesh = _face_mesh(bundle, models) if config.face_mesh else {}
+            advance(1, "Face Mesh")
+    result = Bench(tuple(rows), ship, parts, face_mesh, _machine(interpreters))
+    if config.out:
+        write_json(config.out, dataclasses.asdict(result))
+    return result
+
+
+def _interpreters(wanted: tuple[str, ...]) -> tuple[str, ...]:
+    here = installed()
+    for name in wanted:
+        if name not in here:
+            raise UsageError(
+                f"--interpreters {name}: {INTERPRETERS[name][1]} is not installed; pip install {INTERPRETERS[name][1]}."
+            )
+    found = wanted or tuple(name for name in here if name != NOT_BENCHED) or tuple(here)
+    if not found:
+        raise LmedgeError("no TFLite interpreter is installed; pip install 'lmedge[litert]' or 'lmedge[tflite]'.")
+    return found
+
+
+def _row(interpreter: str, variant: str, model: Path, threads: int, seconds: float, bundle: Bundle) -> Row:
+    reference = bundle.path / REFERENCE_FILE
+    size = model.stat().st_size
+    try:
+        timing = time_model(model, interpreter, threads, seconds, reference if reference.is_file() else None)
+    except LmedgeError as refusal:
+        return Row(interpreter, variant, size, None, str(refusal))
+    return Row(interpreter, variant, size, timing)
+
+
+def _ship(rows: list[Row]) -> dict[str, str]:
+    """For each interpreter the variant that is fastest on one thread among those that draw well; of two that are
+    within a twentieth of each other the one that draws better."""
+    best: dict[str, str] = {}
+    for interpreter in dict.fromkeys(row.interpreter for row in rows):
+        good = [
+            (row.timing, row.variant)
+            for row in rows
+            if row.interpreter == interpreter and row.timing and row.timing.threads == 1
+            and not row.variant.startswith(STOCK)
+            and (row.timing.parity is None or row.timing.parity.image_psnr >= WORST_PSNR)
+        ]  # fmt: skip
+        if good:
+            fastest = min(timing.median_ms for timing, _ in good)
+            near = [(timing, name) for timing, name in good if timing.median_ms <= 1.05 * fastest]
+            best[interpreter] = max(near, key=lambda pair: pair[0].parity.image_psnr if pair[0].parity else 0.0)[1]
+    return best
+
+
+def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
+    try:
+        return {part: time_model(model, interpreter, 1, seconds, part=part).median_ms
+                for part in ("generate", "landmarks")}  # fmt: skip
+    except LmedgeError:  # a model without these signatures
+        return {}
+
+
+def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]:
+    """The same networks through the plain converter."""
+    from convert.model import stock
+    from lmedge.run import Run, weights_hash
+    from lmedge.runtime import prior
+
+    assert config.run is not None
+    run = Run.open(config.run)
+    generator, lgen = run.generator(), run.lgen()
+    if bundle.about.get("version") != weights_hash(generator)[:12]:
+        raise UsageError(f"--run {config.run} is not the run that {config.bundle} was exported from.")
+    models = {}
+    for variant in ("fp32", "fp16", "dynamic", "int8"):
+        if variant in bundle.variants:
+            model = folder / f"faces-{STOCK}{variant}.tflite"
+            model.write_bytes(stock(generator, lgen, variant, prior(256, generator.input_shape[-1], 0)))
+            models[STOCK + variant] = model
+    return models
+
+
+def _face_mesh(bundle: Bundle, models: dict[str, Path]) -> dict[str, Any]:
+    """What it costs to find the landmarks on the drawn face instead of computing them with it."""
+    try:
+        from lmedge.faces.annotate import FaceMesh
+    except ModuleNotFoundError as error:
+        return {"skipped": f"{error.name} is not installed"}
+    sampler = FaceSampler(bundle, next(iter(models)), threads=1)
+    times: list[float] = []
+    found = 0
+    with FaceMesh() as mesh:
+        for image in sampler.sample(FEWEST_DETECTED).images:
+            start = time.perf_counter()
+            found += mesh.of_face(image, sampler.scheme) is not None
+            times.append((time.perf_counter() - start) * 1e3)
+    return {"median_ms": round(statistics.median(times[5:]), 3), "found": found, "faces": len(times)}
+
+
+def _machine(interpreters: tuple[str, ...]) -> dict[str, Any]:
+    here = installed()
+    return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "lmedge": __version__,
+        "interpreters": {name: f"{INTERPRETERS[name][1]} {here[name]}" for name in interpreters},
+    }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(("model name", "Model")):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def table(result: Bench) -> Table:
+    """The rows for a terminal. Ratios are to the stock model of the same variant where there is one."""
+    stock = {(row.interpreter, row.variant.removeprefix(STOCK), row.timing.threads): row.timing.median_ms
+             for row in result.rows if row.timing and row.variant.startswith(STOCK)}  # fmt: skip
+    view = Table("interpreter", "variant", "KiB", "threads", "load ms", "first ms", "median ms", "p95 ms", "faces/s",
+                 "MiB", "XNNPACK", "image dB", "landmarks NME", *(("x stock",) if stock else ()), box=None)  # fmt: skip
+    for row in result.rows:
+        name = result.machine["interpreters"][row.interpreter]
+        if row.timing is None:
+            view.add_row(name, row.variant, f"{row.bytes / 1024:.0f}", row.refused, style="dim")
+            continue
+        timing = row.timing
+        cells = [name, row.variant, f"{row.bytes / 1024:.0f}", str(timing.threads), f"{timing.load_ms:.1f}",
+                 f"{timing.first_ms:.2f}", f"{timing.median_ms:.3f}", f"{timing.p95_ms:.3f}",
+                 f"{timing.per_second:.0f}", f"{timing.peak_mib:.1f}", _xnnpack(timing)]  # fmt: skip
+        parity = timing.parity
+        cells += [f"{parity.image_psnr:.1f}", f"{parity.landmark_nme:.2%}"] if parity else ["-", "-"]
+        key = row.interpreter, row.variant, timing.threads
+        if stock:
+            cells.append(f"{stock[key] / timing.median_ms:.2f}" if key in stock else "-")
+        view.add_row(*cells)
+    return view
+
+
+def _xnnpack(timing: Timing) -> str:
+    if timing.outside is None:
+        return "?"
+    left = sum(timing.outside.values())
+    return (
+        f"{timing.partitions} part, all in"
+        if timing.partitions == 1 and not left
+        else (f"{timing.partitions} parts, {left} out" if timing.partitions else "none")
+    )
+
+
+def conclusions(result: Bench) -> list[str]:
+    """What follows from the rows, as sentences."""
+    lines = []
+    refused = dict.fromkeys((row.interpreter, row.variant, row.refused) for row in result.rows if row.refused)
+    lines += [f"{result.machine['interpreters'][name]} refuses {variant}: {why}" for name, variant, why in refused]
+    timings = {(row.interpreter, row.variant): row.timing for row in result.rows
+               if row.timing and row.timing.threads == 1}  # fmt: skip
+    for interpreter, variant in result.ship.items():
+        name = result.machine["interpreters"][interpreter]
+        parts = result.parts.get(interpreter)
+        if parts:
+            share = parts["landmarks"] / parts["generate"]
+            lines.append(f"{name}, {variant}: the landmarks take {share:.1%} of the time of the image")
+        mesh, whole = result.face_mesh.get("median_ms"), timings[interpreter, variant]
+        if mesh and whole:
+            ratio = ((parts or {}).get("generate", whole.median_ms) + mesh) / whole.median_ms
+            found = f"found {result.face_mesh['found']} of {result.face_mesh['faces']}"
+            lines.append(
+                f"{name}, {variant}: face and landmarks {ratio:.1f} times faster than drawing and Face Mesh "
+                f"({mesh:.1f} ms, {found})"
+            )
+    if "skipped" in result.face_mesh:
+        lines.append(f"Face Mesh was not timed: {result.face_mesh['skipped']}")
+    lines += [
+        f"ship this on {result.machine['interpreters'][name]}: {variant}" for name, variant in result.ship.items()
+    ]
+    return lines

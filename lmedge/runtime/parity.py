@@ -1,0 +1,36 @@
+"""How far the faces of a model are from those of the networks that it was made from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmedge.landmarks import Scheme, nme
+from lmedge.runtime.sampler import Faces
+
+HIGHEST_PSNR = 99.0  # dB; stands for images that are equal
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Over `latents` faces: PSNR of the images (dB, at most 99) and their root mean square difference
+    (levels, 0..255), over all of them; the largest difference of a level; mean NME of the landmarks (a share,
+    0.01 is 1 %)."""
+
+    latents: int
+    image_psnr: float
+    image_error: float
+    image_max_levels: int
+    landmark_nme: float
+
+
+def compare(faces: Faces, wanted: Faces, scheme: Scheme) -> Parity:
+    """The difference of two sets of faces of the same latents."""
+    difference = faces.images.astype(np.float64) - wanted.images
+    error = float(np.sqrt((difference**2).mean()))
+    return Parity(
+        latents=len(faces),
+        image_psnr=round(min(20 * float(np.log10(255.0 / max(error, 1e-9))), HIGHEST_PSNR), 2),
+        image_error=float(f"{error:.3g}"),
+        image_max_levels=int(np.abs(difference).max()),
+        landmark_nme=float(f"{nme(faces.landmarks, wanted.landmarks, scheme).mean():.3g}"),
+    )
