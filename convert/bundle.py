@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from convert import flatbuffer as fb
 from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
 from convert.metadata import add_metadata
 from convert.model import Conversion
@@ -70,8 +71,8 @@ def export(
             for recipe in chosen:
                 model, note = made.variant(recipe)
                 path = beside / f"faces-{recipe.name}.tflite"
-                model = add_metadata(model, about, recipe.name)
-                entries[recipe.name] = _checked(model, path, recipe, weights, limits, wanted) | note
+                add_metadata(model, about, recipe.name)
+                entries[recipe.name] = _checked(fb.write(model), path, recipe, weights, limits, wanted) | note
                 advance(STEPS_OF.get(recipe.name, 1), recipe.name)
         write_arrays(beside / REFERENCE_FILE, vars(wanted[:REFERENCE_FACES]))
         write_json(beside / BUNDLE_FILE, {**about, "rewrites": dataclasses.asdict(rewrites), "variants": entries})

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import flatbuffers
+import numpy as np
 from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
 from tensorflow.lite.python import schema_py_generated as schema
 
@@ -20,18 +21,16 @@ _DESCRIPTIONS = {
 }
 
 
-def add_metadata(model: bytes, about: dict[str, Any], variant: str) -> bytes:
-    """The model with the facts of bundle.json inside (`about`, without the list of variants)."""
-    root = fb.read(model)
+def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
+    """Puts the facts of bundle.json (`about`, without the list of variants) into a model."""
     facts = {**about, "variant": variant}
-    _put(root, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
-    _put(root, STANDARD, _standard(root, about, variant))
-    return fb.write(root)
+    _put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
+    _put(model, STANDARD, _standard(model, about, variant))
 
 
 def _put(model: Any, name: str, data: bytes) -> None:
     buffer = schema.BufferT()
-    buffer.data = list(data)
+    buffer.data = np.frombuffer(data, np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = name, len(model.buffers) - 1

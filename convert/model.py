@@ -90,9 +90,9 @@ class Conversion:
         """The generator without upsampling."""
         return fold_upsampling(self.generator, self.rewrites.fold)
 
-    def variant(self, recipe: Recipe) -> tuple[bytes, dict[str, Any]]:
-        """The model as the bytes of a .tflite file, and what bundle.json says of its making. Raises LmedgeError
-        where the converter cannot express the networks."""
+    def variant(self, recipe: Recipe) -> tuple[Any, dict[str, Any]]:
+        """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
+        LmedgeError where the converter cannot express the networks."""
         note: dict[str, Any] = {}
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
@@ -122,7 +122,7 @@ class Conversion:
             share_elu_ranges(model)
             few = self.calibration[:FITTED]
             plain = dataclasses.replace(self.rewrites, signatures=False)
-            fit_ranges(model, lambda m: _error(_finished(_quantised(m, recipe), recipe, plain), few), self.tell)
+            fit_ranges(model, lambda m: _error(fb.write(_finished(_quantised(m, recipe), recipe, plain)), few), self.tell)
         return model
 
 
@@ -133,7 +133,7 @@ def _quantised(model: Any, recipe: Recipe) -> bytes:
         return mlir_quantize(fb.write(model), input_data_type=kind, output_data_type=kind)
 
 
-def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites) -> bytes:
+def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites) -> Any:
     """The converted model with the rewrites that its variant gets."""
     root = fb.read(model)
     if rewrites.int8_elu and recipe.static:
@@ -143,7 +143,7 @@ def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites) -> bytes:
     if rewrites.signatures:
         graph.add_signatures(root)
     graph.drop_unused(root)
-    return fb.write(root)
+    return root
 
 
 def _error(model: bytes, wanted: Faces) -> float:

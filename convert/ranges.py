@@ -59,7 +59,8 @@ def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], 
 
 
 def ranges_before(model: Any, output: str) -> list[Ends]:
-    """Ranges of the groups of tensors from which an output of `sample` is computed, in their order."""
+    """Ranges of the groups of tensors from which an output of `sample` is computed, in their order. They hold 0,
+    as every int8 range does."""
     sample = fb.signature(model, SIGNATURE)
     graph = model.subgraphs[sample.subgraphIndex]
     wanted = {fb.named(sample.outputs)[output]}
@@ -68,7 +69,7 @@ def ranges_before(model: Any, output: str) -> list[Ends]:
             wanted.update(op.inputs)
     groups = (tensors for tensors in _groups(model, graph, -1) if wanted.intersection(tensors))
     spans = (graph.tensors[tensors[0]].quantization for tensors in groups)
-    return [(float(span.min[0]), float(span.max[0])) for span in spans]
+    return [(min(0.0, float(span.min[0])), max(0.0, float(span.max[0]))) for span in spans]
 
 
 def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:

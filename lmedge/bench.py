@@ -228,14 +228,12 @@ def table(result: Bench) -> Table:
 
 
 def _xnnpack(timing: Timing) -> str:
-    if timing.outside is None:
+    if timing.outside is None or timing.partitions is None:
         return "?"
     left = sum(timing.outside.values())
-    return (
-        f"{timing.partitions} part, all in"
-        if timing.partitions == 1 and not left
-        else (f"{timing.partitions} parts, {left} out" if timing.partitions else "none")
-    )
+    if not timing.partitions:
+        return "nothing"
+    return f"{timing.partitions} part{'s' * (timing.partitions > 1)}, {f'{left} nodes out' if left else 'all in'}"
 
 
 def conclusions(result: Bench) -> list[str]:

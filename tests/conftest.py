@@ -72,10 +72,10 @@ def trained(tmp_path_factory, toys):
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory, trained):
     """The bundle of the tiny run. Tests must not change it."""
-    from convert import export
+    from convert.stage import export_run
 
     out = tmp_path_factory.mktemp("bundles") / "tiny"
-    export(ExportConfig(run=trained, out=out, calibration=8))
+    export_run(ExportConfig(run=trained, out=out, variants=("fp32", "int8"), calibration=16))
     return out
 
 

@@ -15,6 +15,8 @@ from lmedge.errors import LmedgeError
 
 LARGEST_TENSOR = 1 << 28  # bytes
 LARGEST_SUM = 1 << 30  # bytes of all tensors of a graph
+SMALLEST_SCALE = 1e-15
+LARGEST_FACTOR = 256.0  # of a scale, and of a product of scales over that of the output: what kernels take
 MOST_ITEMS = 100_000  # tables in a list
 ABOUT = "LMEDGE_METADATA"  # name of the entry with our own facts, as JSON
 
@@ -23,6 +25,8 @@ _TYPE_BYTES = {0: 4, 1: 2, 2: 4, 3: 1, 4: 8, 6: 1, 7: 2, 9: 1}
 _REFUSED_OPS = {31: "CALL", 32: "CUSTOM", 51: "DELEGATE", 118: "IF", 119: "WHILE", 129: "CALL_ONCE",
                 136: "HASHTABLE", 137: "HASHTABLE_FIND", 138: "HASHTABLE_IMPORT", 139: "HASHTABLE_SIZE",
                 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE"}  # fmt: skip
+_CONVERSIONS = (6, 53, 114)  # DEQUANTIZE, CAST, QUANTIZE: the ops whose output may be of another type
+_REAL_TYPES = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 7 | 1 << 9  # float32, float16, uint8, int16, int8
 _FIRST_STABLEHLO = 162  # ops from here on come from another dialect and run on new runtimes only
 # Options -> fields that are lists of int32, by number. All other fields of options are plain numbers.
 _LISTS_IN_OPTIONS = {17: (0,), 30: (0,)}  # ReshapeOptions.new_shape, SqueezeOptions.squeeze_dims
@@ -202,9 +206,12 @@ def _graph(table: _Table, codes: list[int], buffers: list[bytes], ops: dict[int,
     """Checks a graph, counts its ops; returns how many tensors it has."""
     tensors = table.tables(0)
     total, known = 0, set()
+    scales, kinds = [], []
     for number, tensor in enumerate(tensors):
-        size, constant = _tensor(tensor, buffers)
+        size, constant, scale = _tensor(tensor, buffers)
         total += size
+        scales.append(scale)
+        kinds.append(0 if constant else 1 << tensor.number(1, "b") & _REAL_TYPES)
         if constant:
             known.add(number)
     if total > LARGEST_SUM:
@@ -229,13 +236,20 @@ def _graph(table: _Table, codes: list[int], buffers: list[bytes], ops: dict[int,
         if not op.absent(5, 7, 8, 9, 10, 11, 12):
             raise _Damaged("an op carries data that a face model does not need")
         _options(op)
+        if code not in _CONVERSIONS and len({kinds[i] for i in (*read, *written)} - {0}) > 1:
+            raise _Damaged("an op mixes the types of its tensors")
+        # Kernels turn in * weights / out into a shift, and abort the process where it is too far.
+        out = min(scales[i] for i in written)
+        given = sorted(scales[i] for i in read if scales[i])[-2:]
+        if out and given and max(math.prod(given), *given) / out > LARGEST_FACTOR:
+            raise _Damaged("an op scales its input beyond measure")
     if not known.issuperset(outputs):
         raise _Damaged("nothing writes an output")
     return len(tensors)
 
 
-def _tensor(tensor: _Table, buffers: list[bytes]) -> tuple[int, bool]:
-    """Bytes of a tensor, and whether it is constant."""
+def _tensor(tensor: _Table, buffers: list[bytes]) -> tuple[int, bool, float]:
+    """Bytes of a tensor, whether it is constant, and its largest scale (0: none)."""
     shape, kind = tensor.numbers(0, "i"), tensor.number(1, "b")
     if kind not in _TYPE_BYTES:
         raise _Damaged(f"a tensor has type {kind}")
@@ -250,12 +264,11 @@ def _tensor(tensor: _Table, buffers: list[bytes]) -> tuple[int, bool]:
     tensor.text(3)
     if tensor.number(5, "B") or not tensor.absent(6, 9):
         raise _Damaged("a tensor is variable, sparse or of several types")
-    if (quantisation := tensor.table(4)) is not None:
-        _quantisation(quantisation, shape)
-    return size, bool(content)
+    quantisation = tensor.table(4)
+    return size, bool(content), 0.0 if quantisation is None else _largest_scale(quantisation, shape)
 
 
-def _quantisation(table: _Table, shape: tuple[int, ...]) -> None:
+def _largest_scale(table: _Table, shape: tuple[int, ...]) -> float:
     scales, zeros = table.numbers(2, "f"), table.numbers(3, "q")
     table.numbers(0, "f"), table.numbers(1, "f")
     if not table.absent(5):
@@ -266,8 +279,11 @@ def _quantisation(table: _Table, shape: tuple[int, ...]) -> None:
         raise _Damaged("a tensor has a wrong quantisation")
     if wide and len(scales) != shape[axis]:
         raise _Damaged(f"a tensor has {len(scales)} scales for {shape[axis]} channels")
-    if not all(math.isfinite(scale) and scale >= 0 for scale in scales):
-        raise _Damaged("a tensor has a scale that is not a positive number")
+    if not all(math.isfinite(scale) and SMALLEST_SCALE < scale < LARGEST_FACTOR for scale in scales):
+        raise _Damaged("a tensor has a scale that is no sensible number")
+    if not all(-128 <= zero <= 255 for zero in zeros):
+        raise _Damaged("a tensor has a zero point that is no byte")
+    return max(scales, default=0.0)
 
 
 def _options(op: _Table) -> None:

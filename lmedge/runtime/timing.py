@@ -64,7 +64,7 @@ def time_model(
 
 
 def _measure(request: dict[str, Any]) -> Timing:
-    before = _peak_kib()
+    before = _memory_kib("VmRSS")
     start = time.perf_counter()
     sampler = FaceSampler(request["model"], interpreter=request["interpreter"], threads=request["threads"])
     run = sampler.runner(request["part"])
@@ -85,7 +85,7 @@ def _measure(request: dict[str, Any]) -> Timing:
         first_ms=round(float(first[0]) * 1e3, 3),
         median_ms=round(float(np.median(times)), 4),
         p95_ms=round(float(np.percentile(times, 95)), 4),
-        peak_mib=round((_peak_kib() - before) / 1024, 1),
+        peak_mib=round((_memory_kib("VmHWM") - before) / 1024, 1),
         partitions=delegation.partitions if delegation else None,
         outside=delegation.outside if delegation else None,
         parity=parity,
@@ -102,12 +102,15 @@ def _time(run: Any, latents: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(times)
 
 
-def _peak_kib() -> int:
-    """The most memory that this process has held."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // 1024 if sys.platform == "darwin" else peak
+def _memory_kib(field: str) -> int:
+    """VmRSS, what the process holds, or VmHWM, the most that it has held; 0 where the system does not tell."""
+    try:
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith(field):
+                return int(line.split()[1])
+    except OSError:
+        pass
+    return 0
 
 
 def main() -> int:

@@ -1,0 +1,135 @@
+import keras
+import numpy as np
+import pytest
+from ai_edge_litert.interpreter import Interpreter
+
+from convert import flatbuffer as fb
+from convert import rewrites
+from convert.gates import read_contents
+from convert.model import Conversion, stock
+from convert.parity import keras_faces
+from convert.recipe import RECIPES, Rewrites, Tuning
+from lmedge.gan.networks import build_generator
+from lmedge.lgen import build_lgen
+from lmedge.run import Run
+from lmedge.runtime import prior
+from lmedge.runtime.delegation import Delegation, delegation
+
+
+@pytest.fixture(scope="module")
+def networks(trained):
+    run = Run(trained)
+    return run.generator(), run.lgen()
+
+
+def conversion(networks, **options):
+    z = prior(8, 8, 0)
+    rewriting = Rewrites(**{"fit_ranges": False, **options})
+    return Conversion(*networks, keras_faces(*networks, z), rewriting, Tuning(), lambda text: None)
+
+
+def written(networks, variant, **options):
+    return fb.write(conversion(networks, **options).variant(RECIPES[variant])[0])
+
+
+def outputs(model, z, signature="sample"):
+    """Outputs of a model for one latent after another: name -> `[N, ...]`."""
+    interpreter = Interpreter(model_content=model, num_threads=1)
+    interpreter.allocate_tensors()
+    run = interpreter.get_signature_runner(signature)
+    rows = [run(z=latent[None]) for latent in z]
+    return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+
+@pytest.fixture(scope="module")
+def stock_int8(networks):
+    return stock(*networks, "int8", prior(8, 8, 0))
+
+
+def test_the_int8_elu_gives_the_same_bits(networks, stock_int8):
+    model = fb.read(stock_int8)
+    assert rewrites.int8_elu(model) == 7  # six of the generator, one of L-Gen
+    rewrites.drop_unused(model)
+    rewritten = fb.write(model)
+    before, after = read_contents(stock_int8).ops, read_contents(rewritten).ops
+    assert before["DEQUANTIZE", 2] - after.get(("DEQUANTIZE", 2), 0) == 7 and after["ELU", 1] == 7
+    z = prior(200, 8, 5)
+    for name, values in outputs(stock_int8, z).items():
+        assert (outputs(rewritten, z)[name] == values).all()
+
+
+def test_unused_tensors_and_codes_go(stock_int8):
+    model = fb.read(stock_int8)
+    rewrites.int8_elu(model)
+    tensors = len(model.subgraphs[0].tensors)
+    rewrites.drop_unused(model)
+    assert len(model.subgraphs[0].tensors) == tensors - 2 * 7
+    used = {op.opcodeIndex for _, op in fb.operators(model)}
+    assert used == set(range(len(model.operatorCodes)))
+    assert len(fb.write(model)) < len(stock_int8)
+
+
+def test_reading_and_writing_changes_nothing(networks, stock_int8):
+    z = prior(5, 8, 1)
+    again = fb.write(fb.read(stock_int8))
+    for name, values in outputs(stock_int8, z).items():
+        assert (outputs(again, z)[name] == values).all()
+
+
+def test_the_bytes_of_the_image_are_rounded_and_clipped(networks):
+    model = written(networks, "fp32")
+    z = prior(20, 8, 2)
+    levels = np.asarray(networks[0](z)) * 127.5 + 127.5
+    assert levels.min() < 256 and np.abs(outputs(model, z)["image"] - np.clip(levels, 0, 255)).max() < 0.501
+    assert ("CAST", 1) not in read_contents(model).ops
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_an_image_out_of_range_is_clipped(networks, variant):
+    generator = keras.models.clone_model(networks[0])
+    generator.set_weights([weight * (30 if weight.shape[-1] == 3 else 1) for weight in networks[0].get_weights()])
+    model = written((generator, networks[1]), variant)
+    z = prior(20, 8, 2)
+    levels = np.asarray(generator(z)) * 127.5 + 127.5
+    assert levels.min() < -50 and levels.max() > 300
+    drawn = outputs(model, z)["image"].astype(float)
+    assert np.median(np.abs(drawn - np.clip(levels, 0, 255))) < (0.51 if variant == "fp32" else 8)
+    assert (drawn[levels < -50] < 50).all() and (drawn[levels > 300] > 200).all()
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8-io"])
+def test_the_parts_give_what_the_whole_gives(networks, variant):
+    model = written(networks, variant)
+    z = prior(5, 8, 3) if variant == "fp32" else np.random.default_rng(0).integers(-128, 128, (5, 8)).astype(np.int8)
+    whole = outputs(model, z)
+    for signature, name in rewrites.PARTS.items():
+        part = outputs(model, z, signature)
+        assert list(part) == [name] and (part[name] == whole[name]).all()
+    without = written(networks, variant, signatures=False)
+    assert [entry.signatureKey for entry in fb.read(without).signatureDefs] == [b"sample"]
+
+
+def test_the_parts_cost_less_than_three_per_cent_of_the_file():
+    networks = build_generator(64, 32, 64), build_lgen(64, 49, (128, 128))
+    z = prior(2, 64, 0)
+    sizes = {}
+    for signatures in (False, True):
+        made = Conversion(*networks, keras_faces(*networks, z), Rewrites(fit_ranges=False, signatures=signatures),
+                          Tuning(), lambda text: None)  # fmt: skip
+        for variant in ("fp32", "int8"):
+            sizes[variant, signatures] = len(fb.write(made.variant(RECIPES[variant])[0]))
+    for variant in ("fp32", "int8"):
+        assert sizes[variant, False] < sizes[variant, True] < 1.03 * sizes[variant, False]
+    assert sizes["int8", True] < 0.36 * sizes["fp32", True]
+
+
+def test_every_op_of_the_folded_models_goes_to_xnnpack(networks):
+    for variant in ("fp32", "fp16", "dynamic", "int8", "int8-io"):
+        model = written(networks, variant)
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
+        assert delegation(interpreter) == Delegation(1, {}), variant
+    interpreter = Interpreter(model_content=stock(*networks, "int8", prior(8, 8, 0)), num_threads=1)
+    interpreter.allocate_tensors()
+    left = delegation(interpreter)
+    assert left.partitions > 1 and left.outside["TILE"] == 4
