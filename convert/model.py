@@ -122,7 +122,9 @@ class Conversion:
             share_elu_ranges(model)
             few = self.calibration[:FITTED]
             plain = dataclasses.replace(self.rewrites, signatures=False)
-            fit_ranges(model, lambda m: _error(fb.write(_finished(_quantised(m, recipe), recipe, plain)), few), self.tell)
+            fit_ranges(
+                model, lambda m: _error(fb.write(_finished(_quantised(m, recipe), recipe, plain)), few), self.tell
+            )
         return model
 
 

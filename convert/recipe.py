@@ -65,7 +65,7 @@ class Tuning:
 
     steps: int = 600
     batch: int = 16
-    learning_rate: float = 5e-5
+    learning_rate: float = 1e-4
     seed: int = 0
 
 

@@ -11,12 +11,13 @@ from lmedge import __version__
 from lmedge.runtime.interpreter import INTERPRETERS, installed
 
 BASE = ("numpy", "pillow", "tyro", "rich")
-TRAIN = ("tensorflow", "keras", "mediapipe", "opencv-contrib-python", "jinja2", "matplotlib")
+TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
+         "jinja2", "matplotlib")  # fmt: skip
 NEEDS = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
     "train-began, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
     "evaluate, demo": TRAIN,
-    "export": ("tensorflow", "keras"),
+    "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
 }
 
 
@@ -41,7 +42,7 @@ def doctor() -> list[str]:
         verdict = "ready" if not missing else f"missing {', '.join(missing)}: pip install 'lmedge[train]'"
         lines.append(f"  {verbs:<32} {verdict}")
     verdict = "ready" if here else "no interpreter: pip install 'lmedge[litert]' or 'lmedge[tflite]'"
-    lines.append(f"  {'sample, interpolate, info':<32} {verdict}")
+    lines.append(f"  {'sample, interpolate, bench, info':<32} {verdict}")
     return lines
 
 

@@ -79,6 +79,16 @@ def bundle(tmp_path_factory, trained):
     return out
 
 
+@pytest.fixture(scope="session")
+def every_variant(tmp_path_factory, trained):
+    """A bundle of the tiny run with every variant. Tests must not change it."""
+    from convert.stage import export_run
+
+    out = tmp_path_factory.mktemp("bundles") / "every"
+    export_run(ExportConfig(run=trained, out=out, calibration=16, qat_steps=30, max_landmark_error=0.1))
+    return out
+
+
 @pytest.fixture
 def lmedge():
     """Runs a command line in a process of its own: `lmedge("sample", ...)` -> CompletedProcess."""

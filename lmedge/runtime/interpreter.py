@@ -19,9 +19,9 @@ INTERPRETERS = {
 }
 # Variants, best first: tflite-runtime 2.14 gives no int8 op to XNNPACK, so float is faster there.
 PREFERRED_VARIANTS = {
-    "litert": ("int8", "fp32"),
-    "tflite": ("fp32", "int8"),
-    "tensorflow": ("int8", "fp32"),
+    "litert": ("int8-qat", "int8", "fp32"),
+    "tflite": ("fp32", "fp16", "int8-qat", "int8"),
+    "tensorflow": ("int8-qat", "int8", "fp32"),
 }
 
 

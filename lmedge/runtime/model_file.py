@@ -31,8 +31,10 @@ _FIRST_STABLEHLO = 162  # ops from here on come from another dialect and run on 
 # Options -> fields that are lists of int32, by number. All other fields of options are plain numbers.
 _LISTS_IN_OPTIONS = {17: (0,), 30: (0,)}  # ReshapeOptions.new_shape, SqueezeOptions.squeeze_dims
 _REFUSED_OPTIONS = {3, 111, 115}  # ConcatEmbeddings, VarHandle, Bucketize: they hold lists or names of their own
-# Options -> fields that divide: strides, and dilations where the default of 1 is not taken.
-_POSITIVE = {1: (1, 2, 4, 5), 2: (1, 2, 5, 6), 5: (1, 2), 49: (1, 2)}  # Conv2D, DepthwiseConv2D, Pool2D, TransposeConv
+# Options -> fields that divide, and what they are where they are left out: strides, filter sizes, dilations.
+_STRIDES = {1: 0, 2: 0}
+_POSITIVE = {1: _STRIDES | {4: 1, 5: 1}, 2: _STRIDES | {5: 1, 6: 1}, 5: _STRIDES | {3: 0, 4: 0},
+             49: _STRIDES}  # Conv2D, DepthwiseConv2D, Pool2D, TransposeConv  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -297,8 +299,8 @@ def _options(op: _Table) -> None:
             options.numbers(field, "i")
         else:
             options.number(field, "B")
-    for field in _POSITIVE.get(kind, ()):
-        if options.place(field) is not None and options.number(field, "i") < 1:
+    for field, default in _POSITIVE.get(kind, {}).items():
+        if options.number(field, "i", default) < 1:
             raise _Damaged("a convolution has a stride that is not positive")
 
 

@@ -82,12 +82,12 @@ def test_a_model_without_its_manifest_still_runs(bundle):
 def test_the_manifest_holds_what_the_design_promises(bundle):
     about = json.loads((bundle / "bundle.json").read_text())
     assert about["latent"] == {"size": 8, "prior": "uniform", "low": -1.0, "high": 1.0}
-    assert about["image"] == {"width": 32, "height": 32, "channels": "RGB"}
+    assert about["image"] == {"width": 32, "height": 32, "channels": "RGB", "low": 0, "high": 255}
     marks = about["landmarks"]
     assert marks["scheme"] == "ibug49" and len(marks["names"]) == len(marks["mirror"]) == 49
     assert np.array(marks["mirror"])[np.array(marks["mirror"])].tolist() == list(range(49))
     for name, entry in about["variants"].items():
         assert entry["bytes"] == (bundle / entry["file"]).stat().st_size
         assert entry["min_runtime"] != "unknown", name
-        assert {"image_psnr", "landmark_nme", "image_max_levels", "latents"} == set(entry["parity"])
+        assert {"image_psnr", "image_error", "landmark_nme", "image_max_levels", "latents"} == set(entry["parity"])
     assert about["training"]["licence"] == "CC0-1.0" and about["training"]["faces"] == 48

@@ -1,0 +1,48 @@
+import json
+
+import pytest
+from mediapipe.tasks.python.metadata.metadata import MetadataDisplayer
+
+from lmedge.errors import LmedgeError
+from lmedge.runtime import Bundle, FaceSampler
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_the_standard_reader_finds_what_the_manifest_says(bundle, variant):
+    about = json.loads((bundle / "bundle.json").read_text())
+    shown = json.loads(MetadataDisplayer.with_model_file(str(bundle / f"faces-{variant}.tflite")).get_metadata_json())
+    assert shown["name"] == f"faces ({variant})" and shown["version"] == about["version"]
+    assert shown["license"] == "CC0-1.0"
+    assert "32 x 32 pixels with its 49 landmarks (ibug49)" in shown["description"]
+    sample = shown["subgraph_metadata"][0]
+    assert [tensor["name"] for tensor in sample["input_tensor_metadata"]] == ["z"]
+    outputs = {tensor["name"]: tensor for tensor in sample["output_tensor_metadata"]}
+    assert outputs["image"]["content"]["content_properties"]["color_space"] == "RGB"
+    assert outputs["image"]["stats"] == {"max": [255.0], "min": [0.0]}
+    assert [part["name"] for part in shown["subgraph_metadata"]] == ["sample", "generate", "landmarks"]
+
+
+def test_a_model_alone_knows_what_its_bundle_knew(bundle):
+    alone, together = Bundle.open(bundle / "faces-int8.tflite"), Bundle.open(bundle)
+    for key in ("latent", "image", "landmarks", "training", "version", "lmedge"):
+        assert alone.about[key] == together.about[key]
+    assert alone.about["variant"] == "int8"
+    assert FaceSampler(alone).scheme.name == "ibug49"
+
+
+def test_info_shows_it_without_an_interpreter(bundle, lmedge):
+    done = lmedge("info", bundle / "faces-int8.tflite", "--json")
+    facts = json.loads(done.stdout)
+    assert facts["signatures"]["sample"].startswith("z -> ") and facts["training"]["licence"] == "CC0-1.0"
+    assert facts["landmarks"] == {"scheme": "ibug49", "count": 49} and "TFLITE_METADATA" in facts["metadata"]
+
+
+def test_an_unknown_scheme_in_a_model_is_refused(bundle, tmp_path):
+    data = (bundle / "faces-fp32.tflite").read_bytes()
+    path = tmp_path / "m.tflite"
+    path.write_bytes(data.replace(b'"scheme":"ibug49"', b'"scheme":"ibug12"'))
+    with pytest.raises(LmedgeError, match="unknown landmark scheme 'ibug12'"):
+        Bundle.open(path)
+    path.write_bytes(data.replace(b'{"schema":1', b'{{schema":1'))
+    with pytest.raises(LmedgeError, match="its metadata is not JSON"):
+        Bundle.open(path)
