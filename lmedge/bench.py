@@ -86,7 +86,7 @@ def bench(config: BenchConfig) -> Bench:
                 advance(1, "image and landmarks apart")
             face_mesh = _face_mesh(bundle, models) if config.face_mesh else {}
             advance(1, "Face Mesh")
-    result = Bench(tuple(rows), ship, parts, face_mesh, _machine(interpreters))
+    result = Bench(tuple(rows), ship, parts, face_mesh, machine(interpreters))
     if config.out:
         write_json(config.out, dataclasses.asdict(result))
     return result
@@ -179,7 +179,8 @@ def _face_mesh(bundle: Bundle, models: dict[str, Path]) -> dict[str, Any]:
     return {"median_ms": round(statistics.median(times[5:]), 3), "found": found, "faces": len(times)}
 
 
-def _machine(interpreters: tuple[str, ...]) -> dict[str, Any]:
+def machine(interpreters: tuple[str, ...]) -> dict[str, Any]:
+    """What the figures were measured on, and when."""
     here = installed()
     return {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -52,6 +52,8 @@ def _outside_our_hands(error: Exception) -> tuple[str, int]:
         return f"the disk is full{where}; free some space and run the same command again to go on.", 1
     if isinstance(error, PermissionError):
         return f"no permission to use {error.filename}; choose a folder that you may write.", 1
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        return f"{error.filename} cannot be made ({error.strerror}); choose a folder that you may write.", 1
     if isinstance(error, ModuleNotFoundError):
         extra = "train" if error.name in ("tensorflow", "keras", "cv2", "mediapipe", "jinja2") else "litert"
         return f"{error.name} is not installed and this verb needs it; pip install 'lmedge[{extra}]'.", 1

@@ -31,6 +31,7 @@ ARGS = {
     "export": ["r", "--out", "b", "--variants", "int8"],
     "sample": ["b", "--out", "a"],
     "interpolate": ["b", "--out", "a.png"],
+    "bench": ["b", "--threads", "1", "4", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],
     "demo": [],

@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import subprocess
 
 import keras
 import numpy as np
@@ -160,11 +162,29 @@ def test_each_gate_refuses_and_leaves_nothing(tmp_path, limits, variant, reason)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_read_only_folder_is_refused_in_one_sentence(trained, tmp_path, lmedge):
-    (tmp_path / "locked").touch()
-    done = lmedge("export", trained, "--out", tmp_path / "locked" / "bundle", "--variants", "fp32")
-    assert done.returncode != 0 and len(done.stderr.strip().splitlines()[-1:]) == 1
-    assert "Traceback" not in done.stderr
+@pytest.fixture
+def read_only(tmp_path):
+    """A file system that nobody may write."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "lmedge-test", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a tmpfs needs root")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_read_only_folder_is_refused_in_one_sentence(trained, read_only, lmedge):
+    done = lmedge("export", trained, "--out", read_only / "bundle", "--variants", "fp32")
+    assert done.returncode == 1 and "cannot be made (Read-only file system)" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and list(read_only.iterdir()) == []
+
+
+def test_a_file_in_the_way_is_refused_in_one_sentence(trained, tmp_path, lmedge):
+    (tmp_path / "file").touch()
+    done = lmedge("export", trained, "--out", tmp_path / "file" / "bundle", "--variants", "fp32")
+    assert done.returncode == 1 and "cannot be made" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_op_versions_are_held_against_the_promised_runtime(trained):
