@@ -15,6 +15,7 @@ from convert.model import Conversion
 from convert.parity import keras_faces, parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
+from lmedge.config import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.progress import progress
@@ -142,6 +143,7 @@ def _scheme(lgen: Any) -> Scheme:
 
 def _calibration(calibration: int | NDArray[np.float32], latent: int, seed: int) -> NDArray[np.float32]:
     if isinstance(calibration, int):
+        require("--calibration", calibration, 1, 100_000)
         return prior(calibration, latent, seed)
     z = np.asarray(calibration, np.float32)
     if z.ndim != 2 or z.shape[1] != latent or not len(z):

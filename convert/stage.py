@@ -12,7 +12,6 @@ from lmedge.storage import read_json
 
 def export_run(config: ExportConfig) -> Bundle:
     """Exports a run; see ExportConfig. Raises UsageError, LmedgeError; then `--out` is left as it was."""
-    require("--calibration", config.calibration, 1, 100_000)
     require("--qat-steps", config.qat_steps, 1)
     parse_version(config.min_runtime)
     run = Run.open(config.run)

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lmedge.quiet import native_stderr_off, set_variables
@@ -100,13 +102,26 @@ def lmedge():
     return call
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    folder = tmp_path / "disk"
+@contextmanager
+def file_system(folder: Path, options: str) -> Iterator[Path]:
+    """A file system of its own in `folder`; skips the test where mounting is not allowed."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "lmedge-test", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "lmedge-test", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a tmpfs needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    with file_system(tmp_path / "disk", "size=1m") as folder:
+        yield folder
+
+
+@pytest.fixture
+def read_only_disk(tmp_path):
+    """A file system that nobody may write."""
+    with file_system(tmp_path / "disk", "ro") as folder:
+        yield folder
