@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels
 from lmedge.quiet import native_stderr_off
-from lmedge.runtime import Faces
+from lmedge.runtime import Faces, prior
 from lmedge.runtime.bundle import SIGNATURE
 
 FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
@@ -84,35 +84,50 @@ class Conversion:
     rewrites: Rewrites
     tuning: Tuning
     tell: Callable[[str], None]
+    _models: dict[bool, Any] = field(default_factory=dict)
 
     @cached_property
     def folded(self) -> Any:
         """The generator without upsampling."""
         return fold_upsampling(self.generator, self.rewrites.fold)
 
+    @cached_property
+    def centred(self) -> tuple[Any, NDArray[np.float32] | None]:
+        """L-Gen that gives the deviation from the mean face, and that face; L-Gen itself and None where it does not
+        end in a dense layer with a bias. The deviations are a fifth as wide as the landmarks, and so are the
+        steps of their int8."""
+        mean = np.asarray(self.lgen(self.calibration.latents, training=False)).mean(axis=0)
+        return centred(self.lgen, mean)
+
     def variant(self, recipe: Recipe) -> tuple[Any, dict[str, Any]]:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
         LmedgeError where the converter cannot express the networks."""
         note: dict[str, Any] = {}
+        lgen, mean = self.centred if recipe.static and not recipe.integer_io else (self.lgen, None)
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            ranges = {output: ranges_before(self.calibrated, output) for output in ("image", "landmarks")}
-            drawing, marking, note = tune(self.folded, self.lgen, ranges, self.tuning, self.tell)
+            calibrated = self._calibrated(True)
+            ranges = {output: ranges_before(calibrated, output) for output in ("image", "landmarks")}
+            drawing, marking, note = tune(self.folded, lgen, ranges, self.tuning, self.tell)
             with saved(drawing, marking) as folder:
                 model = _run(_converter(folder, recipe))
         elif recipe.static:
-            model = _quantised(self.calibrated, recipe)
+            model = _quantised(self._calibrated(mean is not None), recipe)
         else:
-            with saved(self.folded, self.lgen) as folder:
+            with saved(self.folded, lgen) as folder:
                 model = _run(_converter(folder, recipe))
-        return _finished(model, recipe, self.rewrites), note
+        return _finished(model, recipe, self.rewrites, mean), note
 
-    @cached_property
-    def calibrated(self) -> Any:
+    def _calibrated(self, centred: bool) -> Any:
         """The float model with the ranges that its activations get in int8."""
+        if centred not in self._models:
+            self._models[centred] = self._calibrate(*(self.centred if centred else (self.lgen, None)))
+        return self._models[centred]
+
+    def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
         recipe = RECIPES["int8"]
-        with saved(self.folded, self.lgen) as folder:
+        with saved(self.folded, lgen) as folder:
             converter = _converter(folder, recipe)
             converter.representative_dataset = _representative(self.calibration.latents)
             converter._experimental_calibrate_only = True
@@ -122,10 +137,28 @@ class Conversion:
             share_elu_ranges(model)
             few = self.calibration[:FITTED]
             plain = dataclasses.replace(self.rewrites, signatures=False)
-            fit_ranges(
-                model, lambda m: _error(fb.write(_finished(_quantised(m, recipe), recipe, plain)), few), self.tell
-            )
+
+            def error(candidate: Any) -> float:
+                return _error(fb.write(_finished(_quantised(candidate, recipe), recipe, plain, mean)), few)
+
+            fit_ranges(model, error, self.tell)
         return model
+
+
+def centred(lgen: Any, mean: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32] | None]:
+    """A copy of L-Gen whose last bias is less by `mean` `[K, 2]`, and `mean`; `lgen` and None where that is not the
+    same as taking it from the output."""
+    last = next((layer for layer in reversed(lgen.layers) if layer.weights), None)
+    if not isinstance(last, keras.layers.Dense) or not last.use_bias or last.units != mean.size:
+        return lgen, None
+    copy = keras.models.clone_model(lgen)
+    copy.set_weights(lgen.get_weights())
+    kernel, bias = last.get_weights()
+    copy.get_layer(last.name).set_weights([kernel, bias - mean.ravel()])
+    probe = prior(8, lgen.input_shape[-1], 0)
+    if not np.allclose(np.asarray(copy(probe)) + mean, np.asarray(lgen(probe)), atol=1e-5):
+        return lgen, None
+    return copy, mean
 
 
 def _quantised(model: Any, recipe: Recipe) -> bytes:
@@ -135,13 +168,15 @@ def _quantised(model: Any, recipe: Recipe) -> bytes:
         return mlir_quantize(fb.write(model), input_data_type=kind, output_data_type=kind)
 
 
-def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites) -> Any:
+def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites, mean: NDArray[np.float32] | None) -> Any:
     """The converted model with the rewrites that its variant gets."""
     root = fb.read(model)
     if rewrites.int8_elu and recipe.static:
         graph.int8_elu(root)
     if not recipe.integer_io:
         graph.quantize_image(root)
+    if mean is not None:
+        graph.add_mean_face(root, mean)
     if rewrites.signatures:
         graph.add_signatures(root)
     graph.drop_unused(root)

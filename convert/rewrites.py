@@ -3,6 +3,8 @@
 import copy
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
@@ -42,24 +44,45 @@ def quantize_image(model: Any) -> None:
 
     Unlike CLIP, ROUND and CAST it runs in XNNPACK, and in an int8 model it costs a copy.
     """
-    sample = fb.signature(model, SIGNATURE)
-    graph = model.subgraphs[sample.subgraphIndex]
-    (entry,) = (output for output in sample.outputs if output.name == b"image")
-    source = entry.tensorIndex
-    image = copy.deepcopy(graph.tensors[source])
-    image.name, image.type, image.buffer = b"image_bytes", schema.TensorType.UINT8, 0
+    image, _ = _append(model, "image", "QUANTIZE", "QuantizeOptions")
+    image.type = schema.TensorType.UINT8
     image.quantization = schema.QuantizationParametersT()
     image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
-    graph.tensors.append(image)
+
+
+def add_mean_face(model: Any, mean: NDArray[np.float32]) -> None:
+    """Adds `mean` `[K, 2]` to the float landmarks of `sample`."""
+    _, op = _append(model, "landmarks", "ADD", "AddOptions")
+    buffer, constant = schema.BufferT(), schema.TensorT()
+    buffer.data = np.frombuffer(mean[None].astype("<f4").tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    constant.name, constant.type, constant.shape = b"mean_face", schema.TensorType.FLOAT32, [1, *mean.shape]
+    constant.buffer = len(model.buffers) - 1
+    graph = model.subgraphs[fb.signature(model, SIGNATURE).subgraphIndex]
+    graph.tensors.append(constant)
+    op.inputs = [*op.inputs, len(graph.tensors) - 1]
+
+
+def _append(model: Any, output: str, name: str, options: str) -> tuple[Any, Any]:
+    """Puts an op behind an output of `sample`; the tensor that it writes, a copy of the one that was the output,
+    takes its place. Returns that tensor and the op."""
+    sample = fb.signature(model, SIGNATURE)
+    graph = model.subgraphs[sample.subgraphIndex]
+    (entry,) = (entry for entry in sample.outputs if entry.name.decode() == output)
+    source = entry.tensorIndex
+    result = copy.deepcopy(graph.tensors[source])
+    result.name, result.buffer = f"{output}_out".encode(), 0
+    graph.tensors.append(result)
     made = len(graph.tensors) - 1
     op = schema.OperatorT()
-    op.opcodeIndex = fb.code_index(model, "QUANTIZE", 1)
+    op.opcodeIndex = fb.code_index(model, name, 1)
     op.inputs, op.outputs = [source], [made]
-    op.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
-    op.builtinOptions = schema.QuantizeOptionsT()
-    graph.operators.append(copy.copy(op))
+    op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
+    op.builtinOptions = getattr(schema, f"{options}T")()
+    graph.operators.append(op)
     graph.outputs = [made if tensor == source else tensor for tensor in graph.outputs]
     entry.tensorIndex = made
+    return result, op
 
 
 def add_signatures(model: Any) -> None:

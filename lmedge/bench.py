@@ -24,6 +24,7 @@ from lmedge.runtime.timing import Timing, time_model
 from lmedge.storage import claim_file, write_json
 
 STOCK = "stock "  # before the name of a variant that the plain converter made
+SMALL = "int8-io"  # for microcontrollers; on these interpreters callers would have to quantise themselves
 WORST_PSNR = 40.0  # dB; a variant below it is not recommended
 NOT_BENCHED = "tensorflow"  # its interpreter is for workstations; it is timed when it is the only one
 FEWEST_DETECTED = 40  # faces that Face Mesh looks for
@@ -124,7 +125,7 @@ def _ship(rows: list[Row]) -> dict[str, str]:
             (row.timing, row.variant)
             for row in rows
             if row.interpreter == interpreter and row.timing and row.timing.threads == 1
-            and not row.variant.startswith(STOCK)
+            and not row.variant.startswith((STOCK, SMALL))
             and (row.timing.parity is None or row.timing.parity.image_psnr >= WORST_PSNR)
         ]  # fmt: skip
         if good:
@@ -208,17 +209,18 @@ def table(result: Bench) -> Table:
     """The rows for a terminal. Ratios are to the stock model of the same variant where there is one."""
     stock = {(row.interpreter, row.variant.removeprefix(STOCK), row.timing.threads): row.timing.median_ms
              for row in result.rows if row.timing and row.variant.startswith(STOCK)}  # fmt: skip
-    view = Table("interpreter", "variant", "KiB", "threads", "load ms", "first ms", "median ms", "p95 ms", "faces/s",
-                 "MiB", "XNNPACK", "image dB", "landmarks NME", *(("x stock",) if stock else ()), box=None)  # fmt: skip
+    names = ("runtime", "variant", "KiB", "threads", "load ms", "first ms", "ms", "p95 ms", "faces/s", "MiB", "XNNPACK",
+             "image dB", "NME", *(("x stock",) if stock else ()))  # fmt: skip
+    view = Table(*names, box=None)
     for row in result.rows:
-        name = result.machine["interpreters"][row.interpreter]
-        if row.timing is None:
-            view.add_row(name, row.variant, f"{row.bytes / 1024:.0f}", row.refused, style="dim")
-            continue
+        cells = [row.interpreter, row.variant, f"{row.bytes / 1024:.0f}"]
         timing = row.timing
-        cells = [name, row.variant, f"{row.bytes / 1024:.0f}", str(timing.threads), f"{timing.load_ms:.1f}",
-                 f"{timing.first_ms:.2f}", f"{timing.median_ms:.3f}", f"{timing.p95_ms:.3f}",
-                 f"{timing.per_second:.0f}", f"{timing.peak_mib:.1f}", _xnnpack(timing)]  # fmt: skip
+        if timing is None:
+            view.add_row(*cells, "-", "refused")
+            continue
+        cells += [str(timing.threads), f"{timing.load_ms:.1f}", f"{timing.first_ms:.2f}", f"{timing.median_ms:.3f}",
+                  f"{timing.p95_ms:.3f}", f"{timing.per_second:.0f}", f"{timing.peak_mib:.1f}",
+                  _xnnpack(timing)]  # fmt: skip
         parity = timing.parity
         cells += [f"{parity.image_psnr:.1f}", f"{parity.landmark_nme:.2%}"] if parity else ["-", "-"]
         key = row.interpreter, row.variant, timing.threads
@@ -232,9 +234,8 @@ def _xnnpack(timing: Timing) -> str:
     if timing.outside is None or timing.partitions is None:
         return "?"
     left = sum(timing.outside.values())
-    if not timing.partitions:
-        return "nothing"
-    return f"{timing.partitions} part{'s' * (timing.partitions > 1)}, {f'{left} nodes out' if left else 'all in'}"
+    parts = f"{timing.partitions} part{'s' * (timing.partitions > 1)}" if timing.partitions else "no part"
+    return f"{parts}, {left} out" if left else f"{parts}, all in"
 
 
 def conclusions(result: Bench) -> list[str]:

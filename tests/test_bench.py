@@ -27,7 +27,8 @@ def test_what_is_fastest_and_draws_well_is_shipped():
         Row("litert", "fp32", 9, timing(3.0, 90)),
         Row("litert", "int8", 9, timing(1.0, 44)),
         Row("litert", "int8-qat", 9, timing(1.03, 46)),  # within a twentieth, and better
-        Row("litert", "int8-io", 9, timing(0.5, 20)),  # does not draw well
+        Row("litert", "dynamic", 9, timing(0.5, 20)),  # does not draw well
+        Row("litert", "int8-io", 9, timing(0.5, 44)),  # for microcontrollers
         Row("litert", "stock int8", 9, timing(0.1, 50)),
         Row("tflite", "fp32", 9, timing(2.0, 90)),
         Row("tflite", "int8", 9, timing(4.0, 44)),
