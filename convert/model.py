@@ -18,7 +18,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import flatbuffer as fb
 from convert import rewrites as graph
 from convert.fold import fold_upsampling
-from convert.ranges import fit_ranges, ranges_before, set_image_range, share_elu_ranges
+from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_elu_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels
@@ -29,44 +29,26 @@ from lmedge.runtime.bundle import SIGNATURE
 FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 
 
-def face_function(
-    generator: Any, lgen: Any, levels: bool = False, whole: bool = False
-) -> Callable[[tf.Tensor], dict[str, tf.Tensor]]:
-    """z `[1, Z]` -> image `[1, H, W, 3]` and normalised landmarks `[1, K, 2]`. The image is float 0..255, or
-    `whole` uint8. `levels`: the generator gives 0..255 already; otherwise the converter merges the scaling into
-    the last convolution."""
+@contextmanager
+def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
+    """A SavedModel of both networks with the signature `sample`, in a folder that goes away: z `[1, Z]` -> image
+    `[1, H, W, 3]` and normalised landmarks `[1, K, 2]`. The image is float 0..255, or `whole` uint8; the converter
+    merges the scaling into the last convolution."""
 
     def sample(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = generator(z, training=False)
-        if not levels:
-            image = image * 127.5 + 127.5
+        image = generator(z, training=False) * 127.5 + 127.5
         if whole:
             image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
         return {"image": image, "landmarks": lgen(z, training=False)}
 
-    return sample
-
-
-@contextmanager
-def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
-    """A SavedModel of both networks with the signature `sample`, in a folder that goes away. Keras models, or
-    the tf_keras twins of `convert.qat`."""
     # A fixed batch of one: a None batch fails in the converter.
     spec = tf.TensorSpec((1, generator.input_shape[-1]), tf.float32, name="z")
-    tuned = not isinstance(generator, keras.Model)
-    function = face_function(generator, lgen, levels=tuned, whole=whole)
     with tempfile.TemporaryDirectory() as folder, native_stderr_off():
-        if not tuned:
-            archive = keras.export.ExportArchive()
-            archive.track(generator)
-            archive.track(lgen)
-            archive.add_endpoint(SIGNATURE, function, input_signature=[spec])
-            archive.write_out(folder, verbose=False)
-        else:
-            module = tf.Module()
-            module.networks = [generator, lgen]
-            module.sample = tf.function(function, input_signature=[spec])
-            tf.saved_model.save(module, folder, signatures={SIGNATURE: module.sample})
+        archive = keras.export.ExportArchive()
+        archive.track(generator)
+        archive.track(lgen)
+        archive.add_endpoint(SIGNATURE, sample, input_signature=[spec])
+        archive.write_out(folder, verbose=False)
         yield folder
 
 
@@ -104,20 +86,17 @@ class Conversion:
         LmedgeError where the converter cannot express the networks."""
         note: dict[str, Any] = {}
         lgen, mean = self.centred if recipe.static and not recipe.integer_io else (self.lgen, None)
+        if not recipe.static:
+            with saved(self.folded, lgen) as folder:
+                return _finished(_run(_converter(folder, recipe)), recipe, self.rewrites, mean), note
+        model = self._calibrated(mean is not None)
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            calibrated = self._calibrated(True)
-            ranges = {output: ranges_before(calibrated, output) for output in ("image", "landmarks")}
-            drawing, marking, note = tune(self.folded, lgen, ranges, self.tuning, self.tell)
-            with saved(drawing, marking) as folder:
-                model = _run(_converter(folder, recipe))
-        elif recipe.static:
-            model = _quantised(self._calibrated(mean is not None), recipe)
-        else:
-            with saved(self.folded, lgen) as folder:
-                model = _run(_converter(folder, recipe))
-        return _finished(model, recipe, self.rewrites, mean), note
+            drawing, marking, note = tune(self.folded, lgen, model, self.tuning, self.tell)
+            model = self._extremes(drawing, marking)
+            copy_ranges(self._calibrated(mean is not None), model)
+        return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
 
     def _calibrated(self, centred: bool) -> Any:
         """The float model with the ranges that its activations get in int8."""
@@ -125,13 +104,17 @@ class Conversion:
             self._models[centred] = self._calibrate(*(self.centred if centred else (self.lgen, None)))
         return self._models[centred]
 
-    def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
-        recipe = RECIPES["int8"]
-        with saved(self.folded, lgen) as folder:
-            converter = _converter(folder, recipe)
+    def _extremes(self, generator: Any, lgen: Any) -> Any:
+        """The float model with the extremes of its activations."""
+        with saved(generator, lgen) as folder:
+            converter = _converter(folder, RECIPES["int8"])
             converter.representative_dataset = _representative(self.calibration.latents)
             converter._experimental_calibrate_only = True
-            model = fb.read(_run(converter))
+            return fb.read(_run(converter))
+
+    def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
+        recipe = RECIPES["int8"]
+        model = self._extremes(self.folded, lgen)
         set_image_range(model)
         if self.rewrites.fit_ranges:
             share_elu_ranges(model)
@@ -186,8 +169,9 @@ def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites, mean: NDArray[np
 def _error(model: bytes, wanted: Faces) -> float:
     """Root mean square error of the image (levels) times that of the landmarks (pixels): a range moves one of
     the two, and the product weighs neither."""
-    interpreter = Interpreter(model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
+    with native_stderr_off():
+        interpreter = Interpreter(model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
     run = interpreter.get_signature_runner(SIGNATURE)
     squares = np.zeros(2)
     for z, image, landmarks in zip(wanted.latents, wanted.images, wanted.landmarks, strict=True):

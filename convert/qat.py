@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
 from convert.fold import PhasesToPixels, phases_to_pixels
-from convert.ranges import Ends
+from convert.ranges import Ends, ranges_before
 from convert.recipe import Tuning
 from lmedge.errors import LmedgeError
 from lmedge.quiet import native_stderr_off
@@ -52,8 +53,8 @@ class _Config(QuantizeConfig):
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
         if not hasattr(layer, "kernel"):
             return []
-        # A scale for each output channel of a convolution; the converter takes a dense layer with one scale only.
-        per_axis = type(layer) is tf_keras.layers.Conv2D
+        # A scale for each output channel: the last axis, but of a transposed convolution the last but one.
+        per_axis = not isinstance(layer, tf_keras.layers.Conv2DTranspose)
         return [(layer.kernel, quantizers.LastValueQuantizer(BITS, per_axis, symmetric=True, narrow_range=True))]
 
     def set_quantize_weights(self, layer: Any, quantize_weights: list[Any]) -> None:
@@ -178,14 +179,14 @@ def _to_levels(steps: list[_Step], name: str) -> None:
 
 
 def tune(
-    generator: Any, lgen: Any, ranges: dict[str, list[Ends]], tuning: Tuning, tell: Callable[[str], None]
+    generator: Any, lgen: Any, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Fine-tunes both networks; returns their tf_keras twins, the generator's giving levels 0..255, and what was
-    done, for bundle.json. `ranges`: those of "image" and "landmarks" that post-training quantisation found.
-    `tell` is told the progress. Raises LmedgeError as `twin` does."""
+    """Copies of both networks with fine-tuned weights, and what was done, for bundle.json. `calibrated`: their
+    float TFLite model with the ranges that post-training quantisation found. `tell` is told the progress. Raises
+    LmedgeError as `twin` does."""
     tf_keras.utils.set_random_seed(tuning.seed)
-    drawing = twin(generator, ranges["image"], image=True)
-    marking = twin(lgen, ranges["landmarks"], image=False)
+    drawing = twin(generator, ranges_before(calibrated, "image"), image=True)
+    marking = twin(lgen, ranges_before(calibrated, "landmarks"), image=False)
 
     def levels(z: Any) -> Any:
         return tf.clip_by_value(generator(z, training=False) * 127.5 + 127.5, 0.0, 255.0)
@@ -195,7 +196,19 @@ def tune(
         "image": _fit(drawing, levels, latent, tuning, lambda text: tell(f"image {text}")),
         "landmarks": _fit(marking, lgen, latent, tuning, lambda text: tell(f"landmarks {text}")),
     }
-    return drawing, marking, {"tuning": {"steps": tuning.steps, "batch": tuning.batch, "loss": losses}}
+    *weights, kernel, bias = [weight.numpy() for weight in drawing.trainable_weights]
+    tuned = [*weights, kernel / np.float32(127.5), (bias - np.float32(127.5)) / np.float32(127.5)]
+    note = {"tuning": {"steps": tuning.steps, "batch": tuning.batch, "loss": losses}}
+    return _copy(generator, tuned), _copy(lgen, [weight.numpy() for weight in marking.trainable_weights]), note
+
+
+def _copy(network: Any, weights: list[NDArray[np.float32]]) -> Any:
+    def cloned(layer: Any) -> Any:
+        return type(layer).from_config(layer.get_config()) if layer.weights else layer
+
+    copy = keras.models.clone_model(network, clone_function=cloned)
+    copy.set_weights(weights)
+    return copy
 
 
 def _fit(

@@ -58,6 +58,16 @@ def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], 
                     best = now
 
 
+def copy_ranges(source: Any, target: Any) -> None:
+    """Gives the activations of a calibrated model the ranges of those of another one of the same layers."""
+    for before, after in zip(source.subgraphs, target.subgraphs, strict=True):
+        groups = list(zip(_groups(source, before, -1), _groups(target, after, -1), strict=True))
+        for tensors, copies in groups:
+            quantization = before.tensors[tensors[0]].quantization
+            for end in ("min", "max"):
+                _set(after, copies, end, float(getattr(quantization, end)[0]))
+
+
 def ranges_before(model: Any, output: str) -> list[Ends]:
     """Ranges of the groups of tensors from which an output of `sample` is computed, in their order. They hold 0,
     as every int8 range does."""

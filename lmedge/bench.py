@@ -17,6 +17,7 @@ from lmedge import __version__
 from lmedge.config import BenchConfig, require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.progress import progress
+from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.bundle import REFERENCE_FILE
 from lmedge.runtime.interpreter import INTERPRETERS, installed
@@ -145,7 +146,8 @@ def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
 
 def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]:
     """The same networks through the plain converter."""
-    from convert.model import stock
+    with native_stderr_off():  # TensorFlow logs while it is loaded
+        from convert.model import stock
     from lmedge.run import Run, weights_hash
     from lmedge.runtime import prior
 
