@@ -84,18 +84,19 @@ class Conversion:
     def variant(self, recipe: Recipe) -> tuple[Any, dict[str, Any]]:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
         LmedgeError where the converter cannot express the networks."""
-        note: dict[str, Any] = {}
-        lgen, mean = self.centred if recipe.static and not recipe.integer_io else (self.lgen, None)
         if not recipe.static:
-            with saved(self.folded, lgen) as folder:
-                return _finished(_run(_converter(folder, recipe)), recipe, self.rewrites, mean), note
-        model = self._calibrated(mean is not None)
+            with saved(self.folded, self.lgen) as folder:
+                return _finished(_run(_converter(folder, recipe)), recipe, self.rewrites, None), {}
+        # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
+        lgen, mean = (self.lgen, None) if recipe.integer_io else self.centred
+        found = model = self._calibrated(mean is not None)
+        note: dict[str, Any] = {}
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            drawing, marking, note = tune(self.folded, lgen, model, self.tuning, self.tell)
+            drawing, marking, note = tune(self.folded, lgen, found, self.tuning, self.tell)
             model = self._extremes(drawing, marking)
-            copy_ranges(self._calibrated(mean is not None), model)
+            copy_ranges(found, model)
         return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
 
     def _calibrated(self, centred: bool) -> Any:

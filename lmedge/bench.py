@@ -7,6 +7,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,14 +119,15 @@ def _row(interpreter: str, variant: str, model: Path, threads: int, seconds: flo
 
 
 def _ship(rows: list[Row]) -> dict[str, str]:
-    """For each interpreter the variant that is fastest on one thread among those that draw well; of two that are
-    within a twentieth of each other the one that draws better."""
+    """For each interpreter the variant that is fastest on the fewest threads timed among those that draw well; of two
+    that are within a twentieth of each other the one that draws better."""
     best: dict[str, str] = {}
+    threads = _fewest_threads(rows)
     for interpreter in dict.fromkeys(row.interpreter for row in rows):
         good = [
             (row.timing, row.variant)
             for row in rows
-            if row.interpreter == interpreter and row.timing and row.timing.threads == 1
+            if row.interpreter == interpreter and row.timing and row.timing.threads == threads
             and not row.variant.startswith((STOCK, SMALL))
             and (row.timing.parity is None or row.timing.parity.image_psnr >= WORST_PSNR)
         ]  # fmt: skip
@@ -134,6 +136,10 @@ def _ship(rows: list[Row]) -> dict[str, str]:
             near = [(timing, name) for timing, name in good if timing.median_ms <= 1.05 * fastest]
             best[interpreter] = max(near, key=lambda pair: pair[0].parity.image_psnr if pair[0].parity else 0.0)[1]
     return best
+
+
+def _fewest_threads(rows: Sequence[Row]) -> int:
+    return min((row.timing.threads for row in rows if row.timing), default=1)
 
 
 def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
@@ -245,8 +251,9 @@ def conclusions(result: Bench) -> list[str]:
     lines = []
     refused = dict.fromkeys((row.interpreter, row.variant, row.refused) for row in result.rows if row.refused)
     lines += [f"{result.machine['interpreters'][name]} refuses {variant}: {why}" for name, variant, why in refused]
+    threads = _fewest_threads(result.rows)
     timings = {(row.interpreter, row.variant): row.timing for row in result.rows
-               if row.timing and row.timing.threads == 1}  # fmt: skip
+               if row.timing and row.timing.threads == threads}  # fmt: skip
     for interpreter, variant in result.ship.items():
         name = result.machine["interpreters"][interpreter]
         parts = result.parts.get(interpreter)
