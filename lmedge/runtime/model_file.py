@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmedge.errors import LmedgeError
+from lmedge.runtime.flatbuffer import Damaged, Reader, Table
 
 LARGEST_TENSOR = 1 << 28  # bytes
 LARGEST_SUM = 1 << 30  # bytes of all tensors of a graph
 SMALLEST_SCALE = 1e-15
 LARGEST_FACTOR = 256.0  # of a scale, and of a product of scales over that of the output: what kernels take
-MOST_ITEMS = 100_000  # tables in a list
 ABOUT = "LMEDGE_METADATA"  # name of the entry with our own facts, as JSON
 
 # Tensor types -> bytes of an element: float32, float16, int32, uint8, int64, bool, int16, int8.
@@ -26,7 +26,7 @@ _REFUSED_OPS = {31: "CALL", 32: "CUSTOM", 51: "DELEGATE", 118: "IF", 119: "WHILE
                 136: "HASHTABLE", 137: "HASHTABLE_FIND", 138: "HASHTABLE_IMPORT", 139: "HASHTABLE_SIZE",
                 142: "VAR_HANDLE", 143: "READ_VARIABLE", 144: "ASSIGN_VARIABLE"}  # fmt: skip
 _CONVERSIONS = (6, 53, 114)  # DEQUANTIZE, CAST, QUANTIZE: the ops whose output may be of another type
-_REAL_TYPES = 1 << 0 | 1 << 1 | 1 << 3 | 1 << 7 | 1 << 9  # float32, float16, uint8, int16, int8
+_REAL_TYPES = (0, 1, 3, 7, 9)  # float32, float16, uint8, int16, int8
 _FIRST_STABLEHLO = 162  # ops from here on come from another dialect and run on new runtimes only
 # Options -> fields that are lists of int32, by number. All other fields of options are plain numbers.
 _LISTS_IN_OPTIONS = {17: (0,), 30: (0,)}  # ReshapeOptions.new_shape, SqueezeOptions.squeeze_dims
@@ -48,119 +48,27 @@ class ModelFile:
     metadata: tuple[str, ...]
 
 
-class _Damaged(Exception):
-    """What is wrong with the file, as the end of a sentence."""
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """A flatbuffer whose every access is checked against its end."""
-
-    data: bytes
-
-    def number(self, kind: str, at: int) -> Any:
-        if not 0 <= at <= len(self.data) - struct.calcsize(kind):
-            raise _Damaged("an offset points out of the file")
-        return struct.unpack_from("<" + kind, self.data, at)[0]
-
-    def follow(self, at: int) -> int:
-        return at + self.number("I", at)
-
-    def table(self, at: int) -> "_Table":
-        vtable = at - self.number("i", at)
-        size, inline = self.number("H", vtable), self.number("H", vtable + 2)
-        if size < 4 or size % 2 or inline < 4:
-            raise _Damaged("a table has no fields' list")
-        if vtable + size > len(self.data) or at + inline > len(self.data):
-            raise _Damaged("a table reaches out of the file")
-        fields = struct.unpack_from(f"<{(size - 4) // 2}H", self.data, vtable + 4)
-        if any(field >= inline for field in fields):
-            raise _Damaged("a field lies outside its table")
-        return _Table(self, at, fields)
-
-    def list(self, at: int, item: int) -> tuple[int, int]:
-        """Where the items of a list start, and how many there are."""
-        count = self.number("I", at)
-        if count * item > len(self.data) - at - 4:
-            raise _Damaged(f"a list of {count} items reaches out of the file")
-        return at + 4, count
-
-
-@dataclass(frozen=True)
-class _Table:
-    reader: _Reader
-    at: int
-    fields: tuple[int, ...]
-
-    def place(self, field: int) -> int | None:
-        """Where the field is; None where it is left out."""
-        offset = self.fields[field] if field < len(self.fields) else 0
-        return self.at + offset if offset else None
-
-    def number(self, field: int, kind: str, default: int = 0) -> int:
-        place = self.place(field)
-        return default if place is None else self.reader.number(kind, place)
-
-    def absent(self, *fields: int) -> bool:
-        return all(self.place(field) is None for field in fields)
-
-    def numbers(self, field: int, kind: str) -> tuple[Any, ...]:
-        place = self.place(field)
-        if place is None:
-            return ()
-        start, count = self.reader.list(self.reader.follow(place), struct.calcsize(kind))
-        return struct.unpack_from(f"<{count}{kind}", self.reader.data, start)
-
-    def bytes(self, field: int) -> bytes:
-        place = self.place(field)
-        if place is None:
-            return b""
-        start, count = self.reader.list(self.reader.follow(place), 1)
-        return self.reader.data[start : start + count]
-
-    def text(self, field: int) -> str:
-        place = self.place(field)
-        if place is not None:
-            start, count = self.reader.list(self.reader.follow(place), 1)
-            if self.reader.number("B", start + count):
-                raise _Damaged("a name has no end")
-        return self.bytes(field).decode("utf-8", "replace")
-
-    def table(self, field: int) -> "_Table | None":
-        place = self.place(field)
-        return None if place is None else self.reader.table(self.reader.follow(place))
-
-    def tables(self, field: int) -> list["_Table"]:
-        place = self.place(field)
-        if place is None:
-            return []
-        start, count = self.reader.list(self.reader.follow(place), 4)
-        if count > MOST_ITEMS:
-            raise _Damaged(f"a list has {count} tables")
-        return [self.reader.table(self.reader.follow(start + 4 * i)) for i in range(count)]
-
-
 def check_model(data: bytes, name: str) -> ModelFile:
     """Reads a model file. Raises LmedgeError, naming the file `name`, for one that is malformed or that asks for
     more than a face model does."""
     if data[4:8] != b"TFL3":
         raise LmedgeError(f"{name} is not a TFLite model.")
     try:
-        return _model(_Reader(data))
-    except _Damaged as damage:
+        return _model(Reader(data))
+    except Damaged as damage:
         raise LmedgeError(f"{name} is damaged or not a face model ({damage}); export or copy it again.") from None
 
 
-def _model(reader: _Reader) -> ModelFile:
+def _model(reader: Reader) -> ModelFile:
     model = reader.table(reader.follow(0))
     if (version := model.number(0, "I")) != 3:
-        raise _Damaged(f"its schema is {version}, not 3")
+        raise Damaged(f"its schema is {version}, not 3")
     buffers = [_buffer(table) for table in model.tables(4)]
     codes = [_code(table) for table in model.tables(1)]
     ops: dict[int, int] = {}
     tensors = [_graph(table, codes, buffers, ops) for table in model.tables(2)]
     if not tensors:
-        raise _Damaged("it has no graph")
+        raise Damaged("it has no graph")
     _indices(model.numbers(5, "i"), len(buffers), "buffer")
     metadata = {}
     for entry in model.tables(6):
@@ -182,118 +90,163 @@ def _about(data: bytes | None) -> dict[str, Any]:
     try:
         about = json.loads(data)
     except (ValueError, RecursionError):
-        raise _Damaged("its metadata is not JSON") from None
+        raise Damaged("its metadata is not JSON") from None
     if not isinstance(about, dict):
-        raise _Damaged("its metadata is no JSON object")
+        raise Damaged("its metadata is no JSON object")
     return about
 
 
-def _buffer(table: _Table) -> bytes:
+def _buffer(table: Table) -> bytes:
     # Fields 1 and 2 point behind the flatbuffer, for models over 2 GB.
     if not table.absent(1, 2):
-        raise _Damaged("its weights lie outside the flatbuffer")
+        raise Damaged("its weights lie outside the flatbuffer")
     return table.bytes(0)
 
 
-def _code(table: _Table) -> int:
+def _code(table: Table) -> int:
     code = max(table.number(0, "b"), table.number(3, "i"))
     if code in _REFUSED_OPS or table.place(1) is not None:
-        raise _Damaged(f"it uses the op {_REFUSED_OPS.get(code, 'CUSTOM')}")
+        raise Damaged(f"it uses the op {_REFUSED_OPS.get(code, 'CUSTOM')}")
     if not 0 <= code < _FIRST_STABLEHLO:
-        raise _Damaged(f"it uses the unknown op {code}")
+        raise Damaged(f"it uses the unknown op {code}")
     return code
 
 
-def _graph(table: _Table, codes: list[int], buffers: list[bytes], ops: dict[int, int]) -> int:
+@dataclass(frozen=True)
+class _Tensor:
+    """What an op's tensors are held against: `constant` is its content, empty for one that is computed; `scale` its
+    largest scale, 0 for none."""
+
+    shape: tuple[int, ...]
+    kind: int
+    size: int  # bytes
+    constant: bytes
+    scale: float
+
+    def integers(self) -> tuple[int, ...]:
+        """The content of an int32 constant."""
+        return struct.unpack(f"<{len(self.constant) // 4}i", self.constant) if self.kind == 2 else ()
+
+
+def _graph(table: Table, codes: list[int], buffers: list[bytes], ops: dict[int, int]) -> int:
     """Checks a graph, counts its ops; returns how many tensors it has."""
-    tensors = table.tables(0)
-    total, known = 0, set()
-    scales, kinds = [], []
-    for number, tensor in enumerate(tensors):
-        size, constant, scale = _tensor(tensor, buffers)
-        total += size
-        scales.append(scale)
-        kinds.append(0 if constant else 1 << tensor.number(1, "b") & _REAL_TYPES)
-        if constant:
-            known.add(number)
-    if total > LARGEST_SUM:
-        raise _Damaged(f"its tensors need {total >> 20} MiB")
+    tensors = [_tensor(entry, buffers) for entry in table.tables(0)]
+    if (total := sum(tensor.size for tensor in tensors)) > LARGEST_SUM:
+        raise Damaged(f"its tensors need {total >> 20} MiB")
     inputs = _indices(table.numbers(1, "i"), len(tensors), "tensor")
     outputs = _indices(table.numbers(2, "i"), len(tensors), "tensor")
     table.text(4)
     if not inputs or not outputs:
-        raise _Damaged("a graph has no input or no output")
-    known.update(inputs)
+        raise Damaged("a graph has no input or no output")
+    known = {number for number, tensor in enumerate(tensors) if tensor.constant} | set(inputs)
     for op in table.tables(3):
         code = codes[_index(op.number(0, "I"), len(codes), "op")]
         ops[code] = ops.get(code, 0) + 1
-        # -1 stands for an optional input that is left out.
-        read = [_index(i, len(tensors), "tensor") for i in op.numbers(1, "i") if i != -1]
+        # -1 stands for an input that is left out, which only the third and later ones may be (a bias).
+        given = op.numbers(1, "i")
+        read = [_index(i, len(tensors), "tensor") for at, i in enumerate(given) if i != -1 or at < 2]
         written = _indices(op.numbers(2, "i"), len(tensors), "tensor")
         if not written or not read or not known.issuperset(read):
-            raise _Damaged("an op reads what nothing has written")
+            raise Damaged("an op reads what nothing has written")
         if known.intersection(written):
-            raise _Damaged("an op writes what is there already")
+            raise Damaged("an op writes what is there already")
         known.update(written)
         if not op.absent(5, 7, 8, 9, 10, 11, 12):
-            raise _Damaged("an op carries data that a face model does not need")
+            raise Damaged("an op carries data that a face model does not need")
         _options(op)
-        if code not in _CONVERSIONS and len({kinds[i] for i in (*read, *written)} - {0}) > 1:
-            raise _Damaged("an op mixes the types of its tensors")
-        # Kernels turn in * weights / out into a shift, and abort the process where it is too far.
-        out = min(scales[i] for i in written)
-        given = sorted(scales[i] for i in read if scales[i])[-2:]
-        if out and given and max(math.prod(given), *given) / out > LARGEST_FACTOR:
-            raise _Damaged("an op scales its input beyond measure")
+        _operands(code, [tensors[i] for i in read], [tensors[i] for i in written])
     if not known.issuperset(outputs):
-        raise _Damaged("nothing writes an output")
+        raise Damaged("nothing writes an output")
     return len(tensors)
 
 
-def _tensor(tensor: _Table, buffers: list[bytes]) -> tuple[int, bool, float]:
-    """Bytes of a tensor, whether it is constant, and its largest scale (0: none)."""
+def _operands(code: int, read: list[_Tensor], written: list[_Tensor]) -> None:
+    """Checks what kernels take on trust of the tensors of an op."""
+    kinds = {t.kind for t in (*read, *written) if not t.constant and t.kind in _REAL_TYPES}
+    if code not in _CONVERSIONS and len(kinds) > 1:
+        raise Damaged("an op mixes the types of its tensors")
+    # Kernels turn in * weights / out into a shift, and abort the process where it is too far.
+    out = min(tensor.scale for tensor in written)
+    factors = sorted(tensor.scale for tensor in read if tensor.scale)[-2:]
+    if out and factors and max(math.prod(factors), *factors) / out > LARGEST_FACTOR:
+        raise Damaged("an op scales its input beyond measure")
+    # Kernels make room for what these constants say, whatever the shape of the output is.
+    if code in _SHAPED and not _SHAPED[code](read, written[0].shape):
+        raise Damaged("an op gives another shape than its output has")
+
+
+def _padded(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
+    sides = read[1].integers() if len(read) > 1 else ()
+    before, after = sides[::2], sides[1::2]
+    wanted = tuple(map(sum, zip(read[0].shape, before, after, strict=False)))
+    return min(sides, default=-1) >= 0 and len(sides) == 2 * len(shape) and wanted == shape
+
+
+def _tiled(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
+    times = read[1].integers() if len(read) > 1 else ()
+    return tuple(a * b for a, b in zip(read[0].shape, times, strict=False)) == shape
+
+
+def _resized(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
+    return len(read) > 1 and read[1].integers() == shape[1:3]
+
+
+def _told(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
+    return read[0].integers() == shape
+
+
+def _reshaped(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
+    return math.prod(read[0].shape) == math.prod(shape)
+
+
+# Op -> check: RESHAPE, RESIZE_BILINEAR, PAD, PADV2, TRANSPOSE_CONV, TILE, RESIZE_NEAREST_NEIGHBOR, MIRROR_PAD.
+_SHAPED = {22: _reshaped, 23: _resized, 34: _padded, 60: _padded, 67: _told, 69: _tiled, 97: _resized, 100: _padded}
+
+
+def _tensor(tensor: Table, buffers: list[bytes]) -> _Tensor:
     shape, kind = tensor.numbers(0, "i"), tensor.number(1, "b")
     if kind not in _TYPE_BYTES:
-        raise _Damaged(f"a tensor has type {kind}")
+        raise Damaged(f"a tensor has type {kind}")
     if any(side < 1 for side in (*shape, *(s for s in tensor.numbers(7, "i") if s != -1))):
-        raise _Damaged(f"a tensor has shape {list(shape)}")
+        raise Damaged(f"a tensor has shape {list(shape)}")
     size = math.prod(shape) * _TYPE_BYTES[kind]
     if size > LARGEST_TENSOR:
-        raise _Damaged(f"a tensor of shape {list(shape)} needs {size >> 20} MiB")
+        raise Damaged(f"a tensor of shape {list(shape)} needs {size >> 20} MiB")
     content = buffers[_index(tensor.number(2, "I"), len(buffers), "buffer")]
     if content and len(content) != size:
-        raise _Damaged(f"a tensor of {size} bytes holds {len(content)}")
+        raise Damaged(f"a tensor of {size} bytes holds {len(content)}")
     tensor.text(3)
     if tensor.number(5, "B") or not tensor.absent(6, 9):
-        raise _Damaged("a tensor is variable, sparse or of several types")
+        raise Damaged("a tensor is variable, sparse or of several types")
     quantisation = tensor.table(4)
-    return size, bool(content), 0.0 if quantisation is None else _largest_scale(quantisation, shape)
+    scale = 0.0 if quantisation is None else _largest_scale(quantisation, shape)
+    return _Tensor(shape, kind, size, content, scale)
 
 
-def _largest_scale(table: _Table, shape: tuple[int, ...]) -> float:
+def _largest_scale(table: Table, shape: tuple[int, ...]) -> float:
     scales, zeros = table.numbers(2, "f"), table.numbers(3, "q")
     table.numbers(0, "f"), table.numbers(1, "f")
     if not table.absent(5):
-        raise _Damaged("a tensor has a quantisation of its own kind")
+        raise Damaged("a tensor has a quantisation of its own kind")
     axis = table.number(6, "i")
     wide = len(scales) > 1
     if (len(scales) != len(zeros) and zeros) or (wide and not 0 <= axis < len(shape)):
-        raise _Damaged("a tensor has a wrong quantisation")
+        raise Damaged("a tensor has a wrong quantisation")
     if wide and len(scales) != shape[axis]:
-        raise _Damaged(f"a tensor has {len(scales)} scales for {shape[axis]} channels")
+        raise Damaged(f"a tensor has {len(scales)} scales for {shape[axis]} channels")
     if not all(math.isfinite(scale) and SMALLEST_SCALE < scale < LARGEST_FACTOR for scale in scales):
-        raise _Damaged("a tensor has a scale that is no sensible number")
+        raise Damaged("a tensor has a scale that is no sensible number")
     if not all(-128 <= zero <= 255 for zero in zeros):
-        raise _Damaged("a tensor has a zero point that is no byte")
+        raise Damaged("a tensor has a zero point that is no byte")
     return max(scales, default=0.0)
 
 
-def _options(op: _Table) -> None:
+def _options(op: Table) -> None:
     kind, options = op.number(3, "B"), op.table(4)
     if options is None:
         return
     if kind in _REFUSED_OPTIONS:
-        raise _Damaged(f"an op has options of kind {kind}")
+        raise Damaged(f"an op has options of kind {kind}")
     for field in range(len(options.fields)):
         if field in _LISTS_IN_OPTIONS.get(kind, ()):
             options.numbers(field, "i")
@@ -301,10 +254,10 @@ def _options(op: _Table) -> None:
             options.number(field, "B")
     for field, default in _POSITIVE.get(kind, {}).items():
         if options.number(field, "i", default) < 1:
-            raise _Damaged("a convolution has a stride that is not positive")
+            raise Damaged("a convolution has a stride that is not positive")
 
 
-def _names(entries: list[_Table], tensors: int) -> tuple[str, ...]:
+def _names(entries: list[Table], tensors: int) -> tuple[str, ...]:
     for entry in entries:
         _index(entry.number(1, "I"), tensors, "tensor")
     return tuple(entry.text(0) for entry in entries)
@@ -312,7 +265,7 @@ def _names(entries: list[_Table], tensors: int) -> tuple[str, ...]:
 
 def _index(index: int, count: int, what: str) -> int:
     if not 0 <= index < count:
-        raise _Damaged(f"{what} {index} does not exist")
+        raise Damaged(f"{what} {index} does not exist")
     return index
 
 

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import struct
 import time
 
@@ -11,6 +12,7 @@ from lmedge.runtime.bundle import Bundle
 from lmedge.runtime.model_file import check_model
 
 FUZZ_SECONDS = 20.0
+CHILD_SECONDS = 10
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +155,11 @@ def test_the_verbs_refuse_hostile_files_in_one_sentence(model, bundle, tmp_path,
 
 
 def runs(model):
-    """Loads and runs a model in a child process; False where the interpreter brought that down."""
+    """Loads and runs a model in a child process; False where the interpreter brought that down or hung."""
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        signal.alarm(CHILD_SECONDS)
         try:
             from ai_edge_litert.interpreter import Interpreter
 
