@@ -5,7 +5,6 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
-from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 
 OP_NAMES: dict[int, str] = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
@@ -92,10 +91,22 @@ def named(tensor_maps: Any) -> dict[str, int]:
     return {entry.name.decode(): entry.tensorIndex for entry in tensor_maps}
 
 
-def constant(model: Any, tensor: Any) -> NDArray[Any] | None:
-    """The bytes of a constant tensor; None for one that is computed."""
-    data = model.buffers[tensor.buffer].data
-    return None if data is None or len(data) == 0 else np.asarray(data, np.uint8)
+def add_buffer(model: Any, data: bytes) -> int:
+    """Index of a new buffer with `data`."""
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(data, np.uint8)
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def operators_before(graph: Any, tensors: list[int]) -> list[Any]:
+    """The operators from which the tensors are computed, in the order of the graph."""
+    wanted, found = set(tensors), []
+    for op in reversed(graph.operators):
+        if wanted.intersection(op.outputs):
+            found.append(op)
+            wanted.update(op.inputs)
+    return found[::-1]
 
 
 def operators(model: Any) -> Iterator[tuple[Any, Any]]:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import flatbuffers
-import numpy as np
 from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
 from tensorflow.lite.python import schema_py_generated as schema
 
@@ -29,11 +28,8 @@ def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
 
 
 def _put(model: Any, name: str, data: bytes) -> None:
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(data, np.uint8)
-    model.buffers.append(buffer)
     entry = schema.MetadataT()
-    entry.name, entry.buffer = name, len(model.buffers) - 1
+    entry.name, entry.buffer = name, fb.add_buffer(model, data)
     model.metadata = [*(model.metadata or []), entry]
 
 

@@ -12,6 +12,7 @@ SHRINK = 0.94  # factor of one step of the search
 ROUNDS = 3
 LEAST_GAIN = 1e-3  # share of the error that a step must save
 
+ENDS = ("min", "max")
 Ends = tuple[float, float]
 
 
@@ -29,9 +30,8 @@ def share_elu_ranges(model: Any) -> None:
     changes nothing, and with one scale for both its int8 kernel does not round a second time."""
     for graph in model.subgraphs:
         for tensors in _groups(model, graph, -1):
-            quantization = graph.tensors[tensors[0]].quantization
-            for end in ("min", "max"):
-                _set(graph, tensors, end, float(getattr(quantization, end)[0]))
+            for end in ENDS:
+                _set(graph, tensors, end, _get(graph, tensors, end))
 
 
 def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], None]) -> None:
@@ -47,9 +47,9 @@ def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], 
     for number in range(ROUNDS):
         tell(f"ranges, round {number + 1} of {ROUNDS}, error {best / first:.0%}")
         for tensors in _groups(model, graph, fb.named(sample.outputs)["image"]):
-            for end in ("min", "max"):
+            for end in ENDS:
                 while True:
-                    before = float(getattr(graph.tensors[tensors[0]].quantization, end)[0])
+                    before = _get(graph, tensors, end)
                     _set(graph, tensors, end, before * SHRINK)
                     now = error(model)
                     if not now < best * (1 - LEAST_GAIN):
@@ -61,11 +61,9 @@ def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], 
 def copy_ranges(source: Any, target: Any) -> None:
     """Gives the activations of a calibrated model the ranges of those of another one of the same layers."""
     for before, after in zip(source.subgraphs, target.subgraphs, strict=True):
-        groups = list(zip(_groups(source, before, -1), _groups(target, after, -1), strict=True))
-        for tensors, copies in groups:
-            quantization = before.tensors[tensors[0]].quantization
-            for end in ("min", "max"):
-                _set(after, copies, end, float(getattr(quantization, end)[0]))
+        for tensors, copies in zip(_groups(source, before, -1), _groups(target, after, -1), strict=True):
+            for end in ENDS:
+                _set(after, copies, end, _get(before, tensors, end))
 
 
 def ranges_before(model: Any, output: str) -> list[Ends]:
@@ -73,13 +71,10 @@ def ranges_before(model: Any, output: str) -> list[Ends]:
     as every int8 range does."""
     sample = fb.signature(model, SIGNATURE)
     graph = model.subgraphs[sample.subgraphIndex]
-    wanted = {fb.named(sample.outputs)[output]}
-    for op in reversed(graph.operators):
-        if wanted.intersection(op.outputs):
-            wanted.update(op.inputs)
+    before = fb.operators_before(graph, [fb.named(sample.outputs)[output]])
+    wanted = {tensor for op in before for tensor in op.outputs}
     groups = (tensors for tensors in _groups(model, graph, -1) if wanted.intersection(tensors))
-    spans = (graph.tensors[tensors[0]].quantization for tensors in groups)
-    return [(min(0.0, float(span.min[0])), max(0.0, float(span.max[0]))) for span in spans]
+    return [(min(0.0, _get(graph, tensors, "min")), max(0.0, _get(graph, tensors, "max"))) for tensors in groups]
 
 
 def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:
@@ -100,6 +95,11 @@ def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:
 def _ranged(tensor: Any) -> bool:
     quantization = tensor.quantization
     return quantization is not None and quantization.min is not None and len(quantization.min) == 1
+
+
+def _get(graph: Any, tensors: list[int], end: str) -> float:
+    """An end of the range of a group, as its first tensor has it."""
+    return float(getattr(graph.tensors[tensors[0]].quantization, end)[0])
 
 
 def _set(graph: Any, tensors: list[int], end: str, value: float) -> None:

@@ -14,7 +14,7 @@ class Recipe:
 
     `weights`: how they are stored. `static`: activations are int8 too, with ranges fixed beforehand.
     `integer_io`: latents, image and landmarks are int8 as well, with scale and zero point in the model.
-    `tuned`: weights and ranges come from quantisation-aware training.
+    `tuned`: weights come from quantisation-aware fine-tuning.
     """
 
     name: str

@@ -53,11 +53,9 @@ def quantize_image(model: Any) -> None:
 def add_mean_face(model: Any, mean: NDArray[np.float32]) -> None:
     """Adds `mean` `[K, 2]` to the float landmarks of `sample`."""
     _, op = _append(model, "landmarks", "ADD", "AddOptions")
-    buffer, constant = schema.BufferT(), schema.TensorT()
-    buffer.data = np.frombuffer(mean[None].astype("<f4").tobytes(), np.uint8)
-    model.buffers.append(buffer)
+    constant = schema.TensorT()
     constant.name, constant.type, constant.shape = b"mean_face", schema.TensorType.FLOAT32, [1, *mean.shape]
-    constant.buffer = len(model.buffers) - 1
+    constant.buffer = fb.add_buffer(model, mean.astype("<f4").tobytes())
     graph = model.subgraphs[fb.signature(model, SIGNATURE).subgraphIndex]
     graph.tensors.append(constant)
     op.inputs = [*op.inputs, len(graph.tensors) - 1]
@@ -93,12 +91,7 @@ def add_signatures(model: Any) -> None:
         graph = copy.copy(model.subgraphs[sample.subgraphIndex])
         kept = [entry for entry in sample.outputs if entry.name.decode() == output]
         graph.name, graph.outputs = key.encode(), [entry.tensorIndex for entry in kept]
-        wanted, operators = set(graph.outputs), []
-        for op in reversed(graph.operators):
-            if wanted.intersection(op.outputs):
-                operators.append(copy.copy(op))
-                wanted.update(op.inputs)
-        graph.operators = operators[::-1]
+        graph.operators = [copy.copy(op) for op in fb.operators_before(graph, graph.outputs)]
         model.subgraphs.append(graph)
         entry = schema.SignatureDefT()
         entry.signatureKey, entry.subgraphIndex = key.encode(), len(model.subgraphs) - 1

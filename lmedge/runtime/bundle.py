@@ -21,8 +21,8 @@ LARGEST_MODEL = 1 << 30  # bytes
 class Bundle:
     """A bundle, or a single model of one.
 
-    `variants`: name -> model file. `about`: bundle.json, empty for a single model, whose facts then come
-    from its signature.
+    `variants`: name -> model file. `about`: bundle.json, or the metadata of a single model, which has no list of
+    variants and is empty in a model of somebody else.
     """
 
     path: Path
