@@ -1,5 +1,7 @@
 """What to compute on, and in which numbers."""
 
+import contextlib
+import os
 from pathlib import Path
 
 import tensorflow as tf
@@ -15,6 +17,24 @@ def strategy() -> tf.distribute.Strategy:
     for gpu in gpus:  # leave the rest of the card to others, such as a second run
         tf.config.experimental.set_memory_growth(gpu, True)
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def share_cores() -> None:
+    """Lets two ops run at a time on a CPU, each on half of the cores. In a step of BEGAN the real and the generated
+    half do not wait for each other, and two ops side by side use two cores better than one op split in two.
+
+    TensorFlow takes this once a process: it does nothing after the first op.
+    """
+    if tf.config.list_physical_devices("GPU"):
+        return
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_inter_op_parallelism_threads(2)
+        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // 2))
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def resolve_precision(asked: Precision, width: int) -> Precision:

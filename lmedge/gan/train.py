@@ -15,7 +15,7 @@ from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint
 from lmedge.gan.began import Began
 from lmedge.gan.callbacks import Checkpoints, Counter, Journal, Pictures, Plateau
-from lmedge.gan.devices import resolve_precision, strategy
+from lmedge.gan.devices import resolve_precision, share_cores, strategy
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.versions import versions
@@ -100,6 +100,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
     if found:
         _same_experiment(run, config, dataset)
 
+    share_cores()
     place = strategy()
     with place.scope():
         model = Began(
