@@ -96,8 +96,10 @@ def _main(argv: list[str]) -> int:
 def _resolved(verb: str, config: Any) -> Any:
     """The options with everything filled in that the stage would fill in."""
     if verb == "train-began":
-        from lmedge.gan.train import resolve
+        from lmedge.gan.train import picked, resolve
 
+        for what, text in picked(config):
+            print(f"{what:<20} {text}", file=sys.stderr)
         return resolve(config)
     if verb == "invert":
         from lmedge.inversion import resolve as resolve_invert
@@ -144,7 +146,7 @@ def _train_began(config: Any) -> None:
 
     result = train_began(config)
     rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
-    print(f"step {result.step}{rate}; samples in {result.run.samples}, next: lmedge invert {result.run.path} DATASET")
+    print(f"{result.kimg:g} kimg{rate}; samples in {result.run.samples}, next: lmedge invert {result.run.path} DATASET")
 
 
 def _invert(config: Any) -> None:
@@ -175,6 +177,12 @@ def _evaluate(config: Any) -> None:
     for name, value in result.lines:
         print(f"{name:<42} {value}")
     print(f"report: {result.run.report / 'index.html'}")
+
+
+def _report(config: Any) -> None:
+    from lmedge.evaluation.report import report
+
+    print(f"report: {report(config)}")
 
 
 def _export(config: Any) -> None:
@@ -255,6 +263,7 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "invert": _invert,
     "train-lgen": _train_lgen,
     "evaluate": _evaluate,
+    "report": _report,
     "export": _export,
     "sample": _sample,
     "interpolate": _interpolate,

@@ -91,11 +91,12 @@ class PrepareConfig(Stage):
 
 @dataclass(frozen=True)
 class Preset:
-    """Image size and width n, and the batch that fits."""
+    """Image size and width n, and the batch for a CPU and for a GPU."""
 
     size: int
     width: int
     batch: int = 16
+    gpu_batch: int = 64
 
 
 PRESETS = {
@@ -110,10 +111,14 @@ PRESETS = {
 class TrainBeganConfig(Stage):
     """Train the face generator: a BEGAN (arXiv 1703.10717).
 
-    Continues by itself when the run has a checkpoint: the same command again goes on to --steps. Sample
-    grids, curves for TensorBoard and log.jsonl land in the run folder.
+    Continues by itself when the run has a checkpoint: the same command again goes on to --kimg. Sample grids, curves
+    for TensorBoard and log.jsonl land in the run folder; `lmedge report RUN` draws them at any time. A training that
+    goes wrong is stopped, with its last good checkpoint. kimg are thousands of images seen, whatever the batch.
 
-    Example: lmedge train-began faces --run runs/first --preset cpu64 --steps 20000
+    On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
+    same command on all of them, with a --run on a disk that they share.
+
+    Example: lmedge train-began faces --run runs/first --preset cpu64 --kimg 400
     """
 
     dataset: Positional[DatasetFolder]
@@ -123,41 +128,43 @@ class TrainBeganConfig(Stage):
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
     """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
     toy32 (32 px, n 16)."""
-    steps: int = 20000
-    """Train until this step (counted over all sittings)."""
+    kimg: float = 400
+    """Train until this many thousand images were seen (over all sittings)."""
     width: int | None = None
     """Filters n of the first convolution. Default: the preset's."""
     batch: int | None = None
-    """Faces a step. Default: the preset's."""
+    """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
     latent: int = 64
     """Components of z, uniform in -1..1."""
     gamma: float = 0.5
     """Diversity ratio gamma: lower gives cleaner and more alike faces."""
     lambda_k: float = 1e-3
     """Proportional gain of k."""
-    learning_rate: float = 1e-4
-    """Adam's rate at the start (beta_1 0.5)."""
+    learning_rate: float | None = None
+    """Adam's rate at the start (beta_1 0.5). Default: 1e-4 for 16 faces a step, times the root of batch / 16."""
     learning_rate_floor: float = 2e-5
     """The rate is halved when the convergence measure stalls, but never below this."""
-    patience: int = 3000
-    """Steps without a better convergence measure before the rate is halved."""
+    patience: float = 80
+    """kimg without a better convergence measure before the rate is halved."""
     ema: float = 0.999
     """Decay of the averaged generator, the one that is saved and exported."""
     mirror: bool = True
     """Flip half of the faces left to right."""
     precision: Precision = "auto"
     """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
-    n >= 32; else float32."""
+    n >= 16; else float32."""
     seed: int = 0
     """Seed. On one CPU machine the same seed gives the same weights."""
-    checkpoint_every: int = 500
-    """Steps between checkpoints."""
+    checkpoint_every: float = 8
+    """kimg between checkpoints."""
     keep_checkpoints: int = 2
-    """Checkpoints kept, the newest ones."""
-    sample_every: int = 500
-    """Steps between sample grids."""
-    log_every: int = 25
-    """Steps between lines of log.jsonl."""
+    """Checkpoints kept, the newest ones; and one to go back to where the training goes wrong."""
+    sample_every: float = 8
+    """kimg between sample grids."""
+    judge_every: float = 40
+    """kimg between measurements of Frechet distance, kernel distance and diversity."""
+    log_every: float = 0.4
+    """kimg between lines of log.jsonl."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,11 +239,28 @@ class EvaluateConfig(Stage):
     run: Positional[RunFolder]
     """Run with a generator and, for most of the figures, latents and an L-Gen."""
     samples: int = 1000
-    """Fresh latents for the self-consistency error."""
+    """Fresh latents for the self-consistency error and for the distances to the real faces."""
+    features: str = "filters"
+    """Features in which generated and real faces are compared. filters: a fixed filter bank that comes with lmedge.
+    keras:NAME: a Keras application, such as keras:InceptionV3, when its weights are on this machine. A .keras or
+    .tflite file: a network from images to vectors."""
     mirror_pairs: int = 8
     """Faces whose mirror path is walked."""
     seed: int = 0
     """Seed of the samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportConfig(Stage):
+    """Draw the report page of a run again from its log, also while it trains: RUN/report/index.html.
+
+    Needs no checkpoint and loads no network; figures and pictures of the last `evaluate` stay.
+
+    Example: lmedge report runs/first
+    """
+
+    run: Positional[RunFolder]
+    """Run to report on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -400,8 +424,8 @@ class DemoConfig(Stage):
     """Folder for dataset, run, bundle and samples. A demo that was stopped continues."""
     count: int = 3000
     """Faces drawn."""
-    steps: int = 5500
-    """Training steps."""
+    kimg: float = 88
+    """Thousands of images to train on."""
     inverted: int = 3000
     """Faces inverted."""
     overwrite: bool = False
@@ -416,6 +440,7 @@ STAGES: dict[str, type[Stage]] = {
     "invert": InvertConfig,
     "train-lgen": TrainLgenConfig,
     "evaluate": EvaluateConfig,
+    "report": ReportConfig,
     "export": ExportConfig,
     "sample": SampleConfig,
     "interpolate": InterpolateConfig,

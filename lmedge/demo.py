@@ -26,7 +26,7 @@ def demo(config: DemoConfig) -> Path:
     """Runs toy, train-began, invert, train-lgen, evaluate, export, sample and interpolate below
     `config.out`; a stage that is finished is not run again. Returns the report."""
     require("--count", config.count, 200)
-    require("--steps", config.steps, 1)
+    require("--kimg", config.kimg, 0.001)
     require("--inverted", config.inverted, 100)
     out = config.out
     _claim(config)
@@ -73,7 +73,7 @@ def demo(config: DemoConfig) -> Path:
 def _claim(config: DemoConfig) -> None:
     """Makes the folder, or finds that it holds the same demo."""
     marker = config.out / MARKER
-    options = {"count": config.count, "steps": config.steps, "inverted": config.inverted}
+    options = {"count": config.count, "kimg": config.kimg, "inverted": config.inverted}
     if config.overwrite or not marker.exists():
         claim_folder(config.out, (MARKER,), config.overwrite)
         write_json(marker, options)
@@ -89,6 +89,6 @@ def training(config: DemoConfig, dataset: Path, run: Path) -> TrainBeganConfig:
     """The toy faces are simple and the networks small: a higher rate than photos bear saves minutes, and a high
     gamma keeps the generator from collapsing to one face at it."""
     return TrainBeganConfig(
-        dataset=dataset, run=run, preset="toy32", steps=config.steps, gamma=1.0, learning_rate=3e-4,
+        dataset=dataset, run=run, preset="toy32", kimg=config.kimg, patience=48, gamma=1.0, learning_rate=3e-4,
         lambda_k=2e-3, ema=0.995,
     )  # fmt: skip

@@ -108,7 +108,7 @@ def make_inverter(
 def resolve(config: InvertConfig) -> InvertConfig:
     """The options with the precision filled in."""
     width = Run.open(config.run).stage("train-began").get("width") or 0
-    return dataclasses.replace(config, precision=resolve_precision(config.precision, width))
+    return dataclasses.replace(config, precision=resolve_precision(config.precision, width)[0])
 
 
 def invert(config: InvertConfig) -> Latents:

@@ -14,6 +14,15 @@ console = Console(stderr=True, highlight=False, soft_wrap=True)
 LOG_SECONDS = 20.0  # between lines when stderr is not a terminal
 
 
+class _Done(ProgressColumn):
+    def __init__(self, unit: str, thousands: bool):
+        super().__init__()
+        self.unit, self.thousands = unit, thousands
+
+    def render(self, task: Task) -> Text:
+        return Text(_done(task.completed, task.total or 0, self.unit, self.thousands))
+
+
 class _Rate(ProgressColumn):
     def __init__(self, unit: str):
         super().__init__()
@@ -24,6 +33,10 @@ class _Rate(ProgressColumn):
         return Text(f"{rate:.1f} {self.unit}/s" if rate else f"- {self.unit}/s")
 
 
+def _done(done: float, total: float, unit: str, thousands: bool) -> str:
+    return f"{done / 1000:.1f}/{total / 1000:g} k{unit}" if thousands else f"{done:.0f}/{total:.0f}"
+
+
 def clock(seconds: float) -> str:
     """75 -> `1:15`, 3700 -> `1:01:40`."""
     minutes, second = divmod(round(seconds), 60)
@@ -32,17 +45,19 @@ def clock(seconds: float) -> str:
 
 
 @contextmanager
-def progress(label: str, total: int, unit: str, done: int = 0) -> Iterator[Callable[..., None]]:
+def progress(
+    label: str, total: int, unit: str, done: int = 0, thousands: bool = False
+) -> Iterator[Callable[..., None]]:
     """Shows how far a long job has come; yields `advance(count=1, note="")`.
 
     `done` of `total` were there before this call (a continued run) and do not count into the rate.
-    On a terminal it is a bar; elsewhere a line every 20 s.
+    `thousands` shows 12.3/400 kimg for unit img. On a terminal it is a bar; elsewhere a line every 20 s.
     """
     if console.is_terminal:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
+            _Done(unit, thousands),
             _Rate(unit),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
@@ -58,8 +73,8 @@ def progress(label: str, total: int, unit: str, done: int = 0) -> Iterator[Calla
     def line(note: str) -> None:
         rate = here / max(time.monotonic() - start, 1e-9)
         left = clock((total - done - here) / rate) if rate else "?"
-        print(f"{label}: {done + here}/{total}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip(),
-              file=sys.stderr, flush=True)  # fmt: skip
+        far = _done(done + here, total, unit, thousands)
+        print(f"{label}: {far}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip(), file=sys.stderr, flush=True)
 
     def advance(count: int = 1, note: str = "") -> None:
         nonlocal here, shown, last

@@ -13,7 +13,7 @@ from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import read_json, write_bytes, write_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1 counted steps, not images
 VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "latents": "invert"}
 
 
@@ -44,7 +44,10 @@ class Run:
             raise UsageError(f"{path} is not a run (no config.json); `lmedge train-began` makes one.")
         schema = run.config().get("schema")
         if schema != SCHEMA:
-            raise LmedgeError(f"{run.config_file} has schema {schema!r}, this version reads {SCHEMA}.")
+            raise LmedgeError(
+                f"{run.config_file} has schema {schema!r}, this version reads {SCHEMA}; name another --run, or go on "
+                "with the lmedge that made it."
+            )
         return run
 
     @property
@@ -104,7 +107,12 @@ class Run:
         write_json(self.config_file, config)
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl; a line cut short by a kill is left out."""
+        """The lines of log.jsonl that hold the means of some steps."""
+        return [line for line in self.journal() if "measure" in line]
+
+    def journal(self) -> list[dict[str, Any]]:
+        """All lines of log.jsonl: means of some steps, diversity, distances, events. One that was cut short by a kill
+        is left out."""
         if not self.log_file.exists():
             return []
         lines = []

@@ -53,8 +53,12 @@ def toys(tmp_path_factory):
 
 
 def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBeganConfig:
-    """A training of seconds."""
-    return TrainBeganConfig(dataset=toys, run=run, steps=steps, **{**TINY, "checkpoint_every": 3, **options})
+    """A training of seconds; lengths in steps of 4 faces."""
+    options = {"checkpoint_every": 3, "log_every": 100, "sample_every": 500, "judge_every": 500, **options}
+    for name in ("checkpoint_every", "log_every", "sample_every", "judge_every", "patience"):
+        if name in options:
+            options[name] *= TINY["batch"] / 1000
+    return TrainBeganConfig(dataset=toys, run=run, kimg=steps * TINY["batch"] / 1000, **{**TINY, **options})
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ ARGS = {
     "invert": ["r", "d"],
     "train-lgen": ["r", "--hidden", "8", "4"],
     "evaluate": ["r"],
+    "report": ["r"],
     "export": ["r", "--out", "b", "--variants", "int8"],
     "sample": ["b", "--out", "a"],
     "interpolate": ["b", "--out", "a.png"],
@@ -84,7 +85,7 @@ def test_numbers_out_of_range_name_their_option():
 
 def test_options_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TrainBeganConfig(dataset=Path("d"), run=Path("r")).steps = 3  # type: ignore[misc]
+        TrainBeganConfig(dataset=Path("d"), run=Path("r")).kimg = 3  # type: ignore[misc]
 
 
 def test_version_is_the_package_s():

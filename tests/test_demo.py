@@ -5,7 +5,7 @@ from lmedge.run import Run
 
 def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge):
     out = tmp_path / "demo"
-    args = ("demo", "--out", out, "--count", 240, "--steps", 12, "--inverted", 120)
+    args = ("demo", "--out", out, "--count", 240, "--kimg", 0.192, "--inverted", 120)
     done = lmedge(*args)
     assert done.returncode == 0, done.stderr
     assert str(out / "run" / "report" / "index.html") in done.stdout
@@ -19,5 +19,5 @@ def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge):
     weights = (out / "run" / "generator.keras").stat().st_mtime_ns
     done = lmedge(*args)
     assert done.returncode == 0 and (out / "run" / "generator.keras").stat().st_mtime_ns == weights
-    done = lmedge(*args[:-4], "--steps", 99, "--inverted", 120)
-    assert done.returncode == 2 and "--steps is 99" in done.stderr and "holds a demo with 12" in done.stderr
+    done = lmedge(*args[:-4], "--kimg", 99, "--inverted", 120)
+    assert done.returncode == 2 and "--kimg is 99" in done.stderr and "holds a demo with 0.192" in done.stderr

@@ -1,6 +1,7 @@
 """The `evaluate` stage: metrics.json and the report."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from lmedge.config import EvaluateConfig, require, to_json
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics
+from lmedge.evaluation.realism import Realism, realism
 from lmedge.evaluation.report import write_report
 from lmedge.faces.records import FaceDataset
 from lmedge.inversion import Latents, load_latents
+from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import scheme_named
 from lmedge.lgen import error_figures
 from lmedge.progress import console, progress
@@ -19,7 +22,7 @@ from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.storage import read_json, write_json
 
-DIVERSITY_FACES = 256
+SHOWN_SAMPLES = 64
 SHOWN_INVERSIONS = 16
 
 
@@ -36,6 +39,7 @@ class Evaluation:
     inversions: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None  # real, inverted
     inversion_points: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
     mirror: metrics.MirrorPaths | None = None
+    realism: Realism | None = None
     latents: Latents | None = None
 
     def add(self, name: str, value: Any, label: str, text: str) -> None:
@@ -49,6 +53,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     require("--samples", config.samples, 1)
     require("--mirror-pairs", config.mirror_pairs, 1, 64)
     run = Run.open(config.run)
+    extract = extractor(config.features)
     generator = run.generator()
     result = Evaluation(run)
     try:
@@ -60,20 +65,38 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
         result.notes.append("No landmark figures: the run has no L-Gen.")
 
     size, latent = generator.output_shape[1], generator.input_shape[-1]
-    z = prior(max(DIVERSITY_FACES, 64), latent, config.seed + 1)
+    z = prior(max(config.samples, SHOWN_SAMPLES), latent, config.seed + 1)
     faces = metrics.draw(generator, z)
-    result.samples = faces[:64]
+    result.samples = faces[:SHOWN_SAMPLES]
     console.print("evaluate: samples drawn")
+    _realism(config, result, faces, extract)
     if lgen is not None:
-        result.sample_points = metrics.points_of(lgen, z[:64], size)
+        result.sample_points = metrics.points_of(lgen, z[:SHOWN_SAMPLES], size)
         _landmark_figures(config, result, generator, lgen)
     if result.latents is not None:
-        _inversion_figures(config, result, generator, lgen, faces)
+        _inversion_figures(config, result, generator, lgen)
     result.figures["options"] = to_json(config)
     write_json(run.metrics_file, result.figures)
     run.record("evaluate", to_json(config))
     write_report(result)
     return result
+
+
+def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8], extract: Extractor) -> None:
+    """Samples against the faces that the generator was trained on."""
+    try:
+        dataset = FaceDataset(Path(result.run.stage("train-began")["dataset"]))
+    except LmedgeError as error:
+        result.notes.append(f"No real faces to compare with: {error}")
+        return
+    if dataset.size != faces.shape[1] or len(dataset) < 4:
+        result.notes.append(
+            f"No real faces to compare with: {dataset.path} holds {len(dataset)} of {dataset.size} pixels."
+        )
+        return
+    result.realism = realism(faces, dataset, extract, config.seed)
+    result.figures["realism"] = result.realism.figures()
+    result.lines += result.realism.lines()
 
 
 def _landmark_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any) -> None:
@@ -95,9 +118,7 @@ def _landmark_figures(config: EvaluateConfig, result: Evaluation, generator: Any
         result.lines.append(("  the mean face instead", f"{found.mean_face:.2%}"))
 
 
-def _inversion_figures(
-    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any | None, faces: NDArray[np.uint8]
-) -> None:
+def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any | None) -> None:
     latents = result.latents
     assert latents is not None
     low, middle, high = (float(p) for p in np.percentile(latents.psnr, (5, 50, 95)))
@@ -107,13 +128,9 @@ def _inversion_figures(
     try:
         dataset = FaceDataset(latents.dataset)
     except LmedgeError as error:
-        result.notes.append(f"No real faces to compare with: {error}")
+        result.notes.append(f"No real faces beside their inversions: {error}")
         return
     random = np.random.default_rng(config.seed)
-    some = random.choice(len(dataset), min(DIVERSITY_FACES, len(dataset)), replace=False)
-    ratio = metrics.diversity(faces[: len(some)]) / metrics.diversity(dataset.images(some))
-    result.add("diversity", ratio, "Diversity, samples against real faces", f"{ratio:.2f}")
-
     shown = np.linspace(0, len(latents) - 1, min(SHOWN_INVERSIONS, len(latents))).round().astype(int)
     real = dataset.images(latents.index[shown])
     result.inversions = real, metrics.draw(generator, latents.z[shown])

@@ -60,15 +60,6 @@ def self_consistency(
     return SelfConsistency(nme(predicted[at], seen, scheme), float(nme(mean, seen, scheme).mean()), missed)
 
 
-def diversity(faces: NDArray[np.uint8]) -> float:
-    """Mean distance of all pairs of faces `[N, H, W, 3]`: root mean square over pixels, in levels (0..255)."""
-    flat = faces.reshape(len(faces), -1).astype(np.float64)
-    squares = (flat**2).sum(axis=1)
-    distances = np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0)
-    upper = np.triu_indices(len(faces), 1)
-    return float(np.sqrt(distances[upper] / flat.shape[1]).mean())
-
-
 @dataclass(frozen=True)
 class MirrorPaths:
     """Walks from faces to their mirror images through latent space (arXiv 1802.00390, section 4).

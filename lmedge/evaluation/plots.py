@@ -37,6 +37,24 @@ def training_curves(log: list[dict[str, Any]]) -> bytes:
     return _png(figure)
 
 
+def judged_curves(judged: list[dict[str, Any]], pictures: list[dict[str, Any]]) -> bytes:
+    """Frechet and kernel distance and relative diversity over thousands of images. PNG."""
+    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
+    kimg = [line["kimg"] for line in judged]
+    for axis, name, title in ((axes[0], "frechet", "Frechet distance"), (axes[1], "kernel", "kernel distance")):
+        axis.plot(kimg, [line[name] for line in judged], marker=".", linewidth=1)
+        axis.axhline(judged[-1][f"{name}_real"], color="grey", linestyle="--", linewidth=1)
+        axis.set_ylim(bottom=0)
+        axis.set_title(title)
+    axes[2].plot([line["kimg"] for line in pictures], [line["diversity"] for line in pictures], color="tab:green")
+    axes[2].set_ylim(bottom=0)
+    axes[2].set_title("diversity over that of real faces")
+    for axis in axes:
+        axis.set_xlabel("thousands of images")
+        axis.grid(alpha=0.3)
+    return _png(figure)
+
+
 def _smooth(values: np.ndarray) -> np.ndarray:
     window = max(1, len(values) // 100)
     padded = np.concatenate([np.repeat(values[:1], window - 1), values])

@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING
 import jinja2
 import numpy as np
 
-from lmedge.evaluation.plots import error_curves, psnr_histogram, training_curves
+from lmedge.config import ReportConfig
+from lmedge.errors import LmedgeError
+from lmedge.evaluation.plots import error_curves, judged_curves, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
 from lmedge.landmarks import drawn, enlarged, grid, scheme_named
-from lmedge.storage import making_folder, write_bytes
+from lmedge.run import Run
+from lmedge.storage import making_folder, read_json, write_bytes, write_json
 
 if TYPE_CHECKING:
     from lmedge.evaluation.evaluate import Evaluation
 
+PAGE_FILE = "page.json"  # what `report` takes over from the last evaluation
+SHOWN_NEIGHBOURS = 12
 FACE_PIXELS = 128  # faces are enlarged to about this
 
 
@@ -34,27 +39,60 @@ class _Section:
 
 
 def write_report(evaluation: Evaluation) -> None:
-    """Draws the page. The old one stays until the new one is whole."""
-    run = evaluation.run
-    sections = [s for s in (_samples(evaluation), _inversions(evaluation), _mirror(evaluation),
-                            _training(evaluation), _errors(evaluation)) if s.pictures]  # fmt: skip
+    """Draws the page with the pictures of an evaluation. The old one stays until the new one is whole."""
+    sections = [_samples(evaluation), _neighbours(evaluation), _inversions(evaluation), _mirror(evaluation),
+                _errors(evaluation)]  # fmt: skip
+    _write(evaluation.run, sections, evaluation.lines, evaluation.notes)
+
+
+def report(config: ReportConfig) -> Path:
+    """Draws the page again from the log, with what the last evaluation left; see ReportConfig. Loads no network.
+
+    Raises UsageError for a folder that is no run, LmedgeError for one that has logged nothing.
+    """
+    run = Run.open(config.run)
+    if not run.log():
+        raise LmedgeError(f"{run.path} has logged nothing yet; `lmedge train-began` does so while it trains.")
+    lines, notes, sections = [], [f"Not evaluated yet; `lmedge evaluate {run.path}` adds figures."], []
+    if (run.report / PAGE_FILE).exists():
+        page = read_json(run.report / PAGE_FILE, "a report")
+        lines, notes = [(str(label), str(text)) for label, text in page["lines"]], page["notes"]
+        for old in page["sections"]:
+            section = _Section(old["title"], old["style"])
+            for picture in old["pictures"]:
+                file = run.report / Path(picture["file"]).name
+                if file.exists():
+                    section.add(file.name, file.read_bytes(), picture["caption"])
+            sections.append(section)
+    _write(run, sections, lines, notes)
+    return run.report / "index.html"
+
+
+def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], notes: list[str]) -> None:
     config = run.config()
     trained, data = config["stages"].get("train-began", {}), config.get("dataset", {})
     log = run.log()
     summary = (
         f"A {data.get('size')} px generator of width {trained.get('width')}, trained for "
-        f"{log[-1]['kimg'] if log else 0:.0f} thousand images on {data.get('count')} faces "
-        f"(licence: {data.get('licence')})."
+        f"{log[-1]['kimg'] if log else 0:.0f} of {trained.get('kimg', 0):g} kimg (thousand images) on "
+        f"{data.get('count')} faces (licence: {data.get('licence')})."
     )
+    events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
+    kept = [section for section in sections if section.pictures]
+    shown = [section for section in (*kept, _training(run)) if section.pictures]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html").render(
-        name=run.path.resolve().name, summary=summary, notes=evaluation.notes, lines=evaluation.lines,
-        sections=sections, config=json.dumps(config, indent=2),
+        name=run.path.resolve().name, summary=summary, notes=[*notes, *events], lines=lines,
+        sections=shown, config=json.dumps(config, indent=2),
     )  # fmt: skip
     with making_folder(run.report, ("index.html",), overwrite=True) as folder:
-        for section in sections:
+        for section in shown:
             for name, png in section.files.items():
                 write_bytes(folder / name, png)
+        write_json(folder / PAGE_FILE, {
+            "lines": lines, "notes": notes,
+            "sections": [{"title": s.title, "style": s.style, "pictures": s.pictures} for s in kept],
+        })  # fmt: skip
         write_bytes(folder / "index.html", page.encode())
 
 
@@ -116,11 +154,33 @@ def _mirror(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _training(evaluation: Evaluation) -> _Section:
+def _neighbours(evaluation: Evaluation) -> _Section:
+    section = _Section("Memorised?", "scroll")
+    found = evaluation.realism
+    if found is None or evaluation.samples is None:
+        return section
+    scale = max(1, 96 // evaluation.samples.shape[1])
+    order = found.neighbours.distance[: len(evaluation.samples)].argsort()[:SHOWN_NEIGHBOURS]
+    pictures = [enlarged(face, scale) for faces in (evaluation.samples, found.neighbour_faces) for face in faces[order]]
+    section.add("neighbours.png", encode_png(grid(pictures, len(order))),
+                "Above the samples that are nearest to a training face, below that face.")  # fmt: skip
+    return section
+
+
+def _training(run: Run) -> _Section:
     section = _Section("Training")
-    log = evaluation.run.log()
+    log, journal = run.log(), run.journal()
     if len(log) > 1:
         section.add("training.png", training_curves(log), "Means over the steps between two lines of log.jsonl.")
+    judged = [line for line in journal if "frechet" in line]
+    if len(judged) > 1:
+        section.add("judged.png", judged_curves(judged, [line for line in journal if "diversity" in line]),
+                    "Distances of samples to real faces while training (features: filters); dashed, those of "
+                    "two halves of the real faces.")  # fmt: skip
+    grids = sorted(run.samples.glob("step-*.png"))
+    if grids:
+        step = int(grids[-1].stem.removeprefix("step-"))
+        section.add("newest.png", grids[-1].read_bytes(), f"Faces of fixed latents at step {step:,}.")
     return section
 
 

@@ -55,6 +55,10 @@ class Began(keras.Model):
         self.d_optimizer.build(self.discriminator.trainable_variables)
         super().compile(optimizer=self.d_optimizer, **kwargs)
 
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is left to build. Keras would draw a batch for it and average the bytes over all machines, which
+        no collective op does."""
+
     def call(self, z: tf.Tensor) -> tf.Tensor:
         """Faces of the averaged generator: `[B, Z]` -> `[B, size, size, 3]`."""
         return self.ema_generator(z)
@@ -109,12 +113,18 @@ class Began(keras.Model):
         for average, weight in zip(self.ema_generator.weights, self.generator.weights, strict=True):
             average.assign(weight + keep * (average - weight))
         self.step.assign_add(1)
-        return {
+        logs = {
             "loss_real": loss_real,
             "loss_fake": loss_fake,
+            "norm_d": _mean_over_replicas(tf.linalg.global_norm(d_gradients) / share),  # of each device's own part
+            "norm_g": _mean_over_replicas(tf.linalg.global_norm(g_gradients) / share),
             "k": tf.convert_to_tensor(self.k.value),
             "measure": loss_real + tf.abs(balance),  # M, the convergence measure (section 3.4)
         }
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras averages over the first axis there.
+            return {name: value[None] for name, value in logs.items()}
+        return logs
 
 
 def _values(weights: list[Any]) -> list[Any]:

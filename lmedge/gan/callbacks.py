@@ -5,31 +5,33 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 from PIL import Image
 
-from lmedge.config import TrainBeganConfig
-from lmedge.errors import LmedgeError
 from lmedge.gan import checkpoint
 from lmedge.gan.networks import build_generator, to_uint8
 from lmedge.landmarks import grid
 from lmedge.run import Run, save_network
 from lmedge.storage import replacing, write_bytes
 
+FIXED_FACES = 128  # latents that are drawn again and again
 SMOOTHING = 0.99  # of the convergence measure, a step
 BETTER = 0.998  # the smoothed measure must fall below this share of the best to count as better
 
 
 class Plateau(keras.callbacks.Callback):
-    """Halves both learning rates when the convergence measure stalls, down to a floor (BEGAN, section 4.1)."""
+    """Halves both learning rates when the convergence measure stalls for `patience` steps, down to a floor (BEGAN,
+    section 4.1)."""
 
-    def __init__(self, config: TrainBeganConfig):
+    def __init__(self, floor: float, patience: int):
         super().__init__()
-        self.floor, self.patience = config.learning_rate_floor, config.patience
+        self.floor, self.patience = floor, patience
         self.smooth: float | None = None
         self.best = float("inf")
         self.best_step = 0
@@ -47,10 +49,7 @@ class Plateau(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         measure, step = float((logs or {})["measure"]), self.model.done
         if not np.isfinite(measure):
-            raise LmedgeError(
-                f"the loss is {measure} at step {step}; the last checkpoint is whole: continue from it with a "
-                "lower --learning-rate in a new --run, or with --precision float32."
-            )
+            return  # the watch stops the training
         self.smooth = measure if self.smooth is None else SMOOTHING * self.smooth + (1 - SMOOTHING) * measure
         if self.smooth < BETTER * self.best:
             self.best, self.best_step = self.smooth, step
@@ -63,20 +62,39 @@ class Plateau(keras.callbacks.Callback):
 
 
 class Journal(keras.callbacks.Callback):
-    """A line of log.jsonl every N steps (means over them), and the same for TensorBoard."""
+    """log.jsonl and TensorBoard: means every N steps, what was judged, what was found. Both tell the same.
 
-    def __init__(self, run: Run, every: int, batch: int):
+    A process that is not the chief of several keeps the sums and writes nothing.
+    """
+
+    def __init__(self, run: Run, every: int, batch: int, writes: bool = True):
         super().__init__()
-        self.run, self.every, self.batch = run, every, batch
+        self.run, self.every, self.batch, self.writes = run, every, batch, writes
         self.sums: dict[str, float] = {}
         self.count = 0
         self.time = time.monotonic()
-        self.board = tf.summary.create_file_writer(str(run.path / "tensorboard"))
+        self.line: dict[str, float] = {}  # the newest means
+        self.board = tf.summary.create_file_writer(str(run.path / "tensorboard")) if writes else None
 
     def cut(self, step: int) -> None:
         """Drops the lines after `step`: a continued run writes them again."""
-        lines = [json.dumps(line) for line in self.run.log() if line["step"] <= step]
-        write_bytes(self.run.log_file, "".join(line + "\n" for line in lines).encode())
+        if self.writes:
+            lines = [json.dumps(line) for line in self.run.journal() if line["step"] <= step]
+            write_bytes(self.run.log_file, "".join(line + "\n" for line in lines).encode())
+
+    def write(self, step: int, values: dict[str, Any]) -> None:
+        """Adds a line of numbers or, under `event`, a sentence."""
+        if self.board is None:
+            return
+        rounded = {name: float(f"{v:.6g}") if isinstance(v, float) else v for name, v in values.items()}
+        with self.run.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, "kimg": step * self.batch / 1000, **rounded}) + "\n")
+        with self.board.as_default(step):
+            for name, value in values.items():
+                if isinstance(value, str):
+                    tf.summary.text(name, value)
+                else:
+                    tf.summary.scalar(name, value)
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.time = time.monotonic()
@@ -92,45 +110,50 @@ class Journal(keras.callbacks.Callback):
         line = {name: total / self.count for name, total in self.sums.items()}
         line["learning_rate"] = float(self.model.g_optimizer.learning_rate.numpy())
         line["images_per_second"] = self.count * self.batch / (now - self.time)
-        with self.run.log_file.open("a", encoding="utf-8") as file:
-            rounded = {name: float(f"{value:.6g}") for name, value in line.items()}
-            file.write(json.dumps({"step": step, "kimg": step * self.batch / 1000, **rounded}) + "\n")
-        with self.board.as_default(step):
-            for name, value in line.items():
-                tf.summary.scalar(name, value)
+        line["memory_mib"] = memory_mib()
+        self.line = line
+        self.write(step, line)
         self.sums, self.count, self.time = {}, 0, now
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.board.close()
+        if self.board is not None:
+            self.board.close()
 
 
 class Pictures(keras.callbacks.Callback):
-    """Grids of the averaged generator's faces from fixed latents."""
+    """Grids of the averaged generator's faces from fixed latents; hands the faces to `look`."""
 
-    def __init__(self, run: Run, every: int, latent: int, count: int = 64):
+    def __init__(self, run: Run, every: int, latent: int, look: Callable[[NDArray[np.uint8]], None], writes: bool):
         super().__init__()
-        self.run, self.every = run, every
-        self.z = np.random.default_rng(0).uniform(-1, 1, (count, latent)).astype(np.float32)
+        self.run, self.every, self.look, self.writes = run, every, look, writes
+        self.z = np.random.default_rng(0).uniform(-1, 1, (FIXED_FACES, latent)).astype(np.float32)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         step = self.model.done
         if step % self.every:
             return
-        self.run.samples.mkdir(exist_ok=True)
         images = to_uint8(self.model.ema_generator(self.z))
-        with replacing(self.run.samples / f"step-{step:08}.png") as beside:
-            Image.fromarray(grid(list(images), 8)).save(beside, "PNG")
+        if self.writes:
+            self.run.samples.mkdir(exist_ok=True)
+            with replacing(self.run.samples / f"step-{step:08}.png") as beside:
+                Image.fromarray(grid(list(images[:64]), 8)).save(beside, "PNG")
+        self.look(images)
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Saves everything every N steps, at the end, and when asked to stop (Ctrl-C, SIGTERM)."""
+    """Saves everything every N steps, at the end, and when asked to stop (Ctrl-C, SIGTERM).
 
-    def __init__(self, run: Run, config: TrainBeganConfig, plateau: Plateau, size: int):
+    One checkpoint is kept to go back to: the newest that was followed by another before anything was `suspicious()`.
+    """
+
+    def __init__(self, run: Run, every: int, keep: int, state: Callable[[], dict[str, Any]],
+                 suspicious: Callable[[], bool], shape: tuple[int, int, int], writes: bool):  # fmt: skip
         super().__init__()
-        self.run, self.every, self.keep = run, config.checkpoint_every, config.keep_checkpoints
-        self.plateau, self.saved, self.stopped = plateau, -1, False
-        assert config.width is not None
-        self.shape = (size, config.width, config.latent)
+        self.run, self.every, self.keep, self.shape = run, every, keep, shape
+        self.state, self.suspicious, self.writes = state, suspicious, writes
+        self.saved, self.stopped, self.failed = -1, False, False
+        self.good: Path | None = None  # to go back to
+        self.newest: Path | None = None  # not yet proven
         self._handlers: dict[int, Any] = {}
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -158,22 +181,43 @@ class Checkpoints(keras.callbacks.Callback):
 
     def save(self) -> None:
         """A checkpoint of this step and generator.keras, unless they are there."""
-        if self.saved == self.model.done:
+        if self.saved == self.model.done or self.failed or not self.writes:
             return
-        checkpoint.save(self.run.checkpoints, self.model, {"plateau": self.plateau.state()}, self.keep)
+        if not self.suspicious():
+            self.good = self.newest or self.good
+        pinned = {path for path in (self.good, self.newest) if path}
+        path = checkpoint.save(self.run.checkpoints, self.model, self.state(), self.keep, pinned)
+        if not self.suspicious():
+            self.newest = path
+        self._save_generator()
+        self.saved = self.model.done
+
+    def go_back(self) -> Path | None:
+        """Removes the checkpoints from after the good one, and takes the generator from that; returns it. None where
+        there is none."""
+        good = self.good or self.newest
+        if not self.writes or good is None or not good.exists():
+            return None
+        for path in checkpoint.checkpoints(self.run.checkpoints):
+            if path > good:
+                path.unlink()
+        checkpoint.restore(good, self.model)
+        self._save_generator()
+        return good
+
+    def _save_generator(self) -> None:
         # The artefact computes in float32 whatever the training did.
         generator = build_generator(*self.shape)
         generator.set_weights(self.model.ema_generator.get_weights())
         save_network(generator, self.run.generator_file)
-        self.saved = self.model.done
 
 
 class Counter(keras.callbacks.Callback):
     """Counts steps on the Python side (`model.done`) and moves the progress line. Comes first."""
 
-    def __init__(self, start: int, advance: Callable[..., None]):
+    def __init__(self, start: int, batch: int, advance: Callable[..., None]):
         super().__init__()
-        self.start, self.advance = start, advance
+        self.start, self.batch, self.advance = start, batch, advance
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.model.done = self.start
@@ -181,4 +225,13 @@ class Counter(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         self.model.done += 1
         logs = logs or {}
-        self.advance(1, f"L(x) {logs['loss_real']:.4f}  M {logs['measure']:.4f}  k {logs['k']:.3f}")
+        note = f"L(x) {logs['loss_real']:.4f}  M {logs['measure']:.4f}  k {logs['k']:.3f}  {memory_mib():,.0f} MiB"
+        self.advance(self.batch, note)
+
+
+def memory_mib() -> float:
+    """Memory that this process holds, in MiB; 0 where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+    except (OSError, ValueError, AttributeError):
+        return 0.0

@@ -1,6 +1,7 @@
 """Checkpoints of a training: one .npz file each, written beside and renamed, without pickle."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from lmedge.errors import LmedgeError
 from lmedge.gan.began import Began
 from lmedge.storage import read_arrays, write_arrays
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def _variables(model: Began) -> dict[str, Any]:
@@ -36,16 +37,17 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*.npz"))
 
 
-def save(folder: Path, model: Began, state: dict[str, Any], keep: int) -> Path:
+def save(folder: Path, model: Began, state: dict[str, Any], keep: int, pinned: Collection[Path] = ()) -> Path:
     """Writes a checkpoint with `state` (JSON values) beside the variables and removes all but the newest
-    `keep`. The old ones stay until the new one is whole."""
+    `keep` and those `pinned`. The old ones stay until the new one is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     path = checkpoint_path(folder, int(model.step.numpy()))
     arrays = {name: np.asarray(variable) for name, variable in _variables(model).items()}
     note = json.dumps({"schema": SCHEMA, **state}).encode()
     write_arrays(path, {**arrays, "note": np.frombuffer(note, np.uint8)})
     for old in checkpoints(folder)[:-keep]:
-        old.unlink()
+        if old not in pinned:
+            old.unlink()
     return path
 
 

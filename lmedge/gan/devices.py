@@ -1,7 +1,7 @@
-"""What to compute on, and in which numbers."""
+"""What to compute on, and in which numbers: picked once, with the reason."""
 
-import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import tensorflow as tf
@@ -9,27 +9,30 @@ import tensorflow as tf
 from lmedge.config import Precision
 
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", " bf16")
+NARROWEST_BFLOAT16 = 16  # filters; below, converting costs more than the narrower products save
+
+
+def gpus() -> list[tf.config.PhysicalDevice]:
+    """The GPUs that TensorFlow sees."""
+    return tf.config.list_physical_devices("GPU")
 
 
 def strategy() -> tf.distribute.Strategy:
-    """MirroredStrategy over several GPUs, otherwise TensorFlow's default (one GPU, or the CPU)."""
-    gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:  # leave the rest of the card to others, such as a second run
+    """Several machines where TF_CONFIG names them, several GPUs where there are, otherwise TensorFlow's default (one
+    GPU, or the CPU). Waits for the other machines."""
+    for gpu in gpus():  # leave the rest of the card to others, such as a second run
         tf.config.experimental.set_memory_growth(gpu, True)
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+    if "TF_CONFIG" in os.environ:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MirroredStrategy() if len(gpus()) > 1 else tf.distribute.get_strategy()
 
 
-def share_cores() -> None:
-    """Lets two ops run at a time on a CPU, each on half of the cores. In a step of BEGAN the real and the generated
-    half do not wait for each other, and two ops side by side use two cores better than one op split in two.
-
-    TensorFlow takes this once a process: it does nothing after the first op.
-    """
-    if tf.config.list_physical_devices("GPU"):
-        return
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_inter_op_parallelism_threads(2)
-        tf.config.threading.set_intra_op_parallelism_threads(max(1, cores() // 2))
+def is_chief(place: tf.distribute.Strategy) -> bool:
+    """Is this the one process of the training that writes files?"""
+    resolver = place.cluster_resolver
+    return resolver is None or resolver.task_type in (None, "chief") or (
+        resolver.task_type == "worker" and resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
+    )  # fmt: skip
 
 
 def cores() -> int:
@@ -37,22 +40,40 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def resolve_precision(asked: Precision, width: int) -> Precision:
-    """The Keras dtype policy for `auto`: bfloat16 where it is faster.
+def resolve_precision(asked: Precision, width: int) -> tuple[Precision, str]:
+    """The Keras dtype policy, and why. `auto` takes bfloat16 where the hardware multiplies it faster.
 
-    On a CPU that is where it has bfloat16 instructions and n >= 32: below, converting costs more than the
-    narrower products save. float16 is not offered: the gradient of a mean
-    over 200,000 values is below its range.
+    float16 is not offered: the gradient of a mean over 200,000 values is below its range.
     """
     if asked != "auto":
-        return asked
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        capable = details.get("compute_capability", (0, 0)) >= (8, 0)
+        return asked, "as asked"
+    cards = gpus()
+    if cards:
+        capability = tf.config.experimental.get_device_details(cards[0]).get("compute_capability", (0, 0))
+        text = ".".join(map(str, capability))
+        if capability >= (8, 0):
+            return "mixed_bfloat16", f"the GPU has compute capability {text}"
+        return "float32", f"the GPU has compute capability {text}, bfloat16 needs 8.0"
+    if not any(name in _cpu_flags() for name in BFLOAT16_INSTRUCTIONS):
+        return "float32", "the processor has no bfloat16 instructions"
+    if width < NARROWEST_BFLOAT16:
+        return "float32", f"n {width} is below {NARROWEST_BFLOAT16}, where bfloat16 pays"
+    return "mixed_bfloat16", "the processor has bfloat16 instructions"
+
+
+def describe() -> Iterable[tuple[str, str]]:
+    """(what, picked and why) of everything here that is not an option."""
+    cards = gpus()
+    if cards:
+        yield "device", f"{len(cards)} GPU{'s' * (len(cards) > 1)}"
+        yield "XLA", "on: it fuses the element-wise half of a step on a GPU"
     else:
-        capable = width >= 32 and any(name in _cpu_flags() for name in BFLOAT16_INSTRUCTIONS)
-    return "mixed_bfloat16" if capable else "float32"
+        yield "device", f"CPU, {cores()} cores"
+        yield "XLA", "off: it is slower than oneDNN on a CPU"
+        yield "threads", "TensorFlow's own: two ops at a time on one thread each were within 6 % of them"
+    if "TF_CONFIG" in os.environ:
+        yield "machines", "those of TF_CONFIG"
+    yield "steps per execution", "1: more of them are no faster, and every step can be watched"
 
 
 def _cpu_flags() -> str:

@@ -1,91 +1,201 @@
 """The `train-began` stage: face dataset -> generator."""
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from lmedge.config import PRESETS, TrainBeganConfig, require, to_json
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
-from lmedge.gan import checkpoint
+from lmedge.gan import checkpoint, devices
 from lmedge.gan.began import Began
 from lmedge.gan.callbacks import Checkpoints, Counter, Journal, Pictures, Plateau
-from lmedge.gan.devices import resolve_precision, share_cores, strategy
+from lmedge.gan.data import image_batches
+from lmedge.gan.health import Health
+from lmedge.gan.watch import Judge, Watch
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.versions import versions
 
 # Options that may differ between the sittings of one run; every other one makes another experiment.
-MAY_CHANGE = frozenset(("steps", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every",
-                        "log_every"))  # fmt: skip
+MAY_CHANGE = frozenset(("kimg", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every", "judge_every",
+                        "log_every", "learning_rate", "learning_rate_floor", "patience"))  # fmt: skip
+BASE_BATCH, BASE_RATE = 16, 1e-4  # a learning rate that was tried with its batch
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Where the run stands: `step` of `steps`, images a second of this sitting."""
+    """Where the run stands, in thousands of images; images a second of this sitting."""
 
     run: Run
-    step: int
+    kimg: float
     images_per_second: float
 
 
 def resolve(config: TrainBeganConfig) -> TrainBeganConfig:
-    """The options with the preset's values and the precision filled in."""
+    """The options with everything filled in that depends on the preset and on the machine."""
     preset = PRESETS[config.preset]
     width = config.width or preset.width
+    cards = len(devices.gpus())
+    batch = config.batch or (preset.gpu_batch * cards if cards else preset.batch)
+    rate = config.learning_rate
     return dataclasses.replace(
         config,
         width=width,
-        batch=config.batch or preset.batch,
-        precision=resolve_precision(config.precision, width),
+        batch=batch,
+        # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
+        learning_rate=BASE_RATE * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
+        precision=devices.resolve_precision(config.precision, width)[0],
     )
 
 
-def batches(count: int, batch: int, seed: int, start: int) -> Iterator[NDArray[np.int64]]:
-    """Indices of the batches from step `start` on, without end: every epoch is a fresh permutation, drawn
-    from (seed, epoch), and a batch may straddle two. Where a step's batch lies follows from its number."""
-    epoch, order = -1, np.empty(0, np.int64)
-    position = start * batch
-    while True:
-        wanted: list[int] = []
-        while len(wanted) < batch:
-            at, offset = divmod(position, count)
-            if at != epoch:
-                epoch, order = at, np.random.default_rng((seed, at)).permutation(count)
-            part = order[offset : offset + batch - len(wanted)]
-            wanted.extend(part)
-            position += len(part)
-        yield np.array(wanted)
-
-
-def image_batches(dataset: FaceDataset, batch: int, seed: int, start: int) -> tf.data.Dataset:
-    """uint8 `[batch, size, size, 3]` from step `start` on, read and decoded ahead of the training."""
-
-    def serialized() -> Iterator[list[bytes]]:
-        for indices in batches(len(dataset), batch, seed, start):
-            yield dataset.serialized(indices)
-
-    data = tf.data.Dataset.from_generator(serialized, output_signature=tf.TensorSpec([batch], tf.string))
-    data = data.map(lambda examples: dataset.parse(examples)["image"], num_parallel_calls=tf.data.AUTOTUNE)
-    return data.prefetch(tf.data.AUTOTUNE)
+def picked(config: TrainBeganConfig) -> list[tuple[str, str]]:
+    """(what, value and why) of all that is chosen for this machine; for --dry-run."""
+    resolved = resolve(config)
+    assert resolved.width is not None
+    precision, why = devices.resolve_precision(config.precision, resolved.width)
+    size = "as asked" if config.batch else "the preset's for a GPU" if devices.gpus() else "the preset's for a CPU"
+    rate = "as asked" if config.learning_rate else f"{BASE_RATE:g} times the root of batch / {BASE_BATCH}"
+    return [*devices.describe(), ("precision", f"{precision}: {why}"), ("batch", f"{resolved.batch}: {size}"),
+            ("learning rate", f"{resolved.learning_rate:.3g}: {rate}")]  # fmt: skip
 
 
 def train_began(config: TrainBeganConfig) -> Trained:
-    """Trains until `config.steps`, from the newest checkpoint of the run if there is one.
+    """Trains until `config.kimg`, from the newest checkpoint of the run if there is one.
 
-    Raises UsageError for options that do not fit the dataset or the run, LmedgeError when the loss is not
-    finite.
+    Raises UsageError for options that do not fit the dataset or the run, LmedgeError when the training was stopped,
+    was lost, or needs more memory than there is.
     """
-    config = resolve(config)
+    asked, config = config, resolve(config)
     _check(config)
+    assert config.batch is not None and config.width is not None and config.learning_rate is not None
     dataset = FaceDataset(config.dataset)
+    _check_dataset(config, dataset)
+    place = devices.strategy()
+    chief = devices.is_chief(place)
+    replicas = place.num_replicas_in_sync
+    if config.batch % replicas:
+        raise UsageError(
+            f"--batch {config.batch} cannot be shared by {replicas} devices; take a multiple of {replicas}."
+        )
+    run = Run.create(config.run) if chief else Run(config.run)
+    found = checkpoint.checkpoints(run.checkpoints)
+    if found:
+        _same_experiment(run, config, dataset)
+
+    with place.scope():
+        model = Began(
+            dataset.size, config.width, config.latent, config.gamma, config.lambda_k, config.ema,
+            config.mirror, config.precision, config.seed,
+        )  # fmt: skip
+        model.compile(config.learning_rate)
+    plateau = Plateau(config.learning_rate_floor, _steps(config, config.patience))
+    health = Health(config.patience, config.learning_rate_floor)
+    if found:
+        state = checkpoint.restore(found[-1], model)
+        plateau.load(state["plateau"])
+        health.load(state["health"])
+        if asked.learning_rate is not None and config.learning_rate != run.stage("train-began")["learning_rate"]:
+            for optimizer in (model.g_optimizer, model.d_optimizer):
+                optimizer.learning_rate.assign(config.learning_rate)
+    start, last = int(model.step.numpy()), _steps(config, config.kimg)
+    if found and start >= last:
+        console.print(f"{run.path} is at {start * config.batch / 1000:g} kimg already; raise --kimg to go on.")
+        return Trained(run, start * config.batch / 1000, 0.0)
+    if chief:
+        about = {key: dataset.about[key] for key in ("size", "scheme", "licence", "count", "made_by")}
+        run.record("train-began", to_json(config), seed=config.seed, dataset=about,
+                   versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
+    if start:
+        console.print(f"continuing {run.path} from {start * config.batch / 1000:g} kimg")
+
+    journal = Journal(run, _steps(config, config.log_every), config.batch, chief)
+    journal.cut(start)
+    saver = Checkpoints(
+        run, _steps(config, config.checkpoint_every), config.keep_checkpoints,
+        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious,
+        (dataset.size, config.width, config.latent), chief,
+    )  # fmt: skip
+    saver.newest = found[-1] if found else None
+    watch = Watch(health, journal, saver, dataset, config.batch)
+    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief)
+    callbacks: list[keras.callbacks.Callback] = [plateau, journal, watch, pictures, saver]
+    if chief:
+        callbacks.insert(-1, Judge(journal, _steps(config, config.judge_every), config.latent, dataset))
+    total = last * config.batch
+    with progress("train-began", total, "img", start * config.batch, thousands=True) as advance:
+        callbacks.insert(0, Counter(start, config.batch, advance))
+        try:
+            model.fit(_data(place, dataset, config, start), epochs=1, steps_per_epoch=last - start, callbacks=callbacks,
+                      verbose=0, shuffle=False)  # fmt: skip
+        except tf.errors.ResourceExhaustedError:
+            raise LmedgeError(
+                f"out of memory at --batch {config.batch} and --width {config.width}; lower --batch (in a new --run), "
+                "the checkpoints so far are whole."
+            ) from None
+        finally:
+            saver.release()
+    if watch.lost:
+        raise LmedgeError(_lost(watch.lost.text, saver, config))
+    kimg = model.done * config.batch / 1000
+    if saver.stopped:
+        raise LmedgeError(f"stopped at {kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there.")
+    rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
+    return Trained(run, kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
+
+
+def _lost(text: str, saver: Checkpoints, config: TrainBeganConfig) -> str:
+    good = saver.go_back()
+    if good is None:
+        return f"{text}. No checkpoint was made before it."
+    assert config.batch is not None
+    kimg = int(good.stem.removeprefix("step-")) * config.batch / 1000
+    return f"{text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
+
+
+def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainBeganConfig, start: int) -> Any:
+    assert config.batch is not None
+    replicas = place.num_replicas_in_sync
+    if replicas == 1:
+        return image_batches(dataset, config.batch, config.seed, start)
+
+    # Each process reads the parts of its own devices.
+    def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        own = replicas // context.num_input_pipelines
+        first = context.input_pipeline_id * own
+        return image_batches(dataset, config.batch or 0, config.seed, start, replicas, range(first, first + own))
+
+    return place.distribute_datasets_from_function(parts)
+
+
+def _steps(config: TrainBeganConfig, kimg: float) -> int:
+    """Steps that see so many thousand images."""
+    assert config.batch is not None
+    return max(1, round(kimg * 1000 / config.batch))
+
+
+def _check(config: TrainBeganConfig) -> None:
+    assert config.batch is not None and config.width is not None and config.learning_rate is not None
+    for option, value in (("--width", config.width), ("--batch", config.batch), ("--latent", config.latent),
+                          ("--keep-checkpoints", config.keep_checkpoints)):  # fmt: skip
+        require(option, value, 1)
+    for option, kimg in (("--kimg", config.kimg), ("--patience", config.patience), ("--log-every", config.log_every),
+                         ("--checkpoint-every", config.checkpoint_every), ("--sample-every", config.sample_every),
+                         ("--judge-every", config.judge_every)):  # fmt: skip
+        require(option, kimg, 0.001)
+    require("--gamma", config.gamma, 0, 1)
+    require("--lambda-k", config.lambda_k, 0, 1)
+    require("--ema", config.ema, 0, 1)
+    require("--learning-rate", config.learning_rate, 1e-9, 1)
+    require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
+
+
+def _check_dataset(config: TrainBeganConfig, dataset: FaceDataset) -> None:
+    assert config.batch is not None
     preset = PRESETS[config.preset]
-    assert config.batch is not None and config.width is not None
     if dataset.size != preset.size:
         fits = [name for name, p in PRESETS.items() if p.size == dataset.size]
         advice = f"take --preset {' or '.join(fits)}" if fits else "make the dataset in another size"
@@ -95,67 +205,6 @@ def train_began(config: TrainBeganConfig) -> Trained:
         )
     if len(dataset) < config.batch:
         raise UsageError(f"{config.dataset} has {len(dataset)} faces, fewer than --batch {config.batch}.")
-    run = Run.create(config.run)
-    found = checkpoint.checkpoints(run.checkpoints)
-    if found:
-        _same_experiment(run, config, dataset)
-
-    share_cores()
-    place = strategy()
-    with place.scope():
-        model = Began(
-            preset.size, config.width, config.latent, config.gamma, config.lambda_k, config.ema,
-            config.mirror, config.precision, config.seed,
-        )  # fmt: skip
-        model.compile(config.learning_rate)
-    plateau = Plateau(config)
-    if found:
-        plateau.load(checkpoint.restore(found[-1], model)["plateau"])
-    start = int(model.step.numpy())
-    if found and start >= config.steps:
-        console.print(f"{run.path} is at step {start} already; raise --steps to go on.")
-        return Trained(run, start, 0.0)
-    about = {key: dataset.about[key] for key in ("size", "scheme", "licence", "count", "made_by")}
-    run.record("train-began", to_json(config), seed=config.seed, dataset=about,
-               versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
-    if start:
-        console.print(f"continuing {run.path} from step {start}")
-
-    journal = Journal(run, config.log_every, config.batch)
-    journal.cut(start)
-    saver = Checkpoints(run, config, plateau, preset.size)
-    data = image_batches(dataset, config.batch, config.seed, start)
-    with progress("train-began", config.steps, "steps", start) as advance:
-        counter = Counter(start, advance)
-        pictures = Pictures(run, config.sample_every, config.latent)
-        callbacks: list[keras.callbacks.Callback] = [counter, plateau, journal, pictures, saver]
-        try:
-            # Keras spreads the batches over the strategy's devices itself.
-            model.fit(data, epochs=1, steps_per_epoch=config.steps - start, callbacks=callbacks, verbose=0,
-                      shuffle=False)  # fmt: skip
-        finally:
-            saver.release()
-    rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
-    if saver.stopped:
-        raise LmedgeError(
-            f"stopped at step {model.done} of {config.steps}, saved; the same command goes on from there."
-        )
-    return Trained(run, model.done, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
-
-
-def _check(config: TrainBeganConfig) -> None:
-    assert config.batch is not None and config.width is not None
-    for option, value in (("--steps", config.steps), ("--width", config.width), ("--batch", config.batch),
-                          ("--latent", config.latent), ("--patience", config.patience),
-                          ("--checkpoint-every", config.checkpoint_every),
-                          ("--keep-checkpoints", config.keep_checkpoints),
-                          ("--sample-every", config.sample_every), ("--log-every", config.log_every)):  # fmt: skip
-        require(option, value, 1)
-    require("--gamma", config.gamma, 0, 1)
-    require("--lambda-k", config.lambda_k, 0, 1)
-    require("--ema", config.ema, 0, 1)
-    require("--learning-rate", config.learning_rate, 1e-9, 1)
-    require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
 
 
 def _same_experiment(run: Run, config: TrainBeganConfig, dataset: FaceDataset) -> None:

@@ -1,16 +1,16 @@
 import json
 import re
 import shutil
-from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import EvaluateConfig
+from lmedge.config import EvaluateConfig, ReportConfig
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics
 from lmedge.evaluation.evaluate import evaluate
+from lmedge.evaluation.report import report
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.records import FaceDataset
 from lmedge.inversion import load_latents
@@ -18,13 +18,6 @@ from lmedge.landmarks import IBUG49, normalised
 from lmedge.run import Run
 from lmedge.runtime import prior
 from tests.conftest import FOUND_LOOKS, drawn_photo
-
-
-def test_diversity_is_the_mean_distance_of_all_pairs():
-    faces = np.random.default_rng(0).integers(0, 256, (6, 4, 4, 3)).astype(np.uint8)
-    pairs = [np.sqrt(((a.astype(float) - b) ** 2).mean()) for a, b in combinations(faces, 2)]
-    assert metrics.diversity(faces) == pytest.approx(np.mean(pairs))
-    assert metrics.diversity(faces[[0, 0, 0]]) == 0
 
 
 class Album:
@@ -90,12 +83,20 @@ def run(trained, tmp_path):
 def test_the_report_has_every_figure_and_every_picture(run):
     result = evaluate(EvaluateConfig(run=run.path, samples=8, mirror_pairs=2))
     figures = json.loads(run.metrics_file.read_text())
-    assert {"held_out", "face_found", "inversion_psnr", "diversity", "mirror_path", "failure_rate"} <= set(figures)
+    assert {"held_out", "face_found", "inversion_psnr", "realism", "mirror_path", "failure_rate"} <= set(figures)
     assert figures["held_out"] == json.loads(run.lgen_metrics_file.read_text())["held_out"]
     page = (run.report / "index.html").read_text()
     shown = re.findall(r'<img src="([^"]+)" alt="[^"]+"', page)
     assert sorted(shown) == sorted(path.name for path in run.report.glob("*.png"))
-    assert {"samples.png", "landmarks.png", "inversions.png", "mirror.png", "training.png", "errors.png"} <= set(shown)
+    assert {
+        "samples.png",
+        "neighbours.png",
+        "landmarks.png",
+        "inversions.png",
+        "mirror.png",
+        "training.png",
+        "errors.png",
+    } <= set(shown)
     for label, _ in result.lines:
         assert label.strip() in page
     with Image.open(run.report / "mirror.png") as picture:
@@ -109,7 +110,7 @@ def test_a_run_that_is_half_way_gets_the_report_it_can_have(run):
     shutil.rmtree(run.latents)
     run.lgen_file.unlink()
     result = evaluate(EvaluateConfig(run=run.path, samples=8))
-    assert result.figures.keys() == {"options"} and len(result.notes) == 2
+    assert result.figures.keys() == {"options", "realism"} and len(result.notes) == 2
     page = (run.report / "index.html").read_text()
     assert "run `lmedge invert" in page and "the run has no L-Gen" in page and "samples.png" in page
     run.generator_file.unlink()
@@ -120,5 +121,44 @@ def test_a_run_that_is_half_way_gets_the_report_it_can_have(run):
 def test_a_dataset_that_is_gone_is_noted(run):
     about = json.loads((run.latents / "latents.json").read_text())
     (run.latents / "latents.json").write_text(json.dumps({**about, "dataset": "/nowhere"}))
+    run.record("train-began", {**run.stage("train-began"), "dataset": "/nowhere"})
     result = evaluate(EvaluateConfig(run=run.path, samples=8))
-    assert any("/nowhere" in note for note in result.notes) and "diversity" not in result.figures
+    assert sum("/nowhere" in note for note in result.notes) == 2 and "realism" not in result.figures
+
+
+def test_the_page_is_drawn_again_while_a_training_runs(trained, tmp_path, lmedge):
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    run.generator_file.unlink()  # what a training has before its first checkpoint
+    page = report(ReportConfig(run=run.path)).read_text()
+    assert "Not evaluated yet" in page and "newest.png" in page and (run.report / "training.png").exists()
+    with run.log_file.open("a") as file:
+        for kimg in (1, 2):
+            line = {
+                "step": kimg * 250,
+                "kimg": kimg,
+                "frechet": 3.0,
+                "kernel": 0.1,
+                "frechet_real": 1.0,
+                "kernel_real": 0,
+            }
+            file.write(json.dumps(line) + "\n")
+        file.write(json.dumps({"step": 500, "kimg": 2, "event": "k has been <0> for long"}) + "\n")
+    done = lmedge("report", run.path)
+    assert done.returncode == 0 and "report/index.html" in done.stdout
+    page = (run.report / "index.html").read_text()
+    assert "judged.png" in page and "2 kimg: k has been &lt;0&gt; for long" in page
+
+
+def test_figures_of_an_evaluation_stay_on_the_page(run):
+    result = evaluate(EvaluateConfig(run=run.path, samples=8, mirror_pairs=2))
+    picture = (run.report / "mirror.png").read_bytes()
+    page = report(ReportConfig(run=run.path)).read_text()
+    for label, text in result.lines:
+        assert label.strip() in page and text.split(" (")[0] in page
+    assert (run.report / "mirror.png").read_bytes() == picture and "mirror.png" in page
+
+
+def test_a_run_without_a_log_has_no_report(tmp_path, lmedge):
+    Run.create(tmp_path / "run")
+    done = lmedge("report", tmp_path / "run")
+    assert done.returncode == 1 and "has logged nothing yet" in done.stderr

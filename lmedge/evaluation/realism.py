@@ -1,0 +1,89 @@
+"""How the samples of a run compare with its real faces."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.faces.records import FaceDataset
+from lmedge.judging.distances import Estimate, compare, relative_diversity
+from lmedge.judging.features import Extractor
+from lmedge.judging.neighbours import Neighbours, nearest
+from lmedge.progress import progress
+
+DIVERSITY_FACES = 256
+NEIGHBOUR_FACES = 64
+
+
+@dataclass(frozen=True)
+class Realism:
+    """Distances of samples to real faces, in the features `name`, and those of two halves of the real faces of
+    the same `count`; diversity over that of real faces; the training face `[M, H, W, 3]` nearest to each of M samples,
+    with its distance, and `ordinary`, the median distance of real faces to the nearest one of another person."""
+
+    name: str
+    count: int
+    frechet: Estimate
+    kernel: Estimate
+    frechet_real: Estimate
+    kernel_real: Estimate
+    diversity: Estimate
+    neighbours: Neighbours
+    neighbour_faces: NDArray[np.uint8]
+    ordinary: float
+
+    def figures(self) -> dict[str, Any]:
+        """For metrics.json."""
+        names = ("frechet", "kernel", "frechet_real", "kernel_real", "diversity")
+        distances = self.neighbours.distance
+        return {"features": self.name, "faces": self.count, **{name: getattr(self, name).to_json() for name in names},
+                "nearest_training_face": {"median": float(np.median(distances)), "least": float(distances.min()),
+                                          "between_real_faces": self.ordinary}}  # fmt: skip
+
+    def lines(self) -> list[tuple[str, str]]:
+        """(label, text) for people."""
+        distances = self.neighbours.distance
+        of = f"features {self.name}, {self.count} faces"
+        return [
+            ("Frechet distance to real faces", f"{self.frechet} ({of})"),
+            ("  between two halves of the real faces", str(self.frechet_real)),
+            ("Kernel distance to real faces", f"{self.kernel} ({of})"),
+            ("  between two halves of the real faces", str(self.kernel_real)),
+            ("Diversity, samples against real faces", str(self.diversity)),
+            (
+                "Nearest training face of a sample",
+                f"median {np.median(distances):.1f} levels, least {distances.min():.1f}",
+            ),
+            ("  of a real face, another person's", f"median {self.ordinary:.1f} levels"),
+        ]
+
+
+def realism(faces: NDArray[np.uint8], dataset: FaceDataset, extract: Extractor, seed: int) -> Realism:
+    """Compares samples `[N, H, W, 3]` with as many real faces, or with half of those that there are."""
+    random = np.random.default_rng(seed)
+    count = min(len(faces), len(dataset) // 2)
+    chosen = random.choice(len(dataset), 2 * count, replace=False)
+    total = 3 * count + 4 * len(dataset)
+    with progress("compare with real faces", total, "faces") as advance:
+        ours = extract(faces[:count], advance)
+        first, second = (extract(dataset.images(part), advance) for part in (chosen[:count], chosen[count:]))
+        some = chosen[: min(DIVERSITY_FACES, count)]
+        shown = min(NEIGHBOUR_FACES, count)
+        neighbours = nearest(faces[:shown], dataset, advance=lambda n: advance(2 * n))
+        real = nearest(dataset.images(chosen[:shown]), dataset, _same_person(dataset, chosen[:shown]),
+                       lambda n: advance(2 * n))  # fmt: skip
+    found = dataset.images(neighbours.index)
+    found[neighbours.mirrored] = found[neighbours.mirrored][:, :, ::-1]
+    return Realism(
+        extract.name, count, *compare(ours, first, seed), *compare(first, second, seed),
+        relative_diversity(faces[: len(some)], dataset.images(some), seed), neighbours, found,
+        float(np.median(real.distance)),
+    )  # fmt: skip
+
+
+def _same_person(dataset: FaceDataset, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each of the faces the indices of its group, itself included, `[N, M]`, filled up with -1."""
+    own = [np.flatnonzero(dataset.groups == dataset.groups[i]) for i in chosen]
+    longest = max(map(len, own))
+    return np.stack([np.pad(i, (0, longest - len(i)), constant_values=-1) for i in own])
