@@ -21,6 +21,7 @@ from lmedge.progress import progress
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.bundle import REFERENCE_FILE
+from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed
 from lmedge.runtime.timing import Timing, time_model
 from lmedge.storage import claim_file, write_json
@@ -58,7 +59,7 @@ class Bench:
 def bench(config: BenchConfig) -> Bench:
     """Times a bundle; see BenchConfig. Raises UsageError, LmedgeError."""
     require("--seconds", config.seconds, 0.01, 3600)
-    bundle = Bundle.open(config.bundle)
+    bundle = chosen(config.bundle)
     variants = config.variants or tuple(bundle.variants)
     for variant in variants:
         bundle.model(variant)
@@ -161,7 +162,7 @@ def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
     if bundle.about.get("version") != weights_hash(generator)[:12]:
-        raise UsageError(f"--run {config.run} is not the run that {config.bundle} was exported from.")
+        raise UsageError(f"--run {config.run} is not the run that {bundle.path} was exported from.")
     models = {}
     for variant in ("fp32", "fp16", "dynamic", "int8"):
         if variant in bundle.variants:

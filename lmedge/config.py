@@ -14,7 +14,7 @@ from lmedge.errors import UsageError
 SchemeName = Literal["ibug68", "ibug49"]
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
-BundlePath = Annotated[Path, arg(metavar="BUNDLE")]
+BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
 
@@ -315,11 +315,12 @@ class SampleConfig(Stage):
 
     Writes face-00000.png ..., landmarks.csv (pixels) and contact.png.
 
+    Example: lmedge sample --out faces
     Example: lmedge sample bundle --count 64 --seed 0 --out faces
     """
 
-    bundle: Positional[BundlePath]
-    """Bundle folder, or a .tflite file of one."""
+    bundle: Positional[BundlePath] = None
+    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
     """Folder for the faces."""
     count: int = 64
@@ -343,8 +344,8 @@ class InterpolateConfig(Stage):
     Example: lmedge interpolate bundle --seed 1 --to-seed 2 --steps 16 --out strip.png
     """
 
-    bundle: Positional[BundlePath]
-    """Bundle folder, or a .tflite file of one."""
+    bundle: Positional[BundlePath] = None
+    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
     """PNG to write."""
     seed: int = 1
@@ -373,8 +374,8 @@ class BenchConfig(Stage):
     Example: lmedge bench bundle --out perf.json
     """
 
-    bundle: Positional[BundlePath]
-    """Bundle folder, or a .tflite file of one."""
+    bundle: Positional[BundlePath] = None
+    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path | None = None
     """JSON file for the figures, with machine, processor, versions and date."""
     variants: tuple[str, ...] = ()

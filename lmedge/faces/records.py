@@ -131,7 +131,12 @@ class FaceDataset:
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """These faces as NumPy arrays, as `parse` names them."""
-        return {name: value.numpy() for name, value in self.parse(self.serialized(indices)).items()}
+        return {name: value.numpy() for name, value in self._parse(self.serialized(indices)).items()}
+
+    @cached_property
+    def _parse(self) -> Any:
+        # As a graph TensorFlow decodes several pictures at a time.
+        return tf.function(self.parse, input_signature=[tf.TensorSpec([None], tf.string)])
 
     def images(self, indices: Sequence[int] | NDArray[np.int64]) -> Image8:
         """`[B, size, size, 3]` RGB."""

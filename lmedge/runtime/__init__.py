@@ -2,7 +2,7 @@
 
 from lmedge.runtime import FaceSampler
 
-faces = FaceSampler("bundle").sample(count=16, seed=0)
+faces = FaceSampler("bundle").sample(count=16, seed=0)  # FaceSampler() takes the model that comes with lmedge
 faces.images     # uint8 [16, H, W, 3], RGB
 faces.landmarks  # float32 [16, K, 2], pixels
 """

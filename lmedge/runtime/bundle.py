@@ -14,6 +14,7 @@ SCHEMA = 1
 BUNDLE_FILE = "bundle.json"
 REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
+PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that comes with lmedge
 LARGEST_MODEL = 1 << 30  # bytes
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from lmedge.config import InterpolateConfig, SampleConfig, require
 from lmedge.landmarks import drawn, enlarged, grid
-from lmedge.progress import progress
+from lmedge.progress import console, progress
+from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.storage import claim_file, making_folder, replacing, write_bytes
 
@@ -28,6 +29,16 @@ class Gallery:
     sampler: FaceSampler
 
 
+def chosen(bundle: Path | None) -> Bundle:
+    """The bundle to use; says so where none was named. Raises UsageError, LmedgeError."""
+    if bundle is None:
+        opened = Bundle.open(PRETRAINED)
+        licence = opened.about.get("training", {}).get("licence", "licence unknown")
+        console.print(f"no bundle named: drawing with the model that comes with lmedge ({licence})")
+        return opened
+    return Bundle.open(bundle)
+
+
 def sample(config: SampleConfig) -> Gallery:
     """Writes face-00000.png ..., landmarks.csv and contact.png; see SampleConfig.
 
@@ -35,7 +46,7 @@ def sample(config: SampleConfig) -> Gallery:
     """
     require("--count", config.count, 1)
     require("--seed", config.seed, 0)
-    sampler = FaceSampler(config.bundle, config.variant, config.interpreter, config.threads)
+    sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
     with making_folder(config.out, ("landmarks.csv",), config.overwrite) as folder:
         _write(folder, sampler, config)
     return Gallery(config.out, config.count, sampler)
@@ -66,7 +77,7 @@ def interpolate(config: InterpolateConfig) -> Gallery:
     require("--steps", config.steps, 2, 1000)
     require("--seed", config.seed, 0)
     require("--to-seed", config.to_seed, 0)
-    sampler = FaceSampler(config.bundle, config.variant, config.interpreter)
+    sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter)
     claim_file(config.out, config.overwrite)
     faces = sampler.interpolate(config.seed, config.to_seed, config.steps)
     scale = max(1, CONTACT_PIXELS // sampler.width)

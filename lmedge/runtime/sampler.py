@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
-from lmedge.runtime.bundle import SIGNATURE, Bundle
+from lmedge.runtime.bundle import PRETRAINED, SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
 from lmedge.runtime.latents import between, prior
 
@@ -34,21 +34,22 @@ class Faces:
 class FaceSampler:
     """Draws faces with landmarks. Not thread-safe: one a thread.
 
-    `bundle` is a folder made by `lmedge export`, or a .tflite file of one. `variant` None takes the one that
+    `bundle` is a folder made by `lmedge export`, or a .tflite file of one; None takes the model that comes with
+    lmedge (`lmedge/pretrained`: faces of CelebA, research use only). `variant` None takes the one that
     suits the interpreter; `interpreter` is "auto", "litert", "tflite" or "tensorflow"; `threads` 0 is one a
     core. Raises UsageError or LmedgeError, with a sentence that says what to do.
     """
 
     def __init__(
         self,
-        bundle: Bundle | Path | str,
+        bundle: Bundle | Path | str | None = None,
         variant: str | None = None,
         interpreter: str = "auto",
         threads: int = 0,
     ):
         if threads < 0:
             raise UsageError(f"--threads must be at least 0, not {threads}.")
-        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(PRETRAINED if bundle is None else bundle)
         self.interpreter = interpreters.choose(interpreter)
         self.variant = variant or self._suitable()
         path = self.bundle.model(self.variant)

@@ -1,0 +1,55 @@
+"""Who is in a set of faces: what can be counted from pixels and landmarks alone, for a model card."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.landmarks import Scheme
+
+# Individual typology angle in degrees, from light to dark (Chardon et al., 1991). Of a photo it measures skin and light
+# together, so that single faces are often in a neighbouring class; shares of large sets compare well.
+SKIN_CLASSES = (("very light", 55), ("light", 41), ("intermediate", 28), ("tan", 10), ("brown", -30), ("dark", -91))
+FRONTAL, TURNED = 0.12, 0.3  # nose tip beside the middle of the eyes, in inter-ocular distances
+OPEN_MOUTH = 0.08  # distance of the inner lips, in inter-ocular distances
+
+
+def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, Any]:
+    """Shares of the faces `[N, H, W, 3]` with landmarks `[N, K, 2]` (pixels): skin (typology angle on the cheeks), head
+    turned aside, mouth open."""
+    nose, upper_lip, lower_lip = (landmarks[:, scheme.index(i)] for i in (30, 62, 66))
+    right, left = (landmarks[:, i] for i in scheme.outer_eye_corners)
+    eyes = np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
+    turned = np.abs(nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / eyes
+    gap = np.linalg.norm(upper_lip - lower_lip, axis=1) / eyes
+    angles = np.array([_typology_angle(*case) for case in zip(faces, right, left, nose, strict=True)])
+    shares, above = {}, np.inf
+    for name, lowest in SKIN_CLASSES:
+        shares[name] = float(((angles > lowest) & (angles <= above)).mean())
+        above = lowest
+    return {
+        "faces": len(faces),
+        "skin": shares,
+        "turned": {"frontal": float((turned < FRONTAL).mean()), "to half profile": float((turned > TURNED).mean())},
+        "mouth open": float((gap > OPEN_MOUTH).mean()),
+    }
+
+
+def _typology_angle(
+    face: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32], nose: NDArray[np.float32]
+) -> float:
+    """arctan((L - 50) / b) in degrees, of the median colour (CIE Lab, D65) of both cheeks: below the outer eye corners,
+    at the height of the nose tip, a quarter of the way in."""
+    half = max(1, face.shape[0] // 32)
+    pixels = []
+    for corner in (right, left):
+        x, y = corner + 0.25 * (nose - corner), nose
+        column = int(np.clip(round(float(x[0])), half, face.shape[1] - 1 - half))
+        row = int(np.clip(round(float(y[1])), half, face.shape[0] - 1 - half))
+        pixels.append(face[row - half : row + half + 1, column - half : column + half + 1].reshape(-1, 3))
+    colour = np.median(np.concatenate(pixels), axis=0) / 255
+    linear = np.where(colour > 0.04045, ((colour + 0.055) / 1.055) ** 2.4, colour / 12.92)
+    matrix = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    _, y, z = np.asarray(matrix) @ linear / (0.9505, 1.0, 1.089)
+    y, z = (np.cbrt(v) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (y, z))
+    return float(np.degrees(np.arctan2(116 * y - 16 - 50, 200 * (y - z))))
