@@ -55,7 +55,7 @@ class Realism:
                 "Nearest training face of a sample",
                 f"median {np.median(distances):.1f} levels, least {distances.min():.1f}",
             ),
-            ("  of a real face, another person's", f"median {self.ordinary:.1f} levels"),
+            ("  nearest other person of a real face", f"median {self.ordinary:.1f} levels"),
         ]
 
 

@@ -2,7 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -113,30 +113,12 @@ class FaceDataset:
     def parse(self, serialized: tf.Tensor) -> dict[str, tf.Tensor]:
         """Examples `[B]` (strings) -> `image` uint8 `[B, size, size, 3]`, `landmarks` `[B, K, 2]` pixels,
         `source` and `group` `[B]`. Runs in a tf.data graph."""
-        spec = {
-            "image/encoded": tf.io.FixedLenFeature([], tf.string),
-            "landmarks": tf.io.FixedLenFeature([2 * self.scheme.count], tf.float32),
-            "source": tf.io.FixedLenFeature([], tf.string),
-            "group": tf.io.FixedLenFeature([], tf.string),
-        }
-        fields = tf.io.parse_example(serialized, spec)
-        images = tf.map_fn(
-            lambda png: tf.io.decode_png(png, channels=3),
-            fields["image/encoded"],
-            fn_output_signature=tf.uint8,
-        )
-        images = tf.ensure_shape(images, [None, self.size, self.size, 3])
-        landmarks = tf.reshape(fields["landmarks"], [-1, self.scheme.count, 2])
-        return {"image": images, "landmarks": landmarks, "source": fields["source"], "group": fields["group"]}
+        return _parsed(serialized, self.size, self.scheme.count)
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """These faces as NumPy arrays, as `parse` names them."""
-        return {name: value.numpy() for name, value in self._parse(self.serialized(indices)).items()}
-
-    @cached_property
-    def _parse(self) -> Any:
-        # As a graph TensorFlow decodes several pictures at a time.
-        return tf.function(self.parse, input_signature=[tf.TensorSpec([None], tf.string)])
+        parse = _compiled(self.size, self.scheme.count)
+        return {name: value.numpy() for name, value in parse(self.serialized(indices)).items()}
 
     def images(self, indices: Sequence[int] | NDArray[np.int64]) -> Image8:
         """`[B, size, size, 3]` RGB."""
@@ -181,3 +163,28 @@ def chunks(count: int, size: int) -> Iterator[NDArray[np.int64]]:
     """0..count-1 in runs of `size`."""
     for start in range(0, count, size):
         yield np.arange(start, min(start + size, count))
+
+
+def _parsed(serialized: tf.Tensor, size: int, points: int) -> dict[str, tf.Tensor]:
+    spec = {
+        "image/encoded": tf.io.FixedLenFeature([], tf.string),
+        "landmarks": tf.io.FixedLenFeature([2 * points], tf.float32),
+        "source": tf.io.FixedLenFeature([], tf.string),
+        "group": tf.io.FixedLenFeature([], tf.string),
+    }
+    fields = tf.io.parse_example(serialized, spec)
+    images = tf.map_fn(
+        lambda png: tf.io.decode_png(png, channels=3),
+        fields["image/encoded"],
+        fn_output_signature=tf.uint8,
+    )
+    images = tf.ensure_shape(images, [None, size, size, 3])
+    landmarks = tf.reshape(fields["landmarks"], [-1, points, 2])
+    return {"image": images, "landmarks": landmarks, "source": fields["source"], "group": fields["group"]}
+
+
+@lru_cache
+def _compiled(size: int, points: int) -> Any:
+    """As a graph TensorFlow decodes several pictures at a time."""
+    return tf.function(lambda serialized: _parsed(serialized, size, points),
+                       input_signature=[tf.TensorSpec([None], tf.string)])  # fmt: skip
