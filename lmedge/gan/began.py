@@ -65,7 +65,7 @@ class Began(keras.Model):
 
     def draw(self, batch: int | tf.Tensor, stream: int) -> tf.Tensor:
         """Uniform numbers in -1..1 for this step, `[batch, Z]`. Each replica takes its part of what one device
-        would have drawn for the whole batch."""
+        would have drawn for the whole batch. XLA, and so a GPU, draws other numbers for the same seed."""
         replicas, replica = _replicas()
         seed = tf.stack([self.seed * 10 + stream, tf.cast(self.step.value, tf.int32)])
         whole = tf.random.stateless_uniform([replicas * batch, self.latent], seed, -1.0, 1.0)

@@ -17,7 +17,6 @@ from lmedge.faces.toy import toy
 from lmedge.gan import checkpoint
 from lmedge.gan.callbacks import Plateau
 from lmedge.gan.data import batches
-from lmedge.gan.devices import resolve_precision
 from lmedge.gan.train import train_began
 from lmedge.run import Run
 from tests.conftest import tiny_training
@@ -182,6 +181,21 @@ def test_a_bad_checkpoint_is_refused_in_a_sentence(toys, trained, tmp_path, dama
         train_began(tiny_training(toys, run, steps=9))
 
 
+def test_a_run_or_checkpoint_of_another_version_is_refused(toys, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    path = checkpoint.checkpoint_path(run / "checkpoints", 6)
+    with np.load(path) as file:
+        stored = {name: file[name] for name in file.files}
+    note = {**json.loads(stored["note"].tobytes()), "schema": 1}
+    np.savez(path, **{**stored, "note": np.frombuffer(json.dumps(note).encode(), np.uint8)})
+    with pytest.raises(LmedgeError, match=r"step-00000006.npz is of another version of lmedge; name another --run"):
+        train_began(tiny_training(toys, run, steps=9))
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**config, "schema": 1}))
+    with pytest.raises(LmedgeError, match=r"config.json has schema 1, this version reads 2"):
+        train_began(tiny_training(toys, run, steps=9))
+
+
 def test_a_checkpoint_is_data_and_runs_nothing(trained, tmp_path):
     """An array of Python objects needs pickle, which may run anything."""
 
@@ -249,8 +263,3 @@ def test_the_rate_halves_when_the_measure_stalls_down_to_the_floor():
         plateau.load(state)
     assert rates[300] == 1e-3 and set(rates) == {1e-3, 5e-4, 3e-4} and rates[-1] == 3e-4
     assert model.d_optimizer.learning_rate.value == 3e-4
-
-
-def test_precision_is_taken_as_asked_and_narrow_networks_stay_in_float32():
-    assert resolve_precision("mixed_bfloat16", 4) == ("mixed_bfloat16", "as asked")
-    assert resolve_precision("auto", 8)[0] == "float32"

@@ -1,0 +1,90 @@
+"""What is picked for a machine. GPUs are pretended: the code path is the one of the CPU."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lmedge.config import TrainBeganConfig
+from lmedge.gan import devices
+from lmedge.gan.began import Began
+from lmedge.gan.train import picked, resolve
+from lmedge.runtime import prior
+
+
+def config(tmp_path, **options):
+    return TrainBeganConfig(dataset=tmp_path, run=tmp_path, **options)
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    """Pretends GPUs: `cards(count, capability)`."""
+
+    def pretend(count, capability=(8, 6)):
+        monkeypatch.setattr(devices, "gpus", lambda: ["gpu"] * count)
+        details = {"compute_capability": capability}
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda card: details)
+
+    return pretend
+
+
+def flags(monkeypatch, text):
+    monkeypatch.setattr(devices, "_cpu_flags", lambda: text)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "width", "precision", "why"),
+    [
+        ("fma avx512_bf16 sse", 16, "mixed_bfloat16", "has bfloat16 instructions"),
+        ("fma avx512_bf16 sse", 8, "float32", "n 8 is below 16"),
+        ("fma avx2", 32, "float32", "no bfloat16 instructions"),
+    ],
+)
+def test_precision_on_a_cpu(monkeypatch, instructions, width, precision, why):
+    flags(monkeypatch, instructions)
+    found, reason = devices.resolve_precision("auto", width)
+    assert found == precision and why in reason
+    assert devices.resolve_precision("float32", width) == ("float32", "as asked")
+
+
+def test_a_cpu_trains_small_batches(tmp_path):
+    resolved = resolve(config(tmp_path))
+    assert (resolved.batch, resolved.learning_rate, resolved.width) == (16, 1e-4, 32)
+
+
+@pytest.mark.parametrize(("count", "batch", "rate"), [(1, 64, 2e-4), (4, 256, 4e-4)])
+def test_gpus_train_larger_batches_with_the_rate_that_goes_with_them(cards, tmp_path, count, batch, rate):
+    cards(count)
+    resolved = resolve(config(tmp_path))
+    assert resolved.batch == batch and resolved.learning_rate == pytest.approx(rate)
+    assert resolved.precision == "mixed_bfloat16"
+    assert resolve(config(tmp_path, batch=16, learning_rate=3e-4)).learning_rate == 3e-4
+
+
+def test_an_old_gpu_stays_in_float32(cards, tmp_path):
+    cards(1, (7, 5))
+    assert resolve(config(tmp_path)).precision == "float32"
+    told = dict(picked(config(tmp_path)))
+    assert "7.5" in told["precision"] and told["device"] == "1 GPU" and told["XLA"].startswith("on")
+
+
+def test_the_dry_run_says_what_was_picked_and_why(lmedge, tmp_path):
+    done = lmedge("train-began", tmp_path, "--run", tmp_path, "--dry-run")
+    assert done.returncode == 0 and '"batch": 16' in done.stdout
+    for what in ("device", "XLA", "threads", "precision", "batch", "learning rate", "steps per execution"):
+        assert f"\n{what} " in "\n" + done.stderr, what
+    assert "1e-04: 0.0001 times the root of batch / 16" in done.stderr or "0.0001: 0.0001 times" in done.stderr
+
+
+def test_xla_compiles_the_step_that_the_cpu_runs():
+    images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
+    fixed = tf.constant(prior(8, 8, 0))
+    logs = []
+    for compiled in (False, True):
+        model = Began(16, 4, 8, lambda_k=0.05, seed=3)
+        model.compile(1e-3, jit_compile=compiled)
+        model.draw = lambda count, stream: fixed  # XLA draws other numbers
+        data = tf.data.Dataset.from_tensors(images).repeat(3)
+        history = model.fit(data, epochs=3, steps_per_epoch=1, verbose=0, shuffle=False)
+        logs.append(history.history)
+    for name, values in logs[0].items():
+        assert logs[1][name] == pytest.approx(values, rel=2e-3), name
