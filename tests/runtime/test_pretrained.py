@@ -1,0 +1,84 @@
+"""The model that comes with lmedge."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lmedge.config import VariantName
+from lmedge.landmarks import nme
+from lmedge.runtime import FaceSampler
+from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle
+
+
+def test_it_is_whole_small_and_says_what_it_is():
+    bundle = Bundle.open(PRETRAINED)
+    assert set(bundle.variants) == set(VariantName.__args__)
+    for variant in bundle.variants:
+        bundle.model(variant)  # hash and structure
+    assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) <= 4 << 20
+    assert bundle.about["training"]["licence"] == "CelebA: non-commercial research use only"
+    assert bundle.about["training"]["kimg"] >= 400
+    card = (PRETRAINED / "README.md").read_text()
+    assert "Research use only" in card and f"{bundle.about['training']['kimg']:.0f} thousand images" in card
+    for variant in bundle.variants:
+        assert f"| {variant} |" in card
+
+
+def test_nothing_else_is_in_the_package():
+    names = {path.name for path in PRETRAINED.iterdir()}
+    assert names == {BUNDLE_FILE, "README.md", "reference.npz", *(f"faces-{v}.tflite" for v in VariantName.__args__)}
+
+
+def test_face_mesh_finds_its_faces_near_its_landmarks():
+    from lmedge.faces.annotate import FaceMesh
+
+    sampler = FaceSampler(variant="fp32")
+    faces = sampler.sample(100, seed=11)
+    with FaceMesh() as mesh:
+        found = [mesh.of_face(image, sampler.scheme) for image in faces.images]
+    kept = [i for i, points in enumerate(found) if points is not None]
+    assert len(kept) >= 97
+    errors = nme(faces.landmarks[kept], np.stack([found[i] for i in kept]), sampler.scheme)
+    assert errors.mean() < 0.06
+
+
+def test_sample_and_interpolate_take_it_where_no_bundle_is_named_and_say_so(tmp_path, lmedge):
+    done = lmedge("sample", "--count", 3, "--out", tmp_path / "faces")
+    assert done.returncode == 0 and "the model that comes with lmedge (CelebA: non-commercial" in done.stderr
+    wanted = FaceSampler().sample(3)
+    table = (tmp_path / "faces" / "landmarks.csv").read_text().splitlines()
+    assert [float(v) for v in table[1].split(",")[1:]] == pytest.approx(wanted.landmarks[0].ravel().tolist(), abs=0.11)
+    done = lmedge("interpolate", "--steps", 3, "--out", tmp_path / "strip.png")
+    assert done.returncode == 0 and "the model that comes with lmedge" in done.stderr
+
+
+def test_bench_takes_it(tmp_path, lmedge):
+    done = lmedge("bench", "--variants", "int8", "--threads", 1, "--seconds", 0.02, "--no-face-mesh", "--out",
+                  tmp_path / "perf.json")  # fmt: skip
+    assert done.returncode == 0 and "the model that comes with lmedge" in done.stderr
+    rows = json.loads((tmp_path / "perf.json").read_text())["rows"]
+    assert {row["variant"] for row in rows} == {"int8"}
+
+
+def test_it_is_in_the_wheel(tmp_path):
+    root = PRETRAINED.parents[1]
+    source = tmp_path / "source"
+    for name in ("lmedge", "convert", "pyproject.toml", "README.md", "LICENSE"):
+        copy = shutil.copytree if (root / name).is_dir() else shutil.copy
+        copy(root / name, source / name) if source.exists() else (source.mkdir(), copy(root / name, source / name))
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "setuptools" in done.stderr:
+        pytest.skip("setuptools cannot be fetched")
+    assert done.returncode == 0, done.stderr
+    import zipfile
+
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.stat().st_size < 5_000_000
+    with zipfile.ZipFile(wheel) as file:
+        for path in PRETRAINED.iterdir():
+            assert file.read(f"lmedge/pretrained/{path.name}") == path.read_bytes()
