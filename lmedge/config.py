@@ -203,13 +203,19 @@ class InvertConfig(Stage):
 class TrainLgenConfig(Stage):
     """Train L-Gen, the small network that reads the landmarks off a latent.
 
-    Trains on the latents of `invert`, holds out whole groups, and reports the error on them.
+    Trains on the latents of `invert`, on generated faces, or on both, and reports the error on held-out ones: whole
+    groups of inverted faces, and generated ones.
 
     Example: lmedge train-lgen runs/first
     """
 
     run: Positional[RunFolder]
     """Run with inverted faces."""
+    data: Literal["inverted", "generated", "both"] = "inverted"
+    """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
+    the generator draws, with the landmarks that Face Mesh finds on them. both: the one and the other."""
+    generated: int = 6000
+    """Number of generated faces."""
     hidden: tuple[int, ...] = (128, 128)
     """Units of the hidden layers (ELU)."""
     epochs: int = 400

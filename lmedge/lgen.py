@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.config import TrainLgenConfig, require, to_json
-from lmedge.errors import UsageError
-from lmedge.inversion import Latents, load_latents
-from lmedge.landmarks import in_pixels, nme
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.inversion import load_latents
+from lmedge.landmarks import Scheme, in_pixels, nme, normalised
 from lmedge.progress import progress
 from lmedge.run import Run, save_network
+from lmedge.runtime import prior
+from lmedge.samples import annotated
 from lmedge.storage import write_json
 
 FAILURE = 0.1  # NME above which a face counts as failed, as in the 300-W challenge
 CURVE_POINTS = 101  # of the cumulative error curve, from 0 to twice the failure threshold
+GENERATED_SEED = 1 << 20  # far from the seeds of `evaluate`, so that it never sees a face twice
+FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find landmarks
 CHECK_EVERY = 5  # epochs between looks at the validation error
 
 
@@ -81,36 +85,39 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
     require("--held-out", config.held_out, 0.01, 0.4)
     if not config.hidden or min(config.hidden) < 1:
         raise UsageError(f"--hidden must be one or more positive numbers, not {config.hidden}.")
+    require("--generated", config.generated, 20)
     run = Run.open(config.run)
     latents = load_latents(run)
-    training, validation, held_out = split_by_group(latents.groups, config.held_out, config.seed)
+    scheme, groups = latents.scheme, latents.groups
+    inverted = _Faces(latents.z, latents.landmarks, latents.size, scheme)
+    sets = {"inverted": _Set(inverted, *split_by_group(groups, config.held_out, config.seed))}
+    if config.data != "inverted":
+        generated = _generated(run, scheme, config)
+        names = np.arange(len(generated)).astype(str)  # every face is a group
+        sets["generated"] = _Set(generated, *split_by_group(names, config.held_out, config.seed))
+    used = [part for name, part in sets.items() if config.data in (name, "both")]
+    learnt = _joined([part.faces[part.training] for part in used])
 
-    def error_on(network: Any, part: NDArray[np.int64]) -> NDArray[np.float32]:
-        predicted = np.asarray(network(latents.z[part], training=False))
-        size = latents.size
-        return nme(in_pixels(predicted, size, size), in_pixels(latents.landmarks[part], size, size),
-                   latents.scheme)  # fmt: skip
+    def validate(network: Any) -> float:
+        return float(np.mean([part.faces[part.validation].errors(network).mean() for part in used]))
 
     fits = 1 + config.all
     with progress("train-lgen", fits * config.epochs, "epochs") as advance:
-        network, epoch = _fit(config, latents, training, config.epochs, advance,
-                              lambda n: float(error_on(n, validation).mean()))  # fmt: skip
-        errors = error_on(network, held_out)
-        mean_face = latents.landmarks[training].mean(axis=0)
-        size = latents.size
-        true = in_pixels(latents.landmarks[held_out], size, size)
-        of_mean = nme(np.broadcast_to(in_pixels(mean_face, size, size), true.shape), true, latents.scheme)
-        metrics = {
-            "held_out": error_figures(errors),
-            "mean_face_nme": float(of_mean.mean()),
-            "faces": {"training": len(training), "validation": len(validation), "held_out": len(held_out)},
-            "groups": len(np.unique(latents.groups)),
+        network, epoch = _fit(config, learnt, config.epochs, advance, validate)
+        metrics: dict[str, Any] = {
+            **_held_out(sets["inverted"], network, learnt),
+            "faces": {"training": len(learnt), "validation": sum(len(part.validation) for part in used),
+                      "held_out": len(sets["inverted"].held_out)},
+            "groups": len(np.unique(groups)),
             "epoch": epoch,
+            "data": config.data,
             "refit_on_all": config.all,
-            "scheme": latents.scheme.name,
-        }
+            "scheme": scheme.name,
+        }  # fmt: skip
+        if "generated" in sets:
+            metrics["generated"] = _held_out(sets["generated"], network, learnt)
         if config.all:
-            network, _ = _fit(config, latents, np.arange(len(latents)), epoch, advance, None)
+            network, _ = _fit(config, _joined([part.faces for part in used]), epoch, advance, None)
             advance(config.epochs - epoch)
     save_network(network, run.lgen_file)
     write_json(run.lgen_metrics_file, metrics)
@@ -118,18 +125,77 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
     return LgenResult(run, metrics)
 
 
+@dataclass(frozen=True)
+class _Faces:
+    """Latents `z` `[N, Z]` and normalised `landmarks` `[N, K, 2]` of faces of `size` pixels."""
+
+    z: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    size: int
+    scheme: Scheme
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, part: NDArray[np.int64]) -> "_Faces":
+        return _Faces(self.z[part], self.landmarks[part], self.size, self.scheme)
+
+    def nme(self, predicted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of normalised points `[N, K, 2]`."""
+        size = self.size
+        return nme(in_pixels(predicted, size, size), in_pixels(self.landmarks, size, size), self.scheme)
+
+    def errors(self, network: Any) -> NDArray[np.float32]:
+        """NMEs `[N]` of what L-Gen reads off the latents."""
+        return self.nme(np.asarray(network(self.z, training=False)))
+
+
+@dataclass(frozen=True)
+class _Set:
+    faces: _Faces
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def _generated(run: Run, scheme: Scheme, config: TrainLgenConfig) -> _Faces:
+    """Fresh latents with the landmarks that Face Mesh finds on their faces. Raises LmedgeError where it finds few."""
+    generator = run.generator()
+    size, latent = generator.output_shape[1], generator.input_shape[-1]
+    z = prior(config.generated, latent, GENERATED_SEED + config.seed)
+    with progress("annotate generated faces", len(z), "faces") as advance:
+        found = annotated(generator, z, scheme, advance)
+    if len(found.at) < FEWEST_FOUND * len(z):
+        raise LmedgeError(
+            f"Face Mesh finds a face on {len(found.at)} of {len(z)} generated ones; train the generator longer, or "
+            "take --data inverted."
+        )
+    return _Faces(z[found.at], normalised(found.landmarks, size, size), size, scheme)
+
+
+def _joined(parts: list[_Faces]) -> _Faces:
+    z = np.concatenate([part.z for part in parts])
+    return _Faces(z, np.concatenate([part.landmarks for part in parts]), parts[0].size, parts[0].scheme)
+
+
+def _held_out(part: _Set, network: Any, learnt: _Faces) -> dict[str, Any]:
+    """Errors on held-out faces, and those of the mean face of the training."""
+    faces = part.faces[part.held_out]
+    mean_face = np.broadcast_to(learnt.landmarks.mean(axis=0), faces.landmarks.shape)
+    return {"held_out": error_figures(faces.errors(network)), "mean_face_nme": float(faces.nme(mean_face).mean())}
+
+
 def _fit(
     config: TrainLgenConfig,
-    latents: Latents,
-    part: NDArray[np.int64],
+    faces: _Faces,
     epochs: int,
     advance: Callable[..., None],
     validate: Callable[[Any], float] | None,
 ) -> tuple[Any, int]:
-    """Trains on `part`; with `validate` keeps the epoch where that error was lowest. Returns a network
+    """Trains on `faces`; with `validate` keeps the epoch where that error was lowest. Returns a network
     without dropout, and the epoch."""
     keras.utils.set_random_seed(config.seed)
-    z, points = latents.z[part], latents.landmarks[part]
+    z, points = faces.z, faces.landmarks
     size = (z.shape[1], points.shape[1], config.hidden)
     network, plain = build_lgen(*size, config.dropout), build_lgen(*size)
     # The mean face to begin with: the layers learn the deviation from it.

@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from lmedge.config import TrainLgenConfig
-from lmedge.errors import UsageError
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.inversion import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
 from lmedge.lgen import build_lgen, error_figures, split_by_group, train_lgen
 from lmedge.run import Run
 from lmedge.storage import write_arrays
+from tests.conftest import FOUND_LOOKS, drawn_photo
 
 
 def test_no_group_straddles_the_split_and_every_face_is_somewhere():
@@ -108,3 +110,43 @@ def test_the_same_seed_gives_the_same_weights_and_all_refits(learnable):
 def test_wrong_options_are_refused(trained, options, reason):
     with pytest.raises(UsageError, match=reason):
         train_lgen(TrainLgenConfig(run=trained, **options))
+
+
+class TwoFaces:
+    """A generator that shows one drawn face or another, as the first component of the latent says."""
+
+    input_shape, output_shape = (None, 8), (None, 32, 32, 3)
+
+    def __init__(self):
+        self.faces = np.stack([drawn_photo(look, 32) for look in FOUND_LOOKS[:2]])
+
+    def __call__(self, z):
+        return self.faces[(np.asarray(z)[:, 0] > 0).astype(int)] / np.float32(127.5) - 1
+
+
+def test_generated_faces_teach_what_face_mesh_sees_on_them(learnable, monkeypatch):
+    album = TwoFaces()
+    latents = load_latents(learnable)
+    monkeypatch.setattr("lmedge.lgen.load_latents", lambda run: latents)
+    monkeypatch.setattr(Run, "generator", lambda run: album)
+    config = TrainLgenConfig(run=learnable.path, data="generated", generated=300, epochs=60, hidden=(16,), dropout=0)
+    metrics = train_lgen(config).metrics
+    own = metrics["generated"]
+    assert own["held_out"]["faces"] == 30 and metrics["faces"]["training"] == 240
+    assert own["held_out"]["nme"] < 0.7 * own["mean_face_nme"]
+    # the points are those that Face Mesh finds, in the normalised form
+    lgen = learnable.lgen()
+    with FaceMesh() as mesh:
+        for sign, face in zip((-0.9, 0.9), album.faces, strict=True):
+            z = np.zeros((1, 8), np.float32)
+            z[0, 0] = sign
+            wanted = mesh.of_face(face, IBUG49)
+            assert in_pixels(np.asarray(lgen(z)), 32, 32)[0] == pytest.approx(wanted, abs=1.2)
+    both = train_lgen(TrainLgenConfig(run=learnable.path, data="both", generated=300, epochs=5, hidden=(16,))).metrics
+    assert both["faces"] == {"training": 240 + 320, "validation": 30 + 40, "held_out": 40}
+
+
+def test_a_generator_without_faces_cannot_teach(trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    with pytest.raises(LmedgeError, match=r"Face Mesh finds a face on 0 of 40 generated ones; train"):
+        train_lgen(TrainLgenConfig(run=run, data="generated", generated=40))

@@ -20,6 +20,7 @@ from lmedge.lgen import error_figures
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior
+from lmedge.samples import draw
 from lmedge.storage import read_json, write_json
 
 SHOWN_SAMPLES = 64
@@ -66,7 +67,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
     size, latent = generator.output_shape[1], generator.input_shape[-1]
     z = prior(max(config.samples, SHOWN_SAMPLES), latent, config.seed + 1)
-    faces = metrics.draw(generator, z)
+    faces = draw(generator, z)
     result.samples = faces[:SHOWN_SAMPLES]
     console.print("evaluate: samples drawn")
     _realism(config, result, faces, extract)
@@ -133,7 +134,7 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     random = np.random.default_rng(config.seed)
     shown = np.linspace(0, len(latents) - 1, min(SHOWN_INVERSIONS, len(latents))).round().astype(int)
     real = dataset.images(latents.index[shown])
-    result.inversions = real, metrics.draw(generator, latents.z[shown])
+    result.inversions = real, draw(generator, latents.z[shown])
     if lgen is None:
         return
     true = dataset.landmarks[latents.index[shown]]

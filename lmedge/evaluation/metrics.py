@@ -7,18 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.faces.annotate import FaceMesh
-from lmedge.gan.networks import to_uint8
 from lmedge.inversion import Latents, make_inverter
 from lmedge.landmarks import Scheme, in_pixels, nme
 from lmedge.runtime import between, prior
-
-BATCH = 64
-
-
-def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Faces `[N, H, W, 3]` of latents `[N, Z]`."""
-    return np.concatenate([to_uint8(generator(z[i : i + BATCH])) for i in range(0, len(z), BATCH)])
+from lmedge.samples import annotated, draw
 
 
 def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -43,21 +35,13 @@ def self_consistency(
     size, latent = generator.output_shape[1], generator.input_shape[-1]
     z = prior(samples, latent, seed)
     predicted = points_of(lgen, z, size)
-    found, at = [], []
-    with FaceMesh() as mesh:
-        for start in range(0, samples, BATCH):
-            for i, face in enumerate(draw(generator, z[start : start + BATCH]), start):
-                points = mesh.of_face(face, scheme)
-                if points is not None:
-                    found.append(points)
-                    at.append(i)
-            advance(min(BATCH, samples - start))
-    missed = 1 - len(at) / samples
-    if not at:
+    found = annotated(generator, z, scheme, advance)
+    missed = 1 - len(found.at) / samples
+    if not len(found.at):
         return SelfConsistency(np.empty(0, np.float32), float("nan"), missed)
-    seen = np.stack(found)
+    seen = found.landmarks
     mean = np.broadcast_to(seen.mean(axis=0), seen.shape)
-    return SelfConsistency(nme(predicted[at], seen, scheme), float(nme(mean, seen, scheme).mean()), missed)
+    return SelfConsistency(nme(predicted[found.at], seen, scheme), float(nme(mean, seen, scheme).mean()), missed)
 
 
 @dataclass(frozen=True)

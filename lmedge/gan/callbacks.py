@@ -76,12 +76,6 @@ class Journal(keras.callbacks.Callback):
         self.line: dict[str, float] = {}  # the newest means
         self.board = tf.summary.create_file_writer(str(run.path / "tensorboard")) if writes else None
 
-    def cut(self, step: int) -> None:
-        """Drops the lines after `step`: a continued run writes them again."""
-        if self.writes:
-            lines = [json.dumps(line) for line in self.run.journal() if line["step"] <= step]
-            write_bytes(self.run.log_file, "".join(line + "\n" for line in lines).encode())
-
     def write(self, step: int, values: dict[str, Any]) -> None:
         """Adds a line of numbers or, under `event`, a sentence."""
         if self.board is None:
@@ -98,6 +92,9 @@ class Journal(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.time = time.monotonic()
+        if self.writes:  # a continued run writes the lines after its checkpoint again
+            lines = [json.dumps(line) for line in self.run.journal() if line["step"] <= self.model.done]
+            write_bytes(self.run.log_file, "".join(line + "\n" for line in lines).encode())
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         for name, value in (logs or {}).items():

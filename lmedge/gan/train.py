@@ -71,12 +71,11 @@ def train_began(config: TrainBeganConfig) -> Trained:
     """
     asked, config = config, resolve(config)
     _check(config)
-    assert config.batch is not None and config.width is not None and config.learning_rate is not None
+    assert config.batch is not None
     dataset = FaceDataset(config.dataset)
     _check_dataset(config, dataset)
     place = devices.strategy()
-    chief = devices.is_chief(place)
-    replicas = place.num_replicas_in_sync
+    chief, replicas = devices.is_chief(place), place.num_replicas_in_sync
     if config.batch % replicas:
         raise UsageError(
             f"--batch {config.batch} cannot be shared by {replicas} devices; take a multiple of {replicas}."
@@ -85,52 +84,34 @@ def train_began(config: TrainBeganConfig) -> Trained:
     found = checkpoint.checkpoints(run.checkpoints)
     if found:
         _same_experiment(run, config, dataset)
-
-    with place.scope():
-        model = Began(
-            dataset.size, config.width, config.latent, config.gamma, config.lambda_k, config.ema,
-            config.mirror, config.precision, config.seed,
-        )  # fmt: skip
-        model.compile(config.learning_rate)
+    model = _model(config, dataset.size, place)
     plateau = Plateau(config.learning_rate_floor, _steps(config, config.patience))
     health = Health(config.patience, config.learning_rate_floor)
     if found:
         state = checkpoint.restore(found[-1], model)
         plateau.load(state["plateau"])
         health.load(state["health"])
-        if asked.learning_rate is not None and config.learning_rate != run.stage("train-began")["learning_rate"]:
+        if asked.learning_rate not in (None, run.stage("train-began")["learning_rate"]):
             for optimizer in (model.g_optimizer, model.d_optimizer):
                 optimizer.learning_rate.assign(config.learning_rate)
     start, last = int(model.step.numpy()), _steps(config, config.kimg)
     if found and start >= last:
-        console.print(f"{run.path} is at {start * config.batch / 1000:g} kimg already; raise --kimg to go on.")
-        return Trained(run, start * config.batch / 1000, 0.0)
+        console.print(f"{run.path} is at {_kimg(config, start):g} kimg already; raise --kimg to go on.")
+        return Trained(run, _kimg(config, start), 0.0)
     if chief:
         about = {key: dataset.about[key] for key in ("size", "scheme", "licence", "count", "made_by")}
         run.record("train-began", to_json(config), seed=config.seed, dataset=about,
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
-        console.print(f"continuing {run.path} from {start * config.batch / 1000:g} kimg")
-
-    journal = Journal(run, _steps(config, config.log_every), config.batch, chief)
-    journal.cut(start)
-    saver = Checkpoints(
-        run, _steps(config, config.checkpoint_every), config.keep_checkpoints,
-        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious,
-        (dataset.size, config.width, config.latent), chief,
-    )  # fmt: skip
+        console.print(f"continuing {run.path} from {_kimg(config, start):g} kimg")
+    saver, watch, callbacks = _callbacks(config, run, dataset, plateau, health, chief)
     saver.newest = found[-1] if found else None
-    watch = Watch(health, journal, saver, dataset, config.batch)
-    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief)
-    callbacks: list[keras.callbacks.Callback] = [plateau, journal, watch, pictures, saver]
-    if chief:
-        callbacks.insert(-1, Judge(journal, _steps(config, config.judge_every), config.latent, dataset))
-    total = last * config.batch
-    with progress("train-began", total, "img", start * config.batch, thousands=True) as advance:
-        callbacks.insert(0, Counter(start, config.batch, advance))
+    data = _data(place, dataset, config, start)
+    with progress("train-began", last * config.batch, "img", start * config.batch, thousands=True) as advance:
+        counter = Counter(start, config.batch, advance)
         try:
-            model.fit(_data(place, dataset, config, start), epochs=1, steps_per_epoch=last - start, callbacks=callbacks,
-                      verbose=0, shuffle=False)  # fmt: skip
+            model.fit(data, epochs=1, steps_per_epoch=last - start, callbacks=[counter, *callbacks], verbose=0,
+                      shuffle=False)  # fmt: skip
         except tf.errors.ResourceExhaustedError:
             raise LmedgeError(
                 f"out of memory at --batch {config.batch} and --width {config.width}; lower --batch (in a new --run), "
@@ -140,19 +121,46 @@ def train_began(config: TrainBeganConfig) -> Trained:
             saver.release()
     if watch.lost:
         raise LmedgeError(_lost(watch.lost.text, saver, config))
-    kimg = model.done * config.batch / 1000
+    kimg = _kimg(config, model.done)
     if saver.stopped:
         raise LmedgeError(f"stopped at {kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there.")
     rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
     return Trained(run, kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
 
 
+def _model(config: TrainBeganConfig, size: int, place: tf.distribute.Strategy) -> Began:
+    assert config.width is not None and config.learning_rate is not None
+    with place.scope():
+        model = Began(
+            size, config.width, config.latent, config.gamma, config.lambda_k, config.ema,
+            config.mirror, config.precision, config.seed,
+        )  # fmt: skip
+        model.compile(config.learning_rate)
+    return model
+
+
+def _callbacks(
+    config: TrainBeganConfig, run: Run, dataset: FaceDataset, plateau: Plateau, health: Health, chief: bool
+) -> tuple[Checkpoints, Watch, list[keras.callbacks.Callback]]:
+    """What happens between the steps, in its order. Every process decides alike; the chief alone writes."""
+    assert config.batch is not None and config.width is not None
+    journal = Journal(run, _steps(config, config.log_every), config.batch, chief)
+    saver = Checkpoints(
+        run, _steps(config, config.checkpoint_every), config.keep_checkpoints,
+        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious,
+        (dataset.size, config.width, config.latent), chief,
+    )  # fmt: skip
+    watch = Watch(health, journal, saver, dataset, config.batch)
+    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief)
+    judge = [Judge(journal, _steps(config, config.judge_every), config.latent, dataset)] if chief else []
+    return saver, watch, [plateau, journal, watch, pictures, *judge, saver]
+
+
 def _lost(text: str, saver: Checkpoints, config: TrainBeganConfig) -> str:
     good = saver.go_back()
     if good is None:
         return f"{text}. No checkpoint was made before it."
-    assert config.batch is not None
-    kimg = int(good.stem.removeprefix("step-")) * config.batch / 1000
+    kimg = _kimg(config, int(good.stem.removeprefix("step-")))
     return f"{text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
 
 
@@ -175,6 +183,11 @@ def _steps(config: TrainBeganConfig, kimg: float) -> int:
     """Steps that see so many thousand images."""
     assert config.batch is not None
     return max(1, round(kimg * 1000 / config.batch))
+
+
+def _kimg(config: TrainBeganConfig, steps: int) -> float:
+    assert config.batch is not None
+    return steps * config.batch / 1000
 
 
 def _check(config: TrainBeganConfig) -> None:

@@ -18,6 +18,7 @@ from lmedge.inversion import load_latents
 from lmedge.landmarks import IBUG49, normalised
 from lmedge.run import Run
 from lmedge.runtime import prior
+from lmedge.samples import draw
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
 
@@ -70,7 +71,7 @@ def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(
     options = {"steps": 3, "learning_rate": 0.1, "loss": "l1", "seed": 0}
     paths = metrics.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), options)
     assert paths.faces.shape == (2, 16, 32, 32, 3) and paths.landmarks.shape == (2, 16, 49, 2)
-    assert (paths.faces[:, 0] == metrics.draw(run.generator(), latents.z[[4, 9]])).all()
+    assert (paths.faces[:, 0] == draw(run.generator(), latents.z[[4, 9]])).all()
     jump = np.linalg.norm(paths.landmarks[1, 6] - paths.landmarks[1, 5], axis=-1).mean()
     eyes = np.linalg.norm(paths.landmarks[1, 0, 19] - paths.landmarks[1, 0, 28])
     assert paths.jumps.shape == (2, 15) and paths.jumps[1, 5] == pytest.approx(jump / eyes, rel=1e-4)
