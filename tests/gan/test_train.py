@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from itertools import islice
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.toy import toy
 from lmedge.gan import checkpoint
 from lmedge.gan.callbacks import Plateau
-from lmedge.gan.data import batches
 from lmedge.gan.train import train_began
 from lmedge.run import Run
 from tests.conftest import tiny_training
@@ -37,17 +35,6 @@ def assert_same(first, second):
     assert first.keys() == second.keys()
     for name, array in first.items():
         assert (array == second[name]).all(), name
-
-
-def test_an_epoch_is_a_permutation_and_any_step_can_be_reached_directly():
-    walked = list(islice(batches(10, 4, 7, 0), 10))
-    everything = np.concatenate(walked)
-    for epoch in range(4):
-        assert sorted(everything[epoch * 10 : epoch * 10 + 10]) == list(range(10))
-    assert not (everything[:10] == everything[10:20]).all()
-    for start in (1, 3, 6):
-        assert (next(batches(10, 4, 7, start)) == walked[start]).all()
-    assert not (next(batches(10, 4, 8, 0)) == walked[0]).all()
 
 
 def test_a_run_folder_holds_what_the_design_says(trained):

@@ -1,0 +1,40 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from lmedge.faces.records import FaceDataset
+from lmedge.gan import data
+from lmedge.gan.data import batches, image_batches
+
+
+def test_an_epoch_is_a_permutation_and_any_step_can_be_reached_directly():
+    walked = list(islice(batches(10, 4, 7, 0), 10))
+    everything = np.concatenate(walked)
+    for epoch in range(4):
+        assert sorted(everything[epoch * 10 : epoch * 10 + 10]) == list(range(10))
+    assert not (everything[:10] == everything[10:20]).all()
+    for start in (1, 3, 6):
+        assert (next(batches(10, 4, 7, start)) == walked[start]).all()
+    assert not (next(batches(10, 4, 8, 0)) == walked[0]).all()
+
+
+@pytest.mark.parametrize("free", [0, 1 << 40], ids=["streamed", "from memory"])
+def test_batches_are_the_faces_of_their_indices_wherever_they_are_kept(toys, monkeypatch, free):
+    monkeypatch.setattr(data, "_free_memory", lambda: free)
+    dataset = FaceDataset(toys)
+    seen = [batch.numpy() for batch in image_batches(dataset, 20, 3, 2).take(4)]
+    for indices, faces in zip(batches(48, 20, 3, 2), seen, strict=False):
+        assert (faces == dataset.images(indices)).all() and faces.dtype == np.uint8
+
+
+@pytest.mark.parametrize("free", [0, 1 << 40], ids=["streamed", "from memory"])
+def test_the_parts_of_all_replicas_are_the_whole_batch(toys, monkeypatch, free):
+    monkeypatch.setattr(data, "_free_memory", lambda: free)
+    dataset = FaceDataset(toys)
+    whole = [batch.numpy() for batch in image_batches(dataset, 12, 0, 0).take(2)]
+    first = [part.numpy() for part in image_batches(dataset, 12, 0, 0, 4, range(2)).take(4)]
+    second = [part.numpy() for part in image_batches(dataset, 12, 0, 0, 4, range(2, 4)).take(4)]
+    for step in range(2):
+        parts = [*first[2 * step : 2 * step + 2], *second[2 * step : 2 * step + 2]]
+        assert (np.concatenate(parts) == whole[step]).all()
