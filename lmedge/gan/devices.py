@@ -73,7 +73,7 @@ def describe() -> Iterable[tuple[str, str]]:
         yield "threads", "TensorFlow's own: two ops at a time on one thread each were within 6 % of them"
     if "TF_CONFIG" in os.environ:
         yield "machines", "those of TF_CONFIG"
-    yield "steps per execution", "1: more of them are no faster, and every step can be watched"
+    yield "steps per execution", "1: every step is watched"
 
 
 def _cpu_flags() -> str:

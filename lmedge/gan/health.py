@@ -23,10 +23,7 @@ class Finding:
 
 @dataclass
 class Health:
-    """Watches one training. `look` takes every line of the log, `look_at_faces` every measured diversity.
-
-    `suspicious` while something has begun that may end the training: checkpoints from then on may be bad.
-    """
+    """Watches one training. `look` takes every line of the log, `look_at_faces` every measured diversity."""
 
     patience: float  # kimg
     floor: float  # of the learning rate
@@ -39,7 +36,6 @@ class Health:
     best_measure_at: float = 0.0
     best_diversity: float = 0.0
     low_diversity: int = 0
-    suspicious: bool = False
     last: float = 0.0
     said: tuple[str, ...] = ()
 
@@ -65,7 +61,6 @@ class Health:
         self.best_diversity = max(self.best_diversity, diversity)
         low = diversity < COLLAPSED * self.best_diversity
         self.low_diversity = self.low_diversity + 1 if low else 0
-        self.suspicious = bool(self.low_diversity) or self._rising()
         if self.low_diversity == 1:
             return [Finding(f"faces have become alike at {kimg:.1f} kimg: diversity {diversity:.2f}, it was "
                             f"{self.best_diversity:.2f}; if it stays, raise --gamma")]  # fmt: skip
@@ -88,13 +83,15 @@ class Health:
                 setattr(self, field.name, math.inf if value is None and endless else value)
         self.said = tuple(self.said)
 
-    def _rising(self) -> bool:
-        return self.average is not None and self.average > (1 + EXPLODED) / 2 * self.lowest
+    @property
+    def suspicious(self) -> bool:
+        """Has something begun that may end the training? Checkpoints from then on may be bad."""
+        rising = self.average is not None and self.average > (1 + EXPLODED) / 2 * self.lowest
+        return rising or self.low_diversity > 0
 
     def _loss(self, kimg: float, values: dict[str, float]) -> list[Finding]:
         assert self.average is not None
         self.lowest = min(self.lowest, self.average)
-        self.suspicious = self._rising() or bool(self.low_diversity)
         if kimg > WARM_UP_KIMG and self.average > EXPLODED * self.lowest:
             return [Finding(f"the training has exploded: L(x) averages {self.average:.4f} at {kimg:.1f} kimg and was "
                             f"{self.lowest:.4f} (gradient norms {values.get('norm_d', math.nan):.3g} of D, "
