@@ -11,7 +11,7 @@ from typing import Any
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.quiet import native_stderr_off, set_variables
+from lmedge.quiet import load_tensorflow, set_variables
 
 # Verbs that need TensorFlow.
 TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "demo")
@@ -84,8 +84,7 @@ def _main(argv: list[str]) -> int:
     except SystemExit as stop:  # --help, or options that do not parse; tyro has said which
         return int(stop.code or 0)
     if verb in TRAINING_VERBS:
-        with native_stderr_off():
-            import tensorflow  # noqa: F401
+        load_tensorflow()
     if config.dry_run:
         print(json.dumps(to_json(_resolved(verb, config)), indent=2))
         return 0
@@ -142,8 +141,10 @@ def _prepare(config: Any) -> None:
 
 
 def _train_began(config: Any) -> None:
+    from lmedge.gan.devices import take_threads
     from lmedge.gan.train import train_began
 
+    take_threads()
     result = train_began(config)
     rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
     print(f"{result.kimg:g} kimg{rate}; samples in {result.run.samples}, next: lmedge invert {result.run.path} DATASET")

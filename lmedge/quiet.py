@@ -15,6 +15,13 @@ def set_variables() -> None:
         os.environ.setdefault(name, value)
 
 
+def load_tensorflow() -> None:
+    """Imports TensorFlow without its messages; what is imported after it is quiet too."""
+    set_variables()
+    with native_stderr_off():
+        import tensorflow  # noqa: F401
+
+
 @contextmanager
 def native_stderr_off() -> Iterator[None]:
     """Sends file descriptor 2 nowhere: TensorFlow logs about absent CUDA before any level is read, and its

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lmedge.quiet import native_stderr_off, set_variables
+from lmedge.quiet import load_tensorflow
 
-set_variables()
-with native_stderr_off():
-    import tensorflow  # noqa: F401
+load_tensorflow()
 
 import numpy as np
 import pytest
