@@ -20,7 +20,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.progress import progress
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Bundle, FaceSampler
-from lmedge.runtime.bundle import REFERENCE_FILE
+from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed
 from lmedge.runtime.timing import Timing, time_model
@@ -64,7 +64,7 @@ def bench(config: BenchConfig) -> Bench:
     for variant in variants:
         bundle.model(variant)
     interpreters = _interpreters(config.interpreters)
-    if config.compare and config.run is None:
+    if config.compare and config.run is None and config.bundle is not None:
         raise UsageError("--compare stock converts the Keras networks again; name their run with --run.")
     if config.out:
         claim_file(config.out, config.overwrite)
@@ -158,11 +158,10 @@ def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]
     from lmedge.run import Run, weights_hash
     from lmedge.runtime import prior
 
-    assert config.run is not None
-    run = Run.open(config.run)
+    run = Run.open(config.run or PRETRAINED_RUN)
     generator, lgen = run.generator(), run.lgen()
     if bundle.about.get("version") != weights_hash(generator)[:12]:
-        raise UsageError(f"--run {config.run} is not the run that {bundle.path} was exported from.")
+        raise UsageError(f"--run {run.path} is not the run that {bundle.path} was exported from.")
     models = {}
     for variant in ("fp32", "fp16", "dynamic", "int8"):
         if variant in bundle.variants:

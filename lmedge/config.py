@@ -395,7 +395,7 @@ class BenchConfig(Stage):
     compare: Literal["stock"] | None = None
     """stock: also convert the networks of --run with the plain TFLiteConverter, and show ratios to it."""
     run: Path | None = None
-    """Run that the bundle was exported from; for --compare."""
+    """Run that the bundle was exported from; for --compare. Not needed for the model that comes with lmedge."""
     face_mesh: bool = True
     """Also time finding the landmarks with MediaPipe Face Mesh instead of L-Gen."""
     overwrite: bool = False

@@ -15,6 +15,7 @@ BUNDLE_FILE = "bundle.json"
 REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
 PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that comes with lmedge
+PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
 LARGEST_MODEL = 1 << 30  # bytes
 
 

@@ -11,7 +11,7 @@ import pytest
 from lmedge.config import VariantName
 from lmedge.landmarks import nme
 from lmedge.runtime import FaceSampler
-from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle
+from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, PRETRAINED_RUN, Bundle
 
 
 def test_it_is_whole_small_and_says_what_it_is():
@@ -19,7 +19,7 @@ def test_it_is_whole_small_and_says_what_it_is():
     assert set(bundle.variants) == set(VariantName.__args__)
     for variant in bundle.variants:
         bundle.model(variant)  # hash and structure
-    assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) <= 4 << 20
+    assert sum(path.stat().st_size for path in PRETRAINED.rglob("*")) <= 4 << 20
     assert bundle.about["training"]["licence"] == "CelebA: non-commercial research use only"
     assert bundle.about["training"]["kimg"] >= 400
     card = (PRETRAINED / "README.md").read_text()
@@ -30,7 +30,24 @@ def test_it_is_whole_small_and_says_what_it_is():
 
 def test_nothing_else_is_in_the_package():
     names = {path.name for path in PRETRAINED.iterdir()}
-    assert names == {BUNDLE_FILE, "README.md", "reference.npz", *(f"faces-{v}.tflite" for v in VariantName.__args__)}
+    variants = {f"faces-{v}.tflite" for v in VariantName.__args__}
+    assert names == {BUNDLE_FILE, "README.md", "reference.npz", "run", *variants}
+    kept = {path.name for path in PRETRAINED_RUN.iterdir()}
+    assert kept == {"config.json", "generator.keras", "lgen.keras", "lgen.json"}
+    stages = json.loads((PRETRAINED_RUN / "config.json").read_text())["stages"]
+    assert not [value for options in stages.values() for value in options.values() if "/" in str(value)]
+
+
+def test_its_networks_draw_what_its_models_draw():
+    from lmedge.run import Run, weights_hash
+
+    run, sampler = Run.open(PRETRAINED_RUN), FaceSampler(variant="fp32")
+    generator, lgen = run.generator(), run.lgen()
+    assert Bundle.open(PRETRAINED).about["version"] == weights_hash(generator)[:12]
+    faces = sampler.sample(8, seed=3)
+    drawn = np.clip(np.asarray(generator(faces.latents)) * 127.5 + 127.5, 0, 255)
+    assert np.abs(drawn - faces.images).max() < 0.51  # bytes are rounded
+    assert np.asarray(lgen(faces.latents)) * faces.images.shape[1] - 0.5 == pytest.approx(faces.landmarks, abs=1e-3)
 
 
 def test_face_mesh_finds_its_faces_near_its_landmarks():
@@ -80,5 +97,5 @@ def test_it_is_in_the_wheel(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.stat().st_size < 5_000_000
     with zipfile.ZipFile(wheel) as file:
-        for path in PRETRAINED.iterdir():
-            assert file.read(f"lmedge/pretrained/{path.name}") == path.read_bytes()
+        for path in PRETRAINED.rglob("*.*"):
+            assert file.read(f"lmedge/pretrained/{path.relative_to(PRETRAINED).as_posix()}") == path.read_bytes()
