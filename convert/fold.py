@@ -38,6 +38,18 @@ def phases_to_pixels(x: Any) -> Any:
     return tf.nn.depth_to_space(x, 2)[:, 1:-1, 1:-1]
 
 
+def repeated(x: Any) -> Any:
+    """`[B, H, W, C]` -> `[B, 2H, 2W, C]`, each pixel four times: nearest x2 of ops that XNNPACK has."""
+    return tf.nn.depth_to_space(tf.concat([x] * 4, axis=-1), 2)
+
+
+class Repeated(keras.layers.Layer):
+    """`repeated` as a layer."""
+
+    def call(self, x: Any) -> Any:
+        return repeated(x)
+
+
 class PhasesToPixels(keras.layers.Layer):
     """`phases_to_pixels` as a layer."""
 
@@ -45,30 +57,34 @@ class PhasesToPixels(keras.layers.Layer):
         return phases_to_pixels(x)
 
 
-def foldable(model: Any) -> dict[str, str]:
-    """Names of the convolutions that can be folded -> name of the upsampling before them."""
-    made_by: dict[int, Any] = {}  # KerasTensor -> layer
-    read_by: dict[str, list[Any]] = {}
-    calls: dict[str, int] = {}
+def wiring(model: Any) -> dict[str, list[list[str]]]:
+    """The layers of a functional model -> for each time one is called, the names of the layers that it reads; "" is
+    the model's input."""
+    made_by: dict[int, str] = {}  # KerasTensor -> layer
+    calls: dict[str, list[list[str]]] = {}
     tensors = []  # kept alive: made_by goes by their id
 
     def look(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        for tensor in keras.tree.flatten((args, kwargs)):
-            if id(tensor) in made_by:
-                read_by.setdefault(made_by[id(tensor)].name, []).append(layer)
-        calls[layer.name] = calls.get(layer.name, 0) + 1
+        reads = [made_by.get(id(tensor), "") for tensor in keras.tree.flatten((args, kwargs))]
+        calls.setdefault(layer.name, []).append(reads)
         outputs = layer(*args, **kwargs)
         for tensor in keras.tree.flatten(outputs):
             tensors.append(tensor)
-            made_by[id(tensor)] = layer
+            made_by[id(tensor)] = layer.name
         return outputs
 
     keras.models.clone_model(model, call_function=look)
+    return calls
+
+
+def foldable(model: Any) -> dict[str, str]:
+    """Names of the convolutions that can be folded -> name of the upsampling before them."""
+    calls = wiring(model)
     found = {}
     for layer in model.layers:
-        consumers = read_by.get(layer.name, [])
-        if _doubles(layer) and consumers and all(_folds(c) and calls[c.name] == 1 for c in consumers):
-            found.update({consumer.name: layer.name for consumer in consumers})
+        readers = [name for name, reads in calls.items() if any(layer.name in each for each in reads)]
+        if _doubles(layer) and readers and all(_folds(model.get_layer(r)) and len(calls[r]) == 1 for r in readers):
+            found.update(dict.fromkeys(readers, layer.name))
     return found
 
 
@@ -95,7 +111,8 @@ def _folds(layer: Any) -> bool:
 
 def fold_upsampling(model: Any, form: Fold = "phases") -> Any:
     """A model that computes the same from the same input without `foldable` upsamplings; `model` itself where
-    there are none. The activation is applied before the pixels are put in place, which changes nothing.
+    there are none. The activation is applied before the pixels are put in place, which changes nothing. Other nearest
+    x2 upsamplings, such as those of skip connections, become `Repeated`.
 
     "phases": 2x2 convolution, depth-to-space. "transposed": 4x4 transposed convolution with stride 2.
     """
@@ -108,6 +125,8 @@ def fold_upsampling(model: Any, form: Fold = "phases") -> Any:
     def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
         if layer.name in skipped:
             return args[0]
+        if _doubles(layer):
+            return Repeated(dtype=layer.dtype_policy.name, name=layer.name)(args[0])
         if layer.name not in folds:
             return layer(*args, **kwargs)
         kernel, *bias = model.get_layer(layer.name).get_weights()
@@ -120,7 +139,7 @@ def fold_upsampling(model: Any, form: Fold = "phases") -> Any:
         padded = keras.layers.ZeroPadding2D(1, dtype=layer.dtype_policy, name=f"{layer.name}_pad")(args[0])
         folded = keras.layers.Conv2D(4 * layer.filters, 2, **options)
         kernels[layer.name] = folded, [phase_kernel(kernel), *(np.tile(b, 4) for b in bias)]
-        return PhasesToPixels(dtype=layer.dtype_policy, name=f"{layer.name}_pixels")(folded(padded))
+        return PhasesToPixels(dtype=layer.dtype_policy.name, name=f"{layer.name}_pixels")(folded(padded))
 
     folded_model = keras.models.clone_model(model, call_function=call)
     for layer in folded_model.layers:

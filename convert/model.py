@@ -18,7 +18,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import flatbuffer as fb
 from convert import rewrites as graph
 from convert.fold import fold_upsampling
-from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_elu_ranges
+from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels
@@ -118,7 +118,7 @@ class Conversion:
         model = self._extremes(self.folded, lgen)
         set_image_range(model)
         if self.rewrites.fit_ranges:
-            share_elu_ranges(model)
+            share_ranges(model)
             few = self.calibration[:FITTED]
             plain = dataclasses.replace(self.rewrites, signatures=False)
 
@@ -156,6 +156,7 @@ def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites, mean: NDArray[np
     """The converted model with the rewrites that its variant gets."""
     root = fb.read(model)
     if rewrites.int8_elu and recipe.static:
+        graph.join_in_int8(root)
         graph.int8_elu(root)
     if not recipe.integer_io:
         graph.quantize_image(root)

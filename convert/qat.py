@@ -8,7 +8,7 @@ post-training quantisation found; learning them too made nothing better.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 
-from convert.fold import PhasesToPixels, phases_to_pixels
+from convert.fold import PhasesToPixels, Repeated, phases_to_pixels, repeated, wiring
 from convert.ranges import Ends, ranges_before
 from convert.recipe import Tuning
 from lmedge.errors import LmedgeError
@@ -79,96 +79,119 @@ class _Pixels(tf_keras.layers.Layer):
         return phases_to_pixels(x)
 
 
+class _Repeated(tf_keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        return repeated(x)
+
+
 @dataclass
 class _Step:
-    """A layer of the twin, the weights that it gets, and whether its output has a range of its own."""
+    """A layer of the twin and the weights that it gets. Its output has a `new` range, the `same` as what it reads had
+    before (an activation), or `none`, where it only moves values."""
 
     layer: Any
     weights: list[NDArray[np.float32]]
-    ranged: bool
+    range: Literal["new", "same", "none"]
 
 
 def twin(network: Any, ranges: list[Ends], image: bool) -> Any:
     """The network in tf_keras with simulated int8: z `[B, Z]` -> what `network` gives, but an `image` in levels
-    0..255. `ranges`: of the outputs of its weighted layers, in order; an activation has that of its layer.
+    0..255. `ranges`: of the outputs of its layers with weights, in order; an activation has that of its layer.
 
-    Raises LmedgeError for a network that is not a chain of layers that int8 has.
+    Raises LmedgeError for a network with layers that int8 does not have.
     """
-    steps = list(_chain(network))
+    steps = {layer.name: list(_steps(layer, network.name)) for layer in network.layers}
+    every = [step for each in steps.values() for step in each]
     if image:
-        _to_levels(steps, network.name)
-    inputs = tf_keras.Input(network.input_shape[1:])
-    x = _wrapped(tf_keras.layers.Activation("linear"), _Range(-1.0, 1.0))(inputs)
-    probe = value = tf.random.stateless_uniform((4, *network.input_shape[1:]), (0, 0), -1.0, 1.0)
-    spans, span = iter(ranges), None
-    if sum(bool(step.weights) for step in steps) != len(ranges):
+        _to_levels(every[-1], network.name)
+    if sum(step.range == "new" for step in every) != len(ranges):
         raise LmedgeError(
             f"int8-qat cannot be made: {network.name} became another number of layers in TFLite; leave int8-qat out "
             "of --variants."
         )
-    for step in steps:
-        step.layer.build(value.shape)
-        step.layer.set_weights(step.weights)
-        value = step.layer(value)
-        if step.weights:
-            span = _Range(*next(spans))
-        x = _wrapped(step.layer, span if step.ranged else None)(x)
+    z, span = tf_keras.Input(network.input_shape[1:]), _Range(-1.0, 1.0)
+    probe = tf.random.stateless_uniform((4, *network.input_shape[1:]), (0, 0), -1.0, 1.0)
+    # What each layer gives: in the twin, for the probe, and its range. "" is the input.
+    given = {"": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe, span)}
+    spans = iter(ranges)
+    for name, calls in wiring(network).items():
+        if len(calls) > 1:
+            raise LmedgeError(
+                f"int8-qat cannot be made: layer {name!r} of {network.name} is called more than once; leave int8-qat "
+                "out of --variants."
+            )
+        x: Any
+        value: Any
+        read = [given[source] for source in calls[0]]
+        x, value, span = read[0] if len(read) == 1 else ([one[0] for one in read], [one[1] for one in read], span)
+        for step in steps[name]:
+            if step.weights:
+                step.layer.build(value.shape)
+                step.layer.set_weights(step.weights)
+            value = step.layer(value)
+            if step.range == "new":
+                span = _Range(*next(spans))
+            x = _wrapped(step.layer, None if step.range == "none" else span)(x)
+        given[name] = x, value, span
+    x, value, _ = given[network.layers[-1].name]
     wanted = np.asarray(network(probe, training=False)) * (127.5 if image else 1.0) + (127.5 if image else 0.0)
     if value.shape != wanted.shape or np.abs(value - wanted).max() > 1e-3 * np.abs(wanted).max():
         raise LmedgeError(
-            f"int8-qat cannot be made: {network.name} is not a chain of layers; leave int8-qat out of --variants."
+            f"int8-qat cannot be made: {network.name} computes something else in tf_keras; leave int8-qat out of "
+            "--variants."
         )
-    return tf_keras.Model(inputs, x, name=network.name)
+    return tf_keras.Model(z, x, name=network.name)
 
 
 def _wrapped(layer: Any, span: _Range | None) -> Any:
     return QuantizeWrapperV2(layer, _Config(span))
 
 
-def _chain(network: Any) -> Iterator[_Step]:
-    """The layers of a Keras network in tf_keras, activations as layers of their own: int8 has a range before and
-    after each."""
+def _steps(layer: Any, network: str) -> Iterator[_Step]:
+    """A layer of a Keras network in tf_keras, its activation as a layer of its own: int8 has a range before and after
+    it."""
     layers = tf_keras.layers
-    for layer in network.layers:
-        kind = type(layer).__name__
-        made, ranged = None, True
-        if kind == "Dense":
-            made = layers.Dense(layer.units, use_bias=layer.use_bias)
-        elif kind in ("Conv2D", "Conv2DTranspose"):
-            made = getattr(layers, kind)(layer.filters, layer.kernel_size, layer.strides, layer.padding,
-                                         use_bias=layer.use_bias)  # fmt: skip
-        elif kind == "Reshape":
-            made, ranged = layers.Reshape(layer.target_shape), False
-        elif kind == "ZeroPadding2D":
-            made, ranged = layers.ZeroPadding2D(layer.padding), False
-        elif kind == "UpSampling2D" and layer.interpolation == "nearest":
-            made, ranged = layers.UpSampling2D(layer.size), False
-        elif isinstance(layer, PhasesToPixels):
-            made, ranged = _Pixels(), False
-        elif kind not in ("InputLayer", "Dropout", "Identity", "Activation", "ELU", "ReLU"):
-            raise LmedgeError(
-                f"int8-qat cannot be made: layer {layer.name!r} of {network.name} is a {kind}, which it does not "
-                "know; leave int8-qat out of --variants."
-            )
-        if made is not None:
-            yield _Step(made, layer.get_weights(), ranged)
-        activation = {"ELU": "elu", "ReLU": "relu"}.get(kind) or _activation(layer)
-        if activation in ("elu", "relu"):
-            yield _Step(layers.ELU() if activation == "elu" else layers.ReLU(), [], True)
-        elif activation != "linear":
-            raise LmedgeError(
-                f"int8-qat cannot be made: layer {layer.name!r} of {network.name} has the activation {activation}; "
-                "take elu or relu, or leave int8-qat out of --variants."
-            )
+    kind = type(layer).__name__
+    weights = layer.get_weights()
+    if kind == "Dense":
+        yield _Step(layers.Dense(layer.units, use_bias=layer.use_bias), weights, "new")
+    elif kind in ("Conv2D", "Conv2DTranspose"):
+        made = getattr(layers, kind)(layer.filters, layer.kernel_size, layer.strides, layer.padding,
+                                     use_bias=layer.use_bias)  # fmt: skip
+        yield _Step(made, weights, "new")
+    elif kind == "Concatenate":
+        yield _Step(layers.Concatenate(layer.axis), [], "none")
+    elif kind == "Reshape":
+        yield _Step(layers.Reshape(layer.target_shape), [], "none")
+    elif kind == "ZeroPadding2D":
+        yield _Step(layers.ZeroPadding2D(layer.padding), [], "none")
+    elif kind == "UpSampling2D" and layer.interpolation == "nearest":
+        yield _Step(layers.UpSampling2D(layer.size), [], "none")
+    elif isinstance(layer, PhasesToPixels):
+        yield _Step(_Pixels(), [], "none")
+    elif isinstance(layer, Repeated):
+        yield _Step(_Repeated(), [], "none")
+    elif kind not in ("InputLayer", "Dropout", "Identity", "Activation", "ELU", "ReLU"):
+        raise LmedgeError(
+            f"int8-qat cannot be made: layer {layer.name!r} of {network} is a {kind}, which it does not know; leave "
+            "int8-qat out of --variants."
+        )
+    activation = {"ELU": "elu", "ReLU": "relu"}.get(kind) or _activation(layer)
+    if activation in ("elu", "relu"):
+        yield _Step(layers.ELU() if activation == "elu" else layers.ReLU(), [], "same")
+    elif activation != "linear":
+        raise LmedgeError(
+            f"int8-qat cannot be made: layer {layer.name!r} of {network} has the activation {activation}; take elu or "
+            "relu, or leave int8-qat out of --variants."
+        )
 
 
 def _activation(layer: Any) -> str:
     return getattr(getattr(layer, "activation", None), "__name__", "linear")
 
 
-def _to_levels(steps: list[_Step], name: str) -> None:
+def _to_levels(last: _Step, name: str) -> None:
     """Puts -1..1 -> 0..255 into the last convolution, whose int8 output then is the image."""
-    last = steps[-1]
     if not last.weights or not getattr(last.layer, "use_bias", False):
         raise LmedgeError(
             f"int8-qat cannot be made: {name} does not end in a convolution with a bias and without activation; "

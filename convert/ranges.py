@@ -6,8 +6,8 @@ from typing import Any
 from convert import flatbuffer as fb
 from lmedge.runtime.bundle import SIGNATURE
 
-# Ops whose output has the range of their input.
-SAME_RANGE = ("PAD", "DEPTH_TO_SPACE", "STRIDED_SLICE", "RESHAPE", "TILE", "RESIZE_NEAREST_NEIGHBOR")
+# Ops that move values: in int8 their output has the range of what they read. What is joined has one range.
+MOVING = ("PAD", "DEPTH_TO_SPACE", "STRIDED_SLICE", "RESHAPE", "TILE", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")
 SHRINK = 0.94  # factor of one step of the search
 ROUNDS = 3
 LEAST_GAIN = 1e-3  # share of the error that a step must save
@@ -25,9 +25,10 @@ def set_image_range(model: Any) -> None:
     _set(model.subgraphs[sample.subgraphIndex], [tensor], "max", 255.0)
 
 
-def share_elu_ranges(model: Any) -> None:
+def share_ranges(model: Any) -> None:
     """Gives the output of every ELU of a calibrated float model the range of its input: where x > 0 the ELU
-    changes nothing, and with one scale for both its int8 kernel does not round a second time."""
+    changes nothing, and with one scale for both its int8 kernel does not round a second time. What is joined gets the
+    widest range of its parts: with ranges of their own they would be converted to float and back."""
     for graph in model.subgraphs:
         for tensors in _groups(model, graph, -1):
             for end in ENDS:
@@ -67,14 +68,16 @@ def copy_ranges(source: Any, target: Any) -> None:
 
 
 def ranges_before(model: Any, output: str) -> list[Ends]:
-    """Ranges of the groups of tensors from which an output of `sample` is computed, in their order. They hold 0,
-    as every int8 range does."""
+    """Ranges of what the ops that compute give, other than an ELU, on the way to an output of `sample`, in their order.
+    They hold 0, as every int8 range does."""
     sample = fb.signature(model, SIGNATURE)
     graph = model.subgraphs[sample.subgraphIndex]
     before = fb.operators_before(graph, [fb.named(sample.outputs)[output]])
     wanted = {tensor for op in before for tensor in op.outputs}
-    groups = (tensors for tensors in _groups(model, graph, -1) if wanted.intersection(tensors))
-    return [(min(0.0, _get(graph, tensors, "min")), max(0.0, _get(graph, tensors, "max"))) for tensors in groups]
+    groups = {tensor: tensors for tensors in _groups(model, graph, -1) for tensor in tensors}
+    computed = [op.outputs[0] for op in graph.operators if not _shares(model, op) and op.outputs[0] in groups]
+    ranges = [[_get(graph, groups[tensor], end) for end in ENDS] for tensor in computed if tensor in wanted]
+    return [(min(0.0, low), max(0.0, high)) for low, high in ranges]
 
 
 def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:
@@ -84,12 +87,16 @@ def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:
         tensor = op.outputs[0]
         if not _ranged(graph.tensors[tensor]):
             continue
-        shared = fb.name_of(model, op) in (*SAME_RANGE, "ELU") and op.inputs[0] in groups
-        groups[tensor] = groups[op.inputs[0]] if shared else []
-        groups[tensor].append(tensor)
+        read = [groups[one] for one in op.inputs if one in groups] if _shares(model, op) else []
+        group = [*dict.fromkeys(one for tensors in read for one in tensors), tensor]
+        groups.update(dict.fromkeys(group, group))
     for first, tensors in groups.items():
         if tensors[0] == first and without not in tensors:
             yield tensors
+
+
+def _shares(model: Any, op: Any) -> bool:
+    return fb.name_of(model, op) in (*MOVING, "ELU")
 
 
 def _ranged(tensor: Any) -> bool:
@@ -98,8 +105,9 @@ def _ranged(tensor: Any) -> bool:
 
 
 def _get(graph: Any, tensors: list[int], end: str) -> float:
-    """An end of the range of a group, as its first tensor has it."""
-    return float(getattr(graph.tensors[tensors[0]].quantization, end)[0])
+    """An end of the range of a group: the widest of its tensors'."""
+    widest = min if end == "min" else max
+    return widest(float(getattr(graph.tensors[tensor].quantization, end)[0]) for tensor in tensors)
 
 
 def _set(graph: Any, tensors: list[int], end: str, value: float) -> None:

@@ -39,6 +39,53 @@ def int8_elu(model: Any) -> int:
     return replaced
 
 
+def join_in_int8(model: Any) -> int:
+    """Moves the QUANTIZE behind a float CONCATENATION to what it joins; returns how often. The same bits: int8 values
+    of the same scale that were made float for it are taken as they are, and an ELU before it can then be int8 too."""
+    moved = 0
+    for graph in model.subgraphs:
+        operators: list[Any] = []
+        dropped = set()
+        for op in graph.operators:
+            after = fb.readers(graph, op.outputs[0])
+            if (
+                fb.name_of(model, op) == "CONCATENATION"
+                and [fb.name_of(model, reader) for reader in after] == ["QUANTIZE"]
+                and graph.tensors[after[0].outputs[0]].type == schema.TensorType.INT8
+            ):
+                (quantize,) = after
+                dropped.add(id(quantize))
+                read = [_in_int8(model, graph, tensor, quantize) for tensor in op.inputs]
+                operators += [made for _, made in read if made is not None]
+                op.inputs, op.outputs = [tensor for tensor, _ in read], quantize.outputs
+                moved += 1
+            operators.append(op)
+        graph.operators = [op for op in operators if id(op) not in dropped]
+        graph.operators = [op for op in graph.operators if fb.name_of(model, op) != "DEQUANTIZE"
+                           or op.outputs[0] in graph.outputs or fb.readers(graph, op.outputs[0])]  # fmt: skip
+    return moved
+
+
+def _in_int8(model: Any, graph: Any, tensor: int, like: Any) -> tuple[int, Any]:
+    """A tensor that holds float `tensor` as the QUANTIZE `like` would make it int8, and the op that does, None where
+    there is one already."""
+    wanted, source = graph.tensors[like.outputs[0]], fb.producer(graph, tensor)
+    if source is not None and fb.name_of(model, source) == "DEQUANTIZE":
+        found = graph.tensors[source.inputs[0]]
+        if found.type == wanted.type and _scaling(found) == _scaling(wanted):
+            return source.inputs[0], None
+    made = copy.deepcopy(graph.tensors[tensor])
+    made.name, made.type, made.quantization = made.name + b"_int8", wanted.type, copy.deepcopy(wanted.quantization)
+    graph.tensors.append(made)
+    op = copy.copy(like)
+    op.inputs, op.outputs = [tensor], [len(graph.tensors) - 1]
+    return op.outputs[0], op
+
+
+def _scaling(tensor: Any) -> tuple[list[float], list[int]]:
+    return list(tensor.quantization.scale), list(tensor.quantization.zeroPoint)
+
+
 def quantize_image(model: Any) -> None:
     """Makes the float image 0..255 of `sample` uint8: one QUANTIZE with scale 1 clips, rounds and casts.
 

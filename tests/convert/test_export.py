@@ -10,7 +10,7 @@ from tensorflow.lite.python import schema_py_generated as schema
 from convert import Limits, export
 from convert.gates import check_contents, read_contents
 from convert.model import stock
-from convert.recipe import RECIPES
+from convert.recipe import RECIPES, Tuning
 from convert.stage import export_run
 from lmedge.config import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
@@ -20,6 +20,7 @@ from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.timing import time_model
+from tests.convert import joining_generator
 
 
 def networks(image_layers):
@@ -82,6 +83,21 @@ def test_a_generator_of_one_s_own_is_exported(tmp_path):
     assert bundle.about["landmarks"]["scheme"] == "ibug49"
     faces = FaceSampler(bundle, "fp32").sample(2)
     assert faces.images.shape == (2, 32, 32, 3)
+
+
+def test_a_generator_with_skip_connections_is_exported(tmp_path):
+    """No node outside XNNPACK, and no int8 model that computes in float."""
+    networks = joining_generator(32, 4, 8), build_lgen(8, 49, (8,))
+    limits = Limits(landmark_error=0.1)
+    bundle = export(*networks, ("fp32", "int8", "int8-qat"), out=tmp_path / "b", tuning=Tuning(5, 8), limits=limits)
+    for variant, facts in bundle.about["variants"].items():
+        assert facts["xnnpack"]["partitions"] == 1 and not facts["xnnpack"]["outside"]
+        assert facts["parity"]["image_error"] < (0.1 if variant == "fp32" else 3)
+        if variant != "fp32":
+            ops = read_contents((tmp_path / "b" / facts["file"]).read_bytes()).ops
+            # In `sample` and again in its parts: seven ELUs, and one way back to float for each output.
+            assert sum(count for (name, _), count in ops.items() if name == "ELU") == 14
+            assert sum(count for (name, _), count in ops.items() if name == "DEQUANTIZE") == 4
 
 
 def test_an_op_that_tflite_lacks_is_refused_and_nothing_is_left(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from convert.fold import fold_upsampling, foldable, phase_kernel, transposed_kernel
 from lmedge.gan.networks import build_generator
+from tests.convert import joining_generator
 
 
 def with_biases(model, seed=0):
@@ -34,9 +35,10 @@ def test_phases_are_the_convolution_of_the_upsampled_image():
             assert np.einsum("abi,abio->o", block, taps) == pytest.approx(wanted[y, x], abs=1e-5)
 
 
+@pytest.mark.parametrize("build", [build_generator, joining_generator])
 @pytest.mark.parametrize("form", ["phases", "transposed"])
-def test_a_folded_generator_draws_the_same_borders_included(form):
-    generator = with_biases(build_generator(32, 4, 8))
+def test_a_folded_generator_draws_the_same_borders_included(form, build):
+    generator = with_biases(build(32, 4, 8))
     folded = fold_upsampling(generator, form)
     assert not any(isinstance(layer, keras.layers.UpSampling2D) for layer in folded.layers)
     z = np.random.default_rng(2).uniform(-1, 1, (3, 8)).astype(np.float32)

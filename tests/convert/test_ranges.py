@@ -5,13 +5,14 @@ from convert import flatbuffer as fb
 from convert.model import Conversion, centred
 from convert.parity import keras_faces, parity_latents
 from convert.qat import tune, twin
-from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_elu_ranges
+from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_ranges
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.lgen import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.parity import compare
+from tests.convert import joining_generator
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_levels_of_the_int8_image_are_its_own(networks):
 
 def test_an_elu_gets_the_range_of_its_input_and_so_does_what_follows(networks):
     model = conversion(networks, fit=False)._calibrated(True)
-    share_elu_ranges(model)
+    share_ranges(model)
     graph = model.subgraphs[0]
     for op in graph.operators:
         if fb.name_of(model, op) in ("ELU", "PAD", "DEPTH_TO_SPACE"):
@@ -103,6 +104,27 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     # Roundings differ here and there.
     assert np.abs(simulated - drawn).mean() < 0.7 * np.abs(drawn - exact).mean() + 0.5
     assert set(np.unique(simulated)) <= set(map(float, range(256)))
+
+
+def test_what_is_joined_has_one_range():
+    generator = joining_generator(32, 4, 8)
+    made = conversion((generator, build_lgen(8, 49, (8,))), fit=False)
+    model = made._calibrated(True)
+    share_ranges(model)
+    ranges = ranges_before(model, "image")
+    assert len(ranges) == 8  # dense, six convolutions, RGB
+    # The base, and what stands before each of the two upsamplings.
+    assert ranges[0] == ranges[2] == ranges[4] and len(set(ranges)) == 6
+    graph = model.subgraphs[0]
+    for op in graph.operators:
+        if fb.name_of(model, op) == "CONCATENATION":
+            ends = {(tensor.quantization.min[0], tensor.quantization.max[0])
+                    for tensor in (graph.tensors[i] for i in (*op.inputs, *op.outputs))}  # fmt: skip
+            assert len(ends) == 1
+    student = twin(made.folded, ranges, image=True)
+    z = prior(20, 8, 4)
+    exact = np.asarray(generator(z)) * 127.5 + 127.5
+    assert np.abs(np.asarray(student(z, training=True)) - exact).mean() < 3
 
 
 def test_fine_tuning_lowers_the_error_and_is_repeatable(networks):

@@ -6,7 +6,7 @@ from ai_edge_litert.interpreter import Interpreter
 from convert import flatbuffer as fb
 from convert import rewrites
 from convert.gates import read_contents
-from convert.model import Conversion, stock
+from convert.model import Conversion, _quantised, stock
 from convert.parity import keras_faces
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.gan.networks import build_generator
@@ -14,6 +14,7 @@ from lmedge.lgen import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.runtime.delegation import Delegation, delegation
+from tests.convert import joining_generator
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,25 @@ def outputs(model, z, signature="sample"):
 @pytest.fixture(scope="module")
 def stock_int8(networks):
     return stock(*networks, "int8", prior(8, 8, 0))
+
+
+def test_joining_in_int8_gives_the_same_bits():
+    """A generator with skip connections: the converter joins in float what lies behind an ELU."""
+    made = conversion((joining_generator(32, 4, 8), build_lgen(8, 49, (8,))), fit_ranges=True)
+    plain = _quantised(made._calibrated(True), RECIPES["int8"])
+    model = fb.read(plain)
+    assert rewrites.join_in_int8(model) == 2
+    rewrites.drop_unused(model)
+    joined = fb.write(model)
+    assert rewrites.int8_elu(model) == 7  # of the generator's 6 and L-Gen's
+    rewritten = fb.write(model)
+    z = prior(100, 8, 5)
+    for changed in (joined, rewritten):
+        for name, values in outputs(plain, z).items():
+            assert (outputs(changed, z)[name] == values).all()
+    kinds = [name for name, _ in read_contents(rewritten).ops]
+    assert kinds.count("CONCATENATION") == 1  # of one version: all in int8
+    assert read_contents(rewritten).ops["DEQUANTIZE", 2] == 2  # image and landmarks
 
 
 def test_the_int8_elu_gives_the_same_bits(networks, stock_int8):
