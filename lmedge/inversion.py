@@ -15,7 +15,7 @@ from lmedge.config import InvertConfig, require, to_json
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.devices import resolve_precision
-from lmedge.gan.networks import build_generator
+from lmedge.gan.networks import in_precision
 from lmedge.landmarks import Scheme, normalised, scheme_named
 from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
@@ -155,7 +155,8 @@ def invert(config: InvertConfig) -> Latents:
     if missing:
         if done:
             console.print(f"continuing {run.latents} from face {done}")
-        generator = _in_precision(generator, run, config.precision)
+        if config.precision != "float32":
+            generator = in_precision(generator, config.precision)
         inverter = make_inverter(generator, config.steps, config.learning_rate, config.loss)
         batch = min(config.batch, len(chosen))
         with progress("invert", len(chosen), "faces", done) as advance:
@@ -218,15 +219,6 @@ def _claim(folder: Path, about: dict[str, Any], overwrite: bool) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / ABOUT_FILE, about)
-
-
-def _in_precision(generator: Any, run: Run, precision: str) -> Any:
-    if precision == "float32":
-        return generator
-    width = run.stage("train-began")["width"]
-    other = build_generator(generator.output_shape[1], width, generator.input_shape[-1], precision)
-    other.set_weights(generator.get_weights())
-    return other
 
 
 def load_latents(run: Run) -> Latents:

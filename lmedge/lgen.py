@@ -33,7 +33,7 @@ class LgenResult:
     metrics: dict[str, Any]
 
 
-def build_lgen(latent: int, points: int, hidden: tuple[int, ...], dropout: float = 0.0, keras: Any = keras) -> Any:
+def build_lgen(latent: int, points: int, hidden: tuple[int, ...], dropout: float = 0.0) -> Any:
     """L-Gen: z `[B, Z]` -> normalised landmarks `[B, K, 2]`. Dense layers with ELU, the last one linear."""
     layers = keras.layers
     z = keras.Input((latent,), name="z")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.gan import checkpoint
-from lmedge.gan.networks import build_generator, to_uint8
+from lmedge.gan.networks import in_precision, to_uint8
 from lmedge.landmarks import grid
 from lmedge.run import Run, save_network
 from lmedge.storage import replacing, write_bytes
@@ -144,9 +144,9 @@ class Checkpoints(keras.callbacks.Callback):
     """
 
     def __init__(self, run: Run, every: int, keep: int, state: Callable[[], dict[str, Any]],
-                 suspicious: Callable[[], bool], shape: tuple[int, int, int], writes: bool):  # fmt: skip
+                 suspicious: Callable[[], bool], writes: bool):  # fmt: skip
         super().__init__()
-        self.run, self.every, self.keep, self.shape = run, every, keep, shape
+        self.run, self.every, self.keep = run, every, keep
         self.state, self.suspicious, self.writes = state, suspicious, writes
         self.saved, self.stopped, self.failed = -1, False, False
         self.good: Path | None = None  # to go back to
@@ -204,9 +204,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _save_generator(self) -> None:
         # The artefact computes in float32 whatever the training did.
-        generator = build_generator(*self.shape)
-        generator.set_weights(self.model.ema_generator.get_weights())
-        save_network(generator, self.run.generator_file)
+        save_network(in_precision(self.model.ema_generator, "float32"), self.run.generator_file)
 
 
 class Counter(keras.callbacks.Callback):

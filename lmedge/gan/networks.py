@@ -33,12 +33,11 @@ def _stages(size: int) -> int:
     return (size // BASE).bit_length()
 
 
-def build_decoder(size: int, width: int, latent: int, dtype: str, name: str, keras: Any = keras) -> Any:
+def build_decoder(size: int, width: int, latent: int, dtype: str, name: str) -> Any:
     """z `[B, Z]` -> image `[B, size, size, 3]`, about -1..1, no output activation.
 
     Dense to 8x8xn; per resolution two 3x3 convolutions (ELU), nearest x2 between; a 3x3 convolution to RGB.
-    `keras` is the module to build with: keras, or tf_keras for quantisation-aware training. The weights come
-    in the same order. `dtype` is what it computes in; output and weights are float32.
+    `dtype` is what it computes in; output and weights are float32.
     """
     layers = keras.layers
     z = keras.Input((latent,), name="z")
@@ -55,9 +54,9 @@ def build_decoder(size: int, width: int, latent: int, dtype: str, name: str, ker
     return keras.Model(z, image, name=name)
 
 
-def build_generator(size: int, width: int, latent: int, dtype: str = "float32", keras: Any = keras) -> Any:
+def build_generator(size: int, width: int, latent: int, dtype: str = "float32") -> Any:
     """G: z `[B, Z]` in -1..1 -> face `[B, size, size, 3]`, about -1..1. The decoder's architecture."""
-    return build_decoder(size, width, latent, dtype, "generator", keras)
+    return build_decoder(size, width, latent, dtype, "generator")
 
 
 def build_discriminator(size: int, width: int, latent: int, dtype: str = "float32") -> Any:
@@ -84,6 +83,21 @@ def build_discriminator(size: int, width: int, latent: int, dtype: str = "float3
     code = layers.Dense(latent, dtype=dtype, name="enc_code")(x)
     decoder = build_decoder(size, width, latent, dtype, "decoder")
     return keras.Model(image, decoder(code), name="discriminator")
+
+
+def in_precision(network: Any, dtype: str) -> Any:
+    """A copy of a network, with its weights, that computes in `dtype`; its last layer stays in float32."""
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        config["dtype"] = "float32" if layer is network.layers[-1] else dtype
+        if getattr(layer, "activation", None) in (keras.activations.elu, elu_bfloat16):
+            config["activation"] = _elu(dtype)
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=copied)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def to_uint8(images: Any) -> NDArray[np.uint8]:

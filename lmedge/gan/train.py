@@ -147,8 +147,7 @@ def _callbacks(
     journal = Journal(run, _steps(config, config.log_every), config.batch, chief)
     saver = Checkpoints(
         run, _steps(config, config.checkpoint_every), config.keep_checkpoints,
-        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious,
-        (dataset.size, config.width, config.latent), chief,
+        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious, chief,
     )  # fmt: skip
     watch = Watch(health, journal, saver, dataset, config.batch)
     pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief)

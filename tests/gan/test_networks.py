@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmedge.gan.networks import build_discriminator, build_generator, to_uint8
+from lmedge.gan.networks import build_discriminator, build_generator, in_precision, to_uint8
 
 
 def decoder_parameters(size, n, z):
@@ -56,6 +56,10 @@ def test_mixed_precision_keeps_float32_weights_and_output():
     assert np.asarray(generator(np.zeros((1, 8)))).dtype == np.float32
     plain = build_generator(16, 4, 8)
     plain.set_weights(generator.get_weights())
+    for dtype, other, same in (("float32", generator, plain), ("mixed_bfloat16", plain, generator)):
+        copy = in_precision(other, dtype)
+        assert [layer.get_config() for layer in copy.layers] == [layer.get_config() for layer in same.layers]
+        assert all(np.array_equal(a, b) for a, b in zip(copy.get_weights(), same.get_weights(), strict=True))
     z = np.random.default_rng(0).uniform(-1, 1, (4, 8))
     assert np.asarray(generator(z)) == pytest.approx(np.asarray(plain(z)), abs=0.03)
 
