@@ -65,7 +65,8 @@ def wiring(model: Any) -> dict[str, list[list[str]]]:
     tensors = []  # kept alive: made_by goes by their id
 
     def look(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        reads = [made_by.get(id(tensor), "") for tensor in keras.tree.flatten((args, kwargs))]
+        given = keras.tree.flatten((args, kwargs))
+        reads = [made_by.get(id(tensor), "") for tensor in given if isinstance(tensor, keras.KerasTensor)]
         calls.setdefault(layer.name, []).append(reads)
         outputs = layer(*args, **kwargs)
         for tensor in keras.tree.flatten(outputs):

@@ -154,7 +154,7 @@ class TrainBeganConfig(Stage):
     """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
     n >= 16; else float32."""
     seed: int = 0
-    """Seed. On one CPU machine the same seed gives the same weights."""
+    """Seed. On one CPU machine the same seed and the same threads give the same weights."""
     checkpoint_every: float = 8
     """kimg between checkpoints."""
     keep_checkpoints: int = 2

@@ -44,7 +44,8 @@ def cores() -> int:
 
 def take_threads() -> None:
     """Two ops at a time, each on half of the cores: the real and the generated half of a step wait for each other only
-    at its end. For a process that trains and does nothing else; nothing happens where TensorFlow has run an op."""
+    at its end. For a process that trains and does nothing else; nothing happens where TensorFlow has run an op. Sums
+    over other threads than before differ in their last bits."""
     if gpus() or THREAD_VARIABLES & os.environ.keys():
         return
     with suppress(RuntimeError):
