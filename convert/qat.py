@@ -112,7 +112,9 @@ def twin(network: Any, ranges: list[Ends], image: bool) -> Any:
     z, span = tf_keras.Input(network.input_shape[1:]), _Range(-1.0, 1.0)
     probe = tf.random.stateless_uniform((4, *network.input_shape[1:]), (0, 0), -1.0, 1.0)
     # What each layer gives: in the twin, for the probe, and its range. "" is the input.
-    given = {"": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe, span)}
+    given: dict[str, tuple[Any, Any, _Range]] = {
+        "": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe, span)
+    }
     spans = iter(ranges)
     for name, calls in wiring(network).items():
         if len(calls) > 1:
@@ -120,10 +122,10 @@ def twin(network: Any, ranges: list[Ends], image: bool) -> Any:
                 f"int8-qat cannot be made: layer {name!r} of {network.name} is called more than once; leave int8-qat "
                 "out of --variants."
             )
-        x: Any
-        value: Any
         read = [given[source] for source in calls[0]]
-        x, value, span = read[0] if len(read) == 1 else ([one[0] for one in read], [one[1] for one in read], span)
+        x, value, span = read[0]
+        if len(read) > 1:  # joined: they have one range
+            x, value = [one[0] for one in read], [one[1] for one in read]
         for step in steps[name]:
             if step.weights:
                 step.layer.build(value.shape)
