@@ -101,7 +101,7 @@ def _resolved(verb: str, config: Any) -> Any:
             print(f"{what:<20} {text}", file=sys.stderr)
         return resolve(config)
     if verb == "invert":
-        from lmedge.inversion import resolve as resolve_invert
+        from lmedge.inversion.invert import resolve as resolve_invert
 
         return resolve_invert(config)
     return config
@@ -151,13 +151,29 @@ def _train_began(config: Any) -> None:
 
 
 def _invert(config: Any) -> None:
-    import numpy as np
+    if config.self_test:
+        from lmedge.inversion.recovery import self_test
 
-    from lmedge.inversion import invert
+        found = self_test(config)
+        print(f"{found.recovered:.1%} of {config.self_test} generated faces were found: latent and image; "
+              f"{found.images_recovered:.1%} the image")  # fmt: skip
+    elif config.faces is not None and config.faces.is_file():
+        from lmedge.inversion.photo import invert_photo
 
-    latents = invert(config)
-    low, middle, high = np.percentile(latents.psnr, (5, 50, 95))
-    print(f"{len(latents)} faces inverted; PSNR median {middle:.1f} dB, 5 % below {low:.1f}, 5 % above {high:.1f}")
+        photo = invert_photo(config)
+        points = "" if photo.nme is None else f", landmarks NME {photo.nme:.1%} against Face Mesh"
+        fits = "" if photo.fits else "; the generator cannot draw this face"
+        quality = f"PSNR {photo.psnr:.1f} dB, {photo.explained:.0%} of the variance explained"
+        print(f"{quality}{points}{fits}: {photo.picture}")
+    else:
+        import numpy as np
+
+        from lmedge.inversion.invert import invert
+
+        latents = invert(config)
+        low, middle, high = np.percentile(latents.psnr, (5, 50, 95))
+        print(f"{len(latents)} faces inverted; PSNR median {middle:.1f} dB, 5 % below {low:.1f}, 5 % above {high:.1f}; "
+              f"{(~latents.fits).sum()} that the generator cannot draw are marked")  # fmt: skip
 
 
 def _train_lgen(config: Any) -> None:

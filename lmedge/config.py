@@ -14,6 +14,7 @@ from lmedge.errors import UsageError
 SchemeName = Literal["ibug68", "ibug49"]
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
+FacesPath = Annotated[Path | None, arg(metavar="[DATASET|PHOTO]")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
@@ -169,34 +170,55 @@ class TrainBeganConfig(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class InvertConfig(Stage):
-    """Find the latent of every face: z* = argmin |G(z) - face|, by Adam, many faces at a time.
+    """Find the latent of every face: z* = argmin |G(z) - face|; of a dataset, or of one photo.
 
-    Components of z that leave -1..1 are redrawn (stochastic clipping, arXiv 1702.04782). Continues where a
-    killed run stopped.
+    An encoder, trained first and kept in the run, guesses; damped Gauss-Newton steps follow. Faces that the generator
+    cannot draw are marked, and left out by train-lgen. Continues where a killed run stopped. A photo gives a picture:
+    the face with the landmarks that Face Mesh finds, beside its inversion with those of L-Gen.
 
     Example: lmedge invert runs/first faces
+    Example: lmedge invert runs/first me.jpg --out me.png
+    Example: lmedge invert runs/first --self-test 1000
     """
 
     run: Positional[RunFolder]
     """Run with a trained generator."""
-    dataset: Positional[DatasetFolder]
-    """Dataset whose faces are inverted."""
+    faces: Positional[FacesPath] = None
+    """Dataset whose faces are inverted, or one photo."""
     count: int | None = None
     """Invert only this many faces, spread over the dataset. Default: all."""
-    steps: int = 100
-    """Adam steps a face."""
-    learning_rate: float = 0.2
-    """Adam's rate at the start; falls along a cosine to a twentieth."""
-    loss: Literal["l1", "l2"] = "l2"
-    """Image error that is minimised: mean absolute or mean squared difference."""
+    self_test: int = 0
+    """Instead of photos, invert this many generated faces, whose latents are known, and say how many were found."""
+    preset: Literal["fast", "paper"] = "fast"
+    """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
+    the plain squared error, components that leave -1..1 redrawn (stochastic clipping, arXiv 1702.04782)."""
+    start: Literal["encoder", "centre", "random"] | None = None
+    """Where the search begins: the encoder's guess, z = 0, or a draw from the prior. Default: as the preset says; for
+    a photo and a self-test in a run without an encoder, the centre."""
+    steps: int | None = None
+    """Steps of a search. Default: 10; paper 1000."""
+    rounds: int | None = None
+    """Gauss-Newton searches after each other, each with fresh derivatives; a face that gains nothing more leaves early.
+    Default: 1; for a photo and a self-test 4."""
+    background: float | None = None
+    """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
+    encoder_steps: int = 500
+    """Training steps of the encoder, of 64 generated and 64 real faces."""
     batch: int = 64
     """Faces inverted at a time."""
     precision: Precision = "auto"
     """Numbers the generator computes in; as for train-began."""
     seed: int = 0
-    """Seed of the start points and redraws."""
+    """Seed of the encoder's training, the random starts and redraws."""
+    out: Path | None = None
+    """PNG for the picture of a photo. Default: NAME.png in RUN/photos."""
     overwrite: bool = False
-    """Throw away latents that are there and start again."""
+    """Throw away latents that are there and start again; replace a picture."""
+
+    @property
+    def method(self) -> Literal["gauss-newton", "adam"]:
+        """The search of the preset."""
+        return "adam" if self.preset == "paper" else "gauss-newton"
 
 
 @dataclass(frozen=True, kw_only=True)

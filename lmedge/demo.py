@@ -41,7 +41,7 @@ def demo(config: DemoConfig) -> Path:
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.faces.toy import toy
     from lmedge.gan.train import train_began
-    from lmedge.inversion import invert
+    from lmedge.inversion.invert import invert
     from lmedge.lgen import train_lgen
     from lmedge.runtime.gallery import interpolate, sample
 
@@ -51,7 +51,7 @@ def demo(config: DemoConfig) -> Path:
     say("training the generator (a BEGAN)")
     train_began(training(config, dataset, run))
     say("finding the latent of every face")
-    invert(InvertConfig(run=run, dataset=dataset, count=config.inverted))
+    invert(InvertConfig(run=run, faces=dataset, count=config.inverted))
     say("learning landmarks from latents")
     metrics = train_lgen(TrainLgenConfig(run=run, epochs=200)).metrics
     say("measuring, drawing the report")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lmedge.config import TrainLgenConfig, require, to_json
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.inversion import load_latents
+from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import Scheme, in_pixels, nme, normalised
 from lmedge.progress import progress
 from lmedge.run import Run, save_network

@@ -14,7 +14,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import read_json, write_bytes, write_json
 
 SCHEMA = 2  # 1 counted steps, not images
-VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "latents": "invert"}
+VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert"}
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,10 @@ class Run:
         return self.path / "lgen.keras"
 
     @property
+    def encoder_file(self) -> Path:
+        return self.path / "encoder.keras"
+
+    @property
     def lgen_metrics_file(self) -> Path:
         return self.path / "lgen.json"
 
@@ -130,6 +134,10 @@ class Run:
     def lgen(self) -> Any:
         """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one."""
         return self._network(self.lgen_file)
+
+    def encoder(self) -> Any:
+        """The encoder, face -> z, that `invert` starts from. Raises LmedgeError without one."""
+        return self._network(self.encoder_file)
 
     def _network(self, path: Path) -> Any:
         import keras

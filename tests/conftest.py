@@ -63,12 +63,12 @@ def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBega
 def trained(tmp_path_factory, toys):
     """A run with a generator, latents and an L-Gen. Tests must not change it."""
     from lmedge.gan.train import train_began
-    from lmedge.inversion import invert
+    from lmedge.inversion.invert import invert
     from lmedge.lgen import train_lgen
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
     train_began(tiny_training(toys, run, log_every=2, sample_every=6))
-    invert(InvertConfig(run=run, dataset=toys, steps=5, batch=16))
+    invert(InvertConfig(run=run, faces=toys, steps=2, batch=16, encoder_steps=3))
     train_lgen(TrainLgenConfig(run=run, epochs=5, hidden=(8,)))
     return run
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmedge.inversion import load_latents
+from lmedge.inversion.latents import load_latents
 from lmedge.run import Run
 
 

@@ -8,7 +8,7 @@ from lmedge.config import TrainLgenConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
-from lmedge.inversion import load_latents
+from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
 from lmedge.lgen import build_lgen, error_figures, split_by_group, train_lgen
 from lmedge.run import Run
@@ -66,7 +66,8 @@ def learnable(trained, tmp_path):
     about = json.loads((run.latents / "latents.json").read_text())
     (run.latents / "latents.json").write_text(json.dumps({**about, "count": 400}))
     write_arrays(run.latents / "part-00000.npz", {
-        "z": (z / np.abs(z).max()).astype(np.float32), "psnr": np.full(400, 20, np.float32), "index": np.arange(400),
+        "z": (z / np.abs(z).max()).astype(np.float32), "psnr": np.full(400, 20, np.float32),
+        "explained": np.full(400, 0.8, np.float32), "index": np.arange(400),
         "landmarks": flat.reshape(400, 49, 2).astype(np.float32), "groups": groups, "sources": groups,
     })  # fmt: skip
     return run

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import EvaluateConfig, require, to_json
+from lmedge.config import EvaluateConfig, InvertConfig, from_json, require, to_json
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics
 from lmedge.evaluation.realism import Realism, realism
 from lmedge.evaluation.report import write_report
 from lmedge.faces.records import FaceDataset
-from lmedge.inversion import Latents, load_latents
+from lmedge.inversion.invert import inverter_of
+from lmedge.inversion.latents import Latents, load_latents
 from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import scheme_named
 from lmedge.lgen import error_figures
@@ -143,9 +144,10 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     good = np.argsort(-latents.psnr, kind="stable")[: max(config.mirror_pairs, len(latents) // 2)]
     chosen = random.choice(good, min(config.mirror_pairs, len(good)), replace=False)
     console.print(f"evaluate: {len(chosen)} mirror paths")
-    options = result.run.stage("invert")
+    options = from_json(InvertConfig, {**result.run.stage("invert"), "batch": len(chosen)})
+    inverter = inverter_of(result.run, generator, dataset, options)
     result.mirror = metrics.mirror_paths(
-        generator, lgen, latents, dataset.images(latents.index[chosen]), chosen, options
+        generator, lgen, latents, dataset.images(latents.index[chosen]), chosen, inverter
     )
     jumps = result.mirror.jumps
     worst = float((jumps.max(axis=1) / np.maximum(jumps.mean(axis=1), 1e-9)).max())

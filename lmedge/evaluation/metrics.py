@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.inversion import Latents, make_inverter
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import Latents
 from lmedge.landmarks import Scheme, in_pixels, nme
 from lmedge.runtime import between, prior
 from lmedge.samples import annotated, draw
@@ -60,15 +61,12 @@ class MirrorPaths:
 
 def mirror_paths(
     generator: Any, lgen: Any, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64],
-    options: dict[str, Any], steps: int = 16,
+    inverter: Inverter, steps: int = 16,
 ) -> MirrorPaths:  # fmt: skip
-    """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, inverted
-    here with the same `options` as the run's."""
-    size, latent = latents.size, latents.z.shape[1]
-    flipped = real[:, :, ::-1].astype(np.float32) / 127.5 - 1
-    inverter = make_inverter(generator, options["steps"], options["learning_rate"], options["loss"])
-    start = prior(len(real), latent, options["seed"])
-    ends = inverter(flipped, start, np.array([options["seed"], 0], np.int32))[0].numpy()
+    """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, found by
+    `inverter`."""
+    size = latents.size
+    ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1)
     paths = [between(a, b, steps) for a, b in zip(latents.z[chosen], ends, strict=True)]
     z = np.concatenate(paths)
     shape = (len(real), steps)

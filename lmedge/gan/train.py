@@ -100,6 +100,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
         return Trained(run, _kimg(config, start), 0.0)
     if chief:
         about = {key: dataset.about[key] for key in ("size", "scheme", "licence", "count", "made_by")}
+        about["crop"] = dataset.about.get("crop", {})
         run.record("train-began", to_json(config), seed=config.seed, dataset=about,
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import EvaluateConfig, ReportConfig
+from lmedge.config import EvaluateConfig, InvertConfig, ReportConfig
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics
 from lmedge.evaluation.evaluate import evaluate
 from lmedge.evaluation.report import report
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.records import FaceDataset
-from lmedge.inversion import load_latents
+from lmedge.inversion.invert import resolve
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import IBUG49, normalised
 from lmedge.run import Run
 from lmedge.runtime import prior
@@ -68,8 +70,11 @@ def test_pictures_without_a_face_are_counted_as_missed():
 def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(trained, toys):
     run = Run(trained)
     latents, real = load_latents(run), FaceDataset(toys).images([4, 9])
-    options = {"steps": 3, "learning_rate": 0.1, "loss": "l1", "seed": 0}
-    paths = metrics.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), options)
+    options = resolve(InvertConfig(run=trained, start="centre", batch=2))
+    inverter = Inverter(run.generator(), options, np.ones((32, 32), np.float32))
+    paths = metrics.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
+    ends = draw(run.generator(), inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
+    assert np.abs(paths.faces[:, -1].astype(int) - ends).max() <= 1
     assert paths.faces.shape == (2, 16, 32, 32, 3) and paths.landmarks.shape == (2, 16, 49, 2)
     assert (paths.faces[:, 0] == draw(run.generator(), latents.z[[4, 9]])).all()
     jump = np.linalg.norm(paths.landmarks[1, 6] - paths.landmarks[1, 5], axis=-1).mean()

@@ -1,0 +1,131 @@
+"""The `invert` stage: every face of a dataset to its latent."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.config import InvertConfig, require, to_json
+from lmedge.errors import UsageError
+from lmedge.faces.records import FaceDataset
+from lmedge.gan.devices import resolve_precision
+from lmedge.inversion.encoder import encoder_of
+from lmedge.inversion.focus import MOST_FACES, face_weights
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import SCHEMA, Latents, claim, explained, load_latents, part_file, psnr
+from lmedge.landmarks import normalised
+from lmedge.progress import console, progress
+from lmedge.run import Run, weights_hash
+from lmedge.storage import write_arrays
+
+PART_FACES = 256  # faces a part file: what a kill can lose
+# Options that change no latent of a dataset.
+NO_PART_OF_LATENTS = ("run", "faces", "overwrite", "out", "self_test")
+
+
+def resolve(config: InvertConfig) -> InvertConfig:
+    """The options with everything filled in; raises UsageError for those out of range."""
+    width = Run.open(config.run).stage("train-began").get("width") or 0
+    paper = config.preset == "paper"
+    alone = bool(config.self_test) or (config.faces is not None and config.faces.is_file())
+    filled: dict[str, Any] = {
+        "start": config.start or ("random" if paper else "encoder"),
+        "steps": (1000 if paper else 10) if config.steps is None else config.steps,
+        "rounds": (4 if alone else 1) if config.rounds is None else config.rounds,
+        "background": (1.0 if paper else 0.2) if config.background is None else config.background,
+        "precision": resolve_precision(config.precision, width)[0],
+    }
+    config = dataclasses.replace(config, **filled)
+    for name in ("steps", "rounds", "batch", "encoder_steps"):
+        require("--" + name.replace("_", "-"), getattr(config, name), 1)
+    require("--background", filled["background"], 0, 1)
+    return config
+
+
+def invert(config: InvertConfig) -> Latents:
+    """Inverts the faces of a dataset into RUN/latents; see InvertConfig.
+
+    Raises UsageError for options or a dataset that do not fit the run, LmedgeError when z is not finite.
+    """
+    if config.faces is None:
+        raise UsageError("name a dataset or a photo after the run, or take --self-test 1000.")
+    run, dataset, config = Run.open(config.run), FaceDataset(config.faces), resolve(config)
+    generator = run.generator()
+    check_fits(run, generator, dataset)
+    count = min(config.count or len(dataset), len(dataset))
+    require("--count", count, 1)
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(np.int64))
+    about = {
+        "schema": SCHEMA,
+        "generator": weights_hash(generator),
+        "dataset": str(dataset.path.resolve()),
+        "size": dataset.size,
+        "scheme": dataset.scheme.name,
+        "count": len(chosen),
+        "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_LATENTS},
+    }
+    claim(run.latents, about, config.overwrite)
+    run.record("invert", to_json(config))
+
+    parts = [chosen[start : start + PART_FACES] for start in range(0, len(chosen), PART_FACES)]
+    missing = [i for i in range(len(parts)) if not part_file(run.latents, i).exists()]
+    done = len(chosen) - sum(len(parts[i]) for i in missing)
+    if missing:
+        if done:
+            console.print(f"continuing {run.latents} from face {done}")
+        inverter = inverter_of(run, generator, dataset, dataclasses.replace(config, batch=min(config.batch, count)))
+        with progress("invert", len(chosen), "faces", done) as advance:
+            for i in missing:
+                _invert_part(part_file(run.latents, i), i, parts[i], dataset, generator, inverter, advance)
+    return load_latents(run)
+
+
+def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
+    """Raises UsageError where the faces have another size than the generator's, or other landmarks than the run's."""
+    size = generator.output_shape[1]
+    if dataset.size != size:
+        raise UsageError(
+            f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
+            f"make the dataset again with --size {size}."
+        )
+    began = run.config().get("dataset", {}).get("scheme", dataset.scheme.name)
+    if dataset.scheme.name != began:
+        raise UsageError(
+            f"{dataset.path} has {dataset.scheme.name} landmarks and {run.path} began with {began}; "
+            f"make the dataset again with --scheme {began}."
+        )
+
+
+def inverter_of(run: Run, generator: Any, dataset: FaceDataset, options: InvertConfig) -> Inverter:
+    """The search with resolved `options` for faces of `dataset`, with the run's encoder where it starts from one."""
+    step = -(-len(dataset) // MOST_FACES)
+    landmarks = dataset.landmarks[::step]
+    weights = face_weights(landmarks, dataset.size, options.background or 0)
+    encoder = None
+    if options.start == "encoder":
+        encoder = encoder_of(run, generator, dataset, weights, options.encoder_steps, options.precision, options.seed)
+    return Inverter(generator, options, weights, encoder)
+
+
+def _invert_part(
+    path: Path, number: int, indices: NDArray[np.int64], dataset: FaceDataset, generator: Any, inverter: Inverter,
+    advance: Any,
+) -> None:  # fmt: skip
+    batch = inverter.options.batch
+    faces = dataset.images(indices).astype(np.float32) / 127.5 - 1.0
+    z = inverter(faces, number, advance)
+    images = np.concatenate([np.asarray(generator(z[i : i + batch])) for i in range(0, len(z), batch)])
+    ratios = psnr(images, faces)
+    advance(0, f"{ratios.mean():.2f} dB")
+    arrays: dict[str, NDArray[Any]] = {
+        "z": z,
+        "psnr": ratios,
+        "explained": explained(images, faces),
+        "index": indices,
+        "landmarks": normalised(dataset.landmarks[indices], dataset.size, dataset.size),
+        "groups": dataset.groups[indices],
+        "sources": dataset.sources[indices],
+    }
+    write_arrays(path, arrays)

@@ -1,0 +1,114 @@
+"""Faces to latents, with the options of `lmedge invert`: where to start, how to search, when a face is done."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lmedge.config import InvertConfig
+from lmedge.errors import LmedgeError
+from lmedge.gan.networks import in_precision
+from lmedge.inversion.adam import make_adam
+from lmedge.inversion.gauss_newton import make_gauss_newton
+
+FAR, NEAR = 0.1, 0.01  # distances of z over which derivatives are measured: while searching, and close to the end
+# A face that is drawn this well (mean squared error; 36 dB) is finished in float32: bfloat16 cannot tell which of its
+# neighbours it is. Photos never come here, drawn faces do.
+CLOSE = 1e-3
+FINISH_STEPS, FINISH_ROUNDS = 16, 4
+EXACT = 1e-9  # a face is left alone below
+LEAST_GAIN = 0.01  # of its error that a face must gain in a round to take part in the next
+ADAM_RATE = 0.1
+REDRAW_SEED = 7919
+NOT_FINITE = "the generator gives values that are not finite; train it again."
+
+
+def _not_shown(count: int) -> None:
+    """Progress counts a face once."""
+
+
+class Inverter:
+    """`inverter(faces [N, H, W, 3] in -1..1, key)` -> z `[N, Z]`; the same faces, key and seed give the same latents.
+
+    `weights [H, W]` are those of the pixels (`face_weights`); `encoder` is needed where `options.start` says so.
+    Options must be resolved. Raises LmedgeError where the generator gives values that are not finite.
+    """
+
+    def __init__(self, generator: Any, options: InvertConfig, weights: NDArray[np.float32], encoder: Any = None):
+        self.options, self.encoder, self.latent = options, encoder, generator.input_shape[-1]
+        steps = options.steps or 1
+        fast = generator
+        if options.precision != "float32":
+            fast = in_precision(generator, options.precision)
+        if options.method == "adam":
+            self._adam: Callable[..., Any] = make_adam(fast, weights, steps, ADAM_RATE, "l2", redraw=True)
+            return
+        self._search = make_gauss_newton(fast, weights, steps, FAR)
+        self._finish = make_gauss_newton(generator, weights, FINISH_STEPS, NEAR)
+
+    def __call__(
+        self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = _not_shown
+    ) -> NDArray[np.float32]:
+        z = self._start(faces, key)
+        if self.options.method == "adam":
+            redraws = tf.constant([self.options.seed * REDRAW_SEED, key])
+            z, error = self._batched(lambda *some: self._adam(*some, redraws), faces, z, advance)
+        else:
+            z, error = self._rounds(faces, z, advance)
+        if not np.isfinite(error).all():
+            raise LmedgeError(NOT_FINITE)
+        return z
+
+    def _start(self, faces: NDArray[np.float32], key: int) -> NDArray[np.float32]:
+        if self.options.start == "centre":
+            return np.zeros((len(faces), self.latent), np.float32)
+        if self.options.start == "random":
+            random = np.random.default_rng((self.options.seed, key))
+            return random.uniform(-1, 1, (len(faces), self.latent)).astype(np.float32)
+        guesses = [self.encoder(faces[i : i + self.options.batch]) for i in range(0, len(faces), self.options.batch)]
+        return np.clip(np.concatenate([np.asarray(some) for some in guesses]), -1, 1)
+
+    def _rounds(
+        self, faces: NDArray[np.float32], z: NDArray[np.float32], advance: Callable[[int], None]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Rounds of fresh derivatives; faces that gain nothing more leave, the others close up to full batches."""
+        error = np.full(len(z), np.inf, np.float32)
+        open_ = np.arange(len(z))
+        for number in range(self.options.rounds or 1):
+            if not len(open_):
+                break
+            shown = advance if number == 0 else _not_shown
+            z[open_], now = self._batched(self._search, faces[open_], z[open_], shown)
+            gained = now < (1 - LEAST_GAIN) * error[open_]
+            error[open_] = now
+            open_ = open_[gained & (now > EXACT)]
+        for _ in range(FINISH_ROUNDS):
+            close = np.flatnonzero((error < CLOSE) & (error > EXACT))
+            if not len(close):
+                break
+            z[close], error[close] = self._batched(self._finish, faces[close], z[close], _not_shown)
+        return z, error
+
+    def _batched(
+        self,
+        solve: Callable[..., Any],
+        faces: NDArray[np.float32],
+        z: NDArray[np.float32],
+        advance: Callable[[int], None],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        found, errors = [], []
+        size = self.options.batch
+        for first in range(0, len(faces), size):
+            some = np.arange(first, min(first + size, len(faces)))
+            # The last batch is filled up with its first face, as another shape would compile again.
+            filled = np.concatenate([some, np.repeat(some[:1], size - len(some))])
+            try:
+                there, error = solve(tf.constant(faces[filled]), tf.constant(z[filled]))
+            except tf.errors.InvalidArgumentError:  # equations of values that are not finite
+                raise LmedgeError(NOT_FINITE) from None
+            found.append(there.numpy()[: len(some)])
+            errors.append(error.numpy()[: len(some)])
+            advance(len(some))
+        return np.concatenate(found), np.concatenate(errors)

@@ -1,0 +1,84 @@
+"""One photo: the face beside what the generator makes of it."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.config import InvertConfig, PrepareConfig
+from lmedge.errors import LmedgeError
+from lmedge.faces.crop import FaceCutter
+from lmedge.faces.photo import Image8, Rejected
+from lmedge.faces.record import encode_png
+from lmedge.faces.sources import Source
+from lmedge.gan.networks import to_uint8
+from lmedge.inversion.encoder import cached_encoder
+from lmedge.inversion.focus import face_weights
+from lmedge.inversion.invert import resolve
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
+from lmedge.landmarks import drawn, enlarged, grid, in_pixels, nme, scheme_named
+from lmedge.progress import console
+from lmedge.run import Run
+from lmedge.storage import claim_file, write_bytes
+
+SHOWN_PIXELS = 320  # about the side of each picture
+
+
+@dataclass(frozen=True)
+class InvertedPhoto:
+    """`z` `[Z]`; `psnr` dB and `explained` share of the variance (below half, `fits` is false: the generator cannot
+    draw this face); `nme` of L-Gen's landmarks against Face Mesh's, or None without an L-Gen; `picture`, a PNG."""
+
+    z: NDArray[np.float32]
+    psnr: float
+    explained: float
+    nme: float | None
+    picture: Path
+
+    @property
+    def fits(self) -> bool:
+        return self.explained >= LEAST_EXPLAINED
+
+
+def invert_photo(config: InvertConfig) -> InvertedPhoto:
+    """Cuts the face out of a photo as `prepare` does, inverts it, and draws original, inversion and landmarks side by
+    side; see InvertConfig. Raises LmedgeError for a photo without a face, UsageError for a picture that is there."""
+    photo = config.faces
+    assert photo is not None
+    config = dataclasses.replace(resolve(config), batch=1)
+    run = Run.open(config.run)
+    generator = run.generator()
+    picture = config.out or run.path / "photos" / f"{photo.stem}.png"
+    claim_file(picture, config.overwrite or config.out is None)
+    data = run.config().get("dataset", {})
+    size, scheme = generator.output_shape[1], scheme_named(data.get("scheme", "ibug49"))
+    crop = data.get("crop", {})
+    if crop.get("crop") == "drawn":  # toys were never cut out of anything
+        crop = {}
+    cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, scheme=scheme.name, **crop))  # type: ignore[arg-type]
+    try:
+        face = cutter.face(Source(photo, photo.name, ""))
+    except Rejected as reason:
+        raise LmedgeError(f"{photo} cannot be inverted: {reason}.") from None
+
+    encoder = cached_encoder(run, generator) if config.start == "encoder" else None
+    if config.start == "encoder" and encoder is None:
+        config = dataclasses.replace(config, start="centre")
+    weights = face_weights(face.landmarks[None], size, config.background or 0)
+    console.print(f"invert: {config.rounds} searches from the {config.start}")
+    real = face.pixels[None].astype(np.float32) / 127.5 - 1
+    z = Inverter(generator, config, weights, encoder)(real)
+    image = np.asarray(generator(z))
+    points, error = None, None
+    if run.lgen_file.exists():
+        points = in_pixels(np.asarray(run.lgen()(z, training=False)), size, size)
+        error = float(nme(points, face.landmarks[None], scheme)[0])
+    scale = max(1, SHOWN_PIXELS // size)
+    inversion: Image8 = to_uint8(image)[0]
+    shown = [drawn(face.pixels, face.landmarks, scheme, scale)]
+    shown.append(enlarged(inversion, scale) if points is None else drawn(inversion, points[0], scheme, scale))
+    write_bytes(picture, encode_png(grid(shown, 2)))
+    return InvertedPhoto(z[0], float(psnr(image, real)[0]), float(explained(image, real)[0]), error, picture)
