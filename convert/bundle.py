@@ -36,6 +36,7 @@ def export(
     variants: tuple[str, ...] = ("fp32", "int8"),
     *,
     out: Path | str,
+    confidence: Any = None,
     scheme: Scheme | None = None,
     name: str = "faces",
     training: dict[str, Any] | None = None,
@@ -46,11 +47,12 @@ def export(
     tuning: Tuning | None = None,
     overwrite: bool = False,
 ) -> Bundle:
-    """Writes a bundle of two Keras models and opens it.
+    """Writes a bundle of two or three Keras models and opens it.
 
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
-    landmarks `[B, K, 2]`. `scheme` None takes the one with K points. `calibration`: how many latents of the prior
-    set the ranges of int8, or such latents `[N, Z]`. `training` is what bundle.json says of the data.
+    landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `scheme` None takes the one with K
+    points. `calibration`: how many latents of the prior set the ranges of int8, or such latents `[N, Z]`. `training` is
+    what bundle.json says of the data.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
@@ -59,23 +61,24 @@ def export(
     chosen = recipes(variants)
     latent = generator.input_shape[-1]
     z = _calibration(calibration, latent, seed)
-    about = _about(generator, lgen, scheme or _scheme(lgen), name, training or {})
-    matrices = [w for network in (generator, lgen) for w in network.get_weights() if w.ndim > 1]
+    networks = [network for network in (generator, lgen, confidence) if network is not None]
+    about = _about(networks, scheme or _scheme(lgen), name, training or {})
+    matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
-    wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES))
+    wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES), confidence)
     calibrating = keras_faces(generator, lgen, z)
     with making_folder(Path(out), (BUNDLE_FILE,), overwrite) as beside:
         entries: dict[str, Any] = {}
         steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)
         with progress("export", steps, "steps") as advance:
-            made = Conversion(generator, lgen, calibrating, rewrites, tuning, lambda text: advance(0, text))
+            made = Conversion(generator, lgen, calibrating, rewrites, tuning, lambda text: advance(0, text), confidence)
             for recipe in chosen:
                 model, note = made.variant(recipe)
                 path = beside / f"faces-{recipe.name}.tflite"
                 add_metadata(model, about, recipe.name)
                 entries[recipe.name] = _checked(fb.write(model), path, recipe, weights, limits, wanted) | note
                 advance(STEPS_OF.get(recipe.name, 1), recipe.name)
-        write_arrays(beside / REFERENCE_FILE, vars(wanted[:REFERENCE_FACES]))
+        write_arrays(beside / REFERENCE_FILE, wanted[:REFERENCE_FACES].arrays())
         write_json(beside / BUNDLE_FILE, {**about, "rewrites": dataclasses.asdict(rewrites), "variants": entries})
     return Bundle.open(out)
 
@@ -102,8 +105,10 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     return entry
 
 
-def _about(generator: Any, lgen: Any, scheme: Scheme, name: str, training: dict[str, Any]) -> dict[str, Any]:
-    """bundle.json without the variants. Raises LmedgeError for networks that do not belong together."""
+def _about(networks: list[Any], scheme: Scheme, name: str, training: dict[str, Any]) -> dict[str, Any]:
+    """bundle.json without the variants. `networks`: generator, L-Gen and perhaps the confidence. Raises LmedgeError for
+    networks that do not belong together."""
+    generator, lgen, *confidence = networks
     if len(generator.output_shape) != 4 or generator.output_shape[-1] != 3 or None in generator.output_shape[1:]:
         raise LmedgeError(f"the generator gives {generator.output_shape}, which is not [B, H, W, 3].")
     _, height, width, _ = generator.output_shape
@@ -112,7 +117,13 @@ def _about(generator: Any, lgen: Any, scheme: Scheme, name: str, training: dict[
         raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {latent}.")
     if tuple(lgen.output_shape[1:]) != (scheme.count, 2):
         raise LmedgeError(f"L-Gen gives {lgen.output_shape[1:]}, which is not {scheme.name}.")
-    if not all(np.isfinite(w).all() for network in (generator, lgen) for w in network.get_weights()):
+    for network in confidence:
+        if network.input_shape[-1] != latent or tuple(network.output_shape[1:]) != (1,):
+            raise LmedgeError(
+                f"the confidence maps {network.input_shape} to {network.output_shape}, which is not [B, {latent}] to "
+                "[B, 1]."
+            )
+    if not all(np.isfinite(w).all() for network in networks for w in network.get_weights()):
         raise LmedgeError("the networks have weights that are not finite; train them again.")
     return {
         "schema": SCHEMA,
@@ -129,6 +140,7 @@ def _about(generator: Any, lgen: Any, scheme: Scheme, name: str, training: dict[
             "mirror": list(scheme.mirror),
             "curves": [list(curve) for curve in scheme.curves],
         },
+        **({"confidence": {"low": 0.0, "high": 1.0}} if confidence else {}),
         "training": training,
     }
 

@@ -17,6 +17,7 @@ _DESCRIPTIONS = {
     "z": "Latent, each component uniform in -1..1.",
     "image": "Face, RGB, 0..255.",
     "landmarks": "Landmarks (x, y), normalised: ((x + 0.5) / width, (y + 0.5) / height) of pixel coordinates.",
+    "confidence": "0..1: about the share of faces whose landmarks are expected to be less exact.",
 }
 
 

@@ -30,16 +30,17 @@ FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 
 
 @contextmanager
-def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
-    """A SavedModel of both networks with the signature `sample`, in a folder that goes away: z `[1, Z]` -> image
-    `[1, H, W, 3]` and normalised landmarks `[1, K, 2]`. The image is float 0..255, or `whole` uint8; the converter
-    merges the scaling into the last convolution."""
+def saved(generator: Any, lgen: Any, confidence: Any = None, whole: bool = False) -> Iterator[str]:
+    """A SavedModel of the networks with the signature `sample`, in a folder that goes away: z `[1, Z]` -> image
+    `[1, H, W, 3]`, normalised landmarks `[1, K, 2]` and, where there is a network for it, confidence `[1, 1]`. The
+    image is float 0..255, or `whole` uint8; the converter merges the scaling into the last convolution."""
 
     def sample(z: tf.Tensor) -> dict[str, tf.Tensor]:
         image = generator(z, training=False) * 127.5 + 127.5
         if whole:
             image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
-        return {"image": image, "landmarks": lgen(z, training=False)}
+        outputs = {"image": image, "landmarks": lgen(z, training=False)}
+        return outputs if confidence is None else {**outputs, "confidence": confidence(z, training=False)}
 
     # A fixed batch of one: a None batch fails in the converter.
     spec = tf.TensorSpec((1, generator.input_shape[-1]), tf.float32, name="z")
@@ -47,6 +48,8 @@ def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
         archive = keras.export.ExportArchive()
         archive.track(generator)
         archive.track(lgen)
+        if confidence is not None:
+            archive.track(confidence)
         archive.add_endpoint(SIGNATURE, sample, input_signature=[spec])
         archive.write_out(folder, verbose=False)
         yield folder
@@ -54,10 +57,10 @@ def saved(generator: Any, lgen: Any, whole: bool = False) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Conversion:
-    """Two Keras networks on their way to TFLite, and what their variants share.
+    """Keras networks on their way to TFLite, and what their variants share.
 
     `calibration`: latents that set the ranges of int8, with what the float networks make of them. `tell` is told
-    how far the long parts are.
+    how far the long parts are. `confidence`, z -> 0..1, may be None.
     """
 
     generator: Any
@@ -66,6 +69,7 @@ class Conversion:
     rewrites: Rewrites
     tuning: Tuning
     tell: Callable[[str], None]
+    confidence: Any = None
     _models: dict[bool, Any] = field(default_factory=dict)
 
     @cached_property
@@ -85,7 +89,7 @@ class Conversion:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
         LmedgeError where the converter cannot express the networks."""
         if not recipe.static:
-            with saved(self.folded, self.lgen) as folder:
+            with saved(self.folded, self.lgen, self.confidence) as folder:
                 return _finished(_run(_converter(folder, recipe)), recipe, self.rewrites, None), {}
         # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
         lgen, mean = (self.lgen, None) if recipe.integer_io else self.centred
@@ -107,7 +111,7 @@ class Conversion:
 
     def _extremes(self, generator: Any, lgen: Any) -> Any:
         """The float model with the extremes of its activations."""
-        with saved(generator, lgen) as folder:
+        with saved(generator, lgen, self.confidence) as folder:
             converter = _converter(folder, RECIPES["int8"])
             converter.representative_dataset = _representative(self.calibration.latents)
             converter._experimental_calibrate_only = True

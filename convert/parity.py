@@ -17,8 +17,9 @@ def parity_latents(latent: int, count: int) -> NDArray[np.float32]:
     return prior(count, latent, PARITY_SEED)
 
 
-def keras_faces(generator: Any, lgen: Any, z: NDArray[np.float32]) -> Faces:
+def keras_faces(generator: Any, lgen: Any, z: NDArray[np.float32], confidence: Any = None) -> Faces:
     """What Keras computes in float32 for latents `[N, Z]`."""
     _, height, width, _ = generator.output_shape
     images = to_uint8(generator(z, training=False))
-    return Faces(images, in_pixels(np.asarray(lgen(z, training=False)), width, height), z)
+    sure = None if confidence is None else np.asarray(confidence(z, training=False))[:, 0]
+    return Faces(images, in_pixels(np.asarray(lgen(z, training=False)), width, height), z, sure)

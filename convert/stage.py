@@ -26,7 +26,8 @@ def export_run(config: ExportConfig) -> Bundle:
         "held_out_nme": metrics["held_out"]["nme"],
     }
     bundle = export(
-        generator, lgen, config.variants, out=config.out, scheme=scheme_named(metrics["scheme"]),
+        generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
+        scheme=scheme_named(metrics["scheme"]),
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),

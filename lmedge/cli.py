@@ -177,7 +177,7 @@ def _invert(config: Any) -> None:
 
 
 def _train_lgen(config: Any) -> None:
-    from lmedge.lgen import train_lgen
+    from lmedge.lgen.train import train_lgen
 
     metrics = train_lgen(config).metrics
     held = metrics["held_out"]

@@ -226,27 +226,28 @@ class TrainLgenConfig(Stage):
     """Train L-Gen, the small network that reads the landmarks off a latent.
 
     Trains on the latents of `invert`, on generated faces, or on both, and reports the error on held-out ones: whole
-    groups of inverted faces, and generated ones.
+    groups of inverted faces, and generated ones. A second network learns how sure L-Gen may be of a face.
 
     Example: lmedge train-lgen runs/first
     """
 
     run: Positional[RunFolder]
     """Run with inverted faces."""
-    data: Literal["inverted", "generated", "both"] = "inverted"
+    data: Literal["inverted", "generated", "both"] = "both"
     """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
-    the generator draws, with the landmarks that Face Mesh finds on them. both: the one and the other."""
-    generated: int = 6000
-    """Number of generated faces."""
-    hidden: tuple[int, ...] = (128, 128)
+    the generator draws, with the landmarks that Face Mesh finds on them and on their mirror images. both: the one and
+    the other."""
+    generated: int = 12000
+    """Number of generated faces; kept in the run, so that more are added to those that are there."""
+    hidden: tuple[int, ...] = (128, 128, 128, 128)
     """Units of the hidden layers (ELU)."""
-    epochs: int = 400
-    """Most passes over the data; the best one on validation groups is kept."""
+    steps: int = 12000
+    """Most steps; the state with the lowest error on validation groups is kept."""
     batch: int = 128
     """Faces a step."""
     learning_rate: float = 1e-3
     """Adam's rate at the start; falls along a cosine to 0."""
-    dropout: float = 0.1
+    dropout: float = 0.05
     """Share of hidden units dropped while training."""
     held_out: float = 0.1
     """Share of the groups held out for the error; as many again choose the epoch."""
@@ -355,6 +356,8 @@ class SampleConfig(Stage):
     """Number of faces."""
     seed: int = 0
     """Seed: the same seed gives the same latents everywhere."""
+    min_confidence: float = 0.0
+    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     variant: str | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"

@@ -42,7 +42,7 @@ def demo(config: DemoConfig) -> Path:
     from lmedge.faces.toy import toy
     from lmedge.gan.train import train_began
     from lmedge.inversion.invert import invert
-    from lmedge.lgen import train_lgen
+    from lmedge.lgen.train import train_lgen
     from lmedge.runtime.gallery import interpolate, sample
 
     if not (dataset / "dataset.json").exists():
@@ -53,7 +53,7 @@ def demo(config: DemoConfig) -> Path:
     say("finding the latent of every face")
     invert(InvertConfig(run=run, faces=dataset, count=config.inverted))
     say("learning landmarks from latents")
-    metrics = train_lgen(TrainLgenConfig(run=run, epochs=200)).metrics
+    metrics = train_lgen(TrainLgenConfig(run=run, data="inverted", steps=4000)).metrics
     say("measuring, drawing the report")
     evaluate(EvaluateConfig(run=run, samples=300))
     say("exporting to TFLite")

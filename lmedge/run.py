@@ -14,7 +14,8 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import read_json, write_bytes, write_json
 
 SCHEMA = 2  # 1 counted steps, not images
-VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert"}
+VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert",
+           "confidence.keras": "train-lgen"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,14 @@ class Run:
         return self.path / "latents"
 
     @property
+    def generated(self) -> Path:
+        return self.path / "generated"
+
+    @property
+    def confidence_file(self) -> Path:
+        return self.path / "confidence.keras"
+
+    @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.json"
 
@@ -134,6 +143,10 @@ class Run:
     def lgen(self) -> Any:
         """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one."""
         return self._network(self.lgen_file)
+
+    def confidence(self) -> Any | None:
+        """The network that says how sure L-Gen is, z -> 0..1 `[B, 1]`; None in a run without one."""
+        return self._network(self.confidence_file) if self.confidence_file.exists() else None
 
     def encoder(self) -> Any:
         """The encoder, face -> z, that `invert` starts from. Raises LmedgeError without one."""

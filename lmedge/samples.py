@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.annotate import FaceMesh, Looks, View, look, start_looking
+from lmedge.faces.workers import answers_of
 from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import Scheme
 
 BATCH = 64
+WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at these
 
 
 def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -21,23 +23,42 @@ def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class Annotated:
-    """The latents on whose faces Face Mesh finds landmarks: their indices `at` `[M]` and `landmarks` `[M, K, 2]` in
-    pixels."""
+    """What Face Mesh finds on the faces of latents `[N, Z]`.
 
+    `found` `[N, V]`: was there a face in this view; `at` `[M]`: indices of those found in every view; `views`
+    `[M, V, K, 2]`: their landmarks in pixels, as each view gives them.
+    """
+
+    found: NDArray[np.bool_]
     at: NDArray[np.int64]
-    landmarks: NDArray[np.float32]
+    views: NDArray[np.float32]
+
+    @property
+    def landmarks(self) -> NDArray[np.float32]:
+        """`[M, K, 2]`, the mean of the views: Face Mesh's own errors differ between them."""
+        return self.views.mean(axis=1)
 
 
-def annotated(generator: Any, z: NDArray[np.float32], scheme: Scheme, advance: Callable[..., None]) -> Annotated:
-    """Draws the faces of latents `[N, Z]` and looks for their landmarks."""
-    at, landmarks = [], []
-    with FaceMesh() as mesh:
-        for start in range(0, len(z), BATCH):
-            faces = draw(generator, z[start : start + BATCH])
-            for i, face in enumerate(faces, start):
-                points = mesh.of_face(face, scheme)
-                if points is not None:
-                    at.append(i)
-                    landmarks.append(points)
-            advance(len(faces))
-    return Annotated(np.array(at, np.int64), np.array(landmarks, np.float32).reshape(-1, scheme.count, 2))
+def annotated(
+    generator: Any, z: NDArray[np.float32], scheme: Scheme, advance: Callable[..., None],
+    views: tuple[View, ...] = ("plain",), workers: int = 0,
+) -> Annotated:  # fmt: skip
+    """Draws the faces of latents `[N, Z]` and looks for their landmarks, in worker processes (0: one a core) where
+    there are many."""
+    looks: list[Looks] = []
+    if len(z) * len(views) < 2 * WORTH_A_WORKER:
+        with FaceMesh() as mesh:
+            for start in range(0, len(z), BATCH):
+                faces = draw(generator, z[start : start + BATCH])
+                looks += [[mesh.of_face(face, scheme, view) for view in views] for face in faces]
+                advance(len(faces))
+    else:
+        jobs = [(face, scheme, views) for face in draw(generator, z)]
+        with answers_of(look, jobs, (start_looking, ()), workers) as answers:
+            for answer in answers:
+                looks.append(answer)
+                advance(1)
+    found = np.array([[points is not None for points in look] for look in looks]).reshape(len(z), len(views))
+    at = np.flatnonzero(found.all(axis=1))
+    marks = np.array([looks[i] for i in at], np.float32).reshape(-1, len(views), scheme.count, 2)
+    return Annotated(found, at, marks)

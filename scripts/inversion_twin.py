@@ -1,5 +1,5 @@
-"""The Adam loop of `lmedge invert --preset paper` written in PyTorch, for `scripts/bench_inversion`: same generator, same
-loss, z alone with a gradient. Prints face-steps a second as JSON. Needs torch and numpy only.
+"""The Adam loop of `lmedge invert --preset paper` written in PyTorch, for `scripts/bench_inversion`: same generator,
+same loss, z alone with a gradient. Prints face-steps a second as JSON. Needs torch and numpy only.
 
 usage: inversion_twin.py WEIGHTS.npz FACES.npy float32|bfloat16 STEPS
 """

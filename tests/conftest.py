@@ -64,12 +64,12 @@ def trained(tmp_path_factory, toys):
     """A run with a generator, latents and an L-Gen. Tests must not change it."""
     from lmedge.gan.train import train_began
     from lmedge.inversion.invert import invert
-    from lmedge.lgen import train_lgen
+    from lmedge.lgen.train import train_lgen
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
     train_began(tiny_training(toys, run, log_every=2, sample_every=6))
     invert(InvertConfig(run=run, faces=toys, steps=2, batch=16, encoder_steps=3))
-    train_lgen(TrainLgenConfig(run=run, epochs=5, hidden=(8,)))
+    train_lgen(TrainLgenConfig(run=run, data="inverted", steps=40, hidden=(8,)))
     return run
 
 

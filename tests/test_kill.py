@@ -93,14 +93,14 @@ def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge, verb):
     before = names(run)
     (run / "lgen.json").unlink() if verb == "train-lgen" else None
     args, sign, delay = {
-        "train-lgen": (("train-lgen", run, "--epochs", 3000), lambda: True, 8.0),
+        "train-lgen": (("train-lgen", run, "--data", "inverted", "--steps", 30000), lambda: True, 8.0),
         "evaluate": (("evaluate", run, "--samples", 300), (run / ".report.partial").exists, 0.0),
         "export": (("export", run, "--out", out), (out.parent / ".out.partial").exists, 1.0),
         "sample": (("sample", bundle, "--count", 20000, "--out", out), (out.parent / ".out.partial").exists, 0.2),
     }[verb]
     assert kill_when(args, sign, delay)
     assert not out.exists() and not (run / "report").exists()
-    args = tuple({3000: 3, 20000: 20}.get(arg, arg) for arg in args)
+    args = tuple({30000: 30, 20000: 20}.get(arg, arg) for arg in args)
     done = lmedge(*args)
     assert done.returncode == 0, done.stderr
     assert not [name for name in names(out.parent) | names(run) if name.startswith(".")]

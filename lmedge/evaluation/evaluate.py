@@ -17,7 +17,7 @@ from lmedge.inversion.invert import inverter_of
 from lmedge.inversion.latents import Latents, load_latents
 from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import scheme_named
-from lmedge.lgen import error_figures
+from lmedge.lgen.train import error_figures
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior

@@ -1,17 +1,23 @@
 """Landmarks of a face, from MediaPipe Face Mesh."""
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
-from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme
+from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme, mirrored
 from lmedge.quiet import native_stderr_off, set_variables
 
 # Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
 # fill the frame, and is more exact with more pixels.
 WINDOW = 1.4
 WINDOW_PIXELS = 224
+SHIFT = 1 / 32  # of the side of a face: 2 pixels of 64
+
+View = Literal["plain", "mirror", "shifted"]
+Looks = list[NDArray[np.float32] | None]  # landmarks `[K, 2]` of each view
 
 
 class FaceMesh:
@@ -61,6 +67,34 @@ class FaceMesh:
         points = self.landmarks(cut(pixels, to_window, WINDOW_PIXELS), scheme)
         return None if points is None else moved(points, inverse(to_window))
 
-    def of_face(self, face: Image8, scheme: Scheme) -> NDArray[np.float32] | None:
-        """Landmarks `[K, 2]` in pixels of a stored or generated face, seen as `prepare` sees one; or None."""
-        return self.around(face, np.eye(2, 3), len(face), scheme)
+    def of_face(self, face: Image8, scheme: Scheme, view: View = "plain") -> NDArray[np.float32] | None:
+        """Landmarks `[K, 2]` in pixels of a stored or generated face, seen as `prepare` sees one; or None.
+
+        In another `view` it is looked at in a mirror, or `SHIFT` of its side further to the right; the points are
+        those of the face as given. How much they differ says how exact Face Mesh is.
+        """
+        size = len(face)
+        if view == "mirror":
+            points = self.around(np.ascontiguousarray(face[:, ::-1]), np.eye(2, 3), size, scheme)
+            return None if points is None else mirrored(points, size, scheme)
+        to_face = np.eye(2, 3)
+        to_face[0, 2] = SHIFT * size if view == "shifted" else 0.0
+        return self.around(face, to_face, size, scheme)
+
+
+_mesh: FaceMesh  # one a worker process
+
+
+def start_looking() -> None:
+    """Sets up a worker process for `look`."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    global _mesh
+    _mesh = FaceMesh()
+
+
+def look(job: tuple[Image8, Scheme, tuple[View, ...]]) -> Looks:
+    """The landmarks of a (face, scheme, views) in each view."""
+    face, scheme, views = job
+    return [_mesh.of_face(face, scheme, view) for view in views]

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from lmedge.errors import LmedgeError
-from lmedge.faces.record import Answer
 from lmedge.quiet import native_stderr_off, set_variables
+
+Answer = TypeVar("Answer")
 
 
 @contextmanager

@@ -98,15 +98,15 @@ def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
         )
 
 
-def inverter_of(run: Run, generator: Any, dataset: FaceDataset, options: InvertConfig) -> Inverter:
-    """The search with resolved `options` for faces of `dataset`, with the run's encoder where it starts from one."""
+def inverter_of(run: Run, generator: Any, dataset: FaceDataset, config: InvertConfig) -> Inverter:
+    """The search with resolved options for faces of `dataset`, with the run's encoder where it starts from one."""
     step = -(-len(dataset) // MOST_FACES)
     landmarks = dataset.landmarks[::step]
-    weights = face_weights(landmarks, dataset.size, options.background or 0)
+    weights = face_weights(landmarks, dataset.size, config.background or 0)
     encoder = None
-    if options.start == "encoder":
-        encoder = encoder_of(run, generator, dataset, weights, options.encoder_steps, options.precision, options.seed)
-    return Inverter(generator, options, weights, encoder)
+    if config.start == "encoder":
+        encoder = encoder_of(run, generator, dataset, weights, config.encoder_steps, config.precision, config.seed)
+    return Inverter(generator, config, weights, encoder)
 
 
 def _invert_part(

@@ -14,13 +14,14 @@ HIGHEST_PSNR = 99.0  # dB; stands for images that are equal
 class Parity:
     """Over `latents` faces: PSNR of the images (dB, at most 99) and their root mean square difference
     (levels, 0..255), over all of them; the largest difference of a level; mean NME of the landmarks (a share,
-    0.01 is 1 %)."""
+    0.01 is 1 %); largest difference of the confidence, 0 where there is none."""
 
     latents: int
     image_psnr: float
     image_error: float
     image_max_levels: int
     landmark_nme: float
+    confidence_error: float = 0.0
 
 
 def compare(faces: Faces, wanted: Faces, scheme: Scheme) -> Parity:
@@ -33,4 +34,6 @@ def compare(faces: Faces, wanted: Faces, scheme: Scheme) -> Parity:
         image_error=float(f"{error:.3g}"),
         image_max_levels=int(np.abs(difference).max()),
         landmark_nme=float(f"{nme(faces.landmarks, wanted.landmarks, scheme).mean():.3g}"),
-    )
+        confidence_error=0.0 if faces.confidence is None or wanted.confidence is None
+        else float(f"{np.abs(faces.confidence - wanted.confidence).max():.3g}"),
+    )  # fmt: skip

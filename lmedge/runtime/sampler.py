@@ -18,17 +18,23 @@ from lmedge.runtime.latents import between, prior
 
 @dataclass(frozen=True)
 class Faces:
-    """`images` uint8 `[N, H, W, 3]` RGB; `landmarks` float32 `[N, K, 2]` pixels; `latents` `[N, Z]`."""
+    """`images` uint8 `[N, H, W, 3]` RGB; `landmarks` float32 `[N, K, 2]` pixels; `latents` `[N, Z]`; `confidence`
+    `[N]`, about the share of faces whose landmarks are expected to be less exact, or None where there is none."""
 
     images: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     latents: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, part: slice) -> "Faces":
-        return Faces(self.images[part], self.landmarks[part], self.latents[part])
+    def __getitem__(self, part: slice | NDArray[Any]) -> "Faces":
+        return Faces(**{name: values[part] for name, values in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What is there, by name."""
+        return {name: values for name, values in vars(self).items() if values is not None}
 
 
 class FaceSampler:
@@ -80,6 +86,11 @@ class FaceSampler:
         """Latents as the model takes them: int8 in an `int8-io` model, otherwise as they are."""
         return _quantised(latents, self._input)
 
+    @property
+    def knows_confidence(self) -> bool:
+        """Does the model say how sure it is of the landmarks?"""
+        return "confidence" in self._outputs
+
     def runner(self, signature: str) -> Any:
         """The function of a signature, `z` -> outputs by name. Raises LmedgeError if the model lacks it."""
         if signature not in self._interpreter.get_signature_list():
@@ -98,12 +109,15 @@ class FaceSampler:
         count, points = len(latents), self.scheme.count
         images = np.empty((count, self.height, self.width, 3), np.uint8)
         landmarks = np.empty((count, points, 2), np.float32)
+        confidence = np.empty(count, np.float32) if self.knows_confidence else None
         given = self.inputs(latents)
         for i in range(count):
             outputs = self._run(z=given[i : i + 1])
             images[i] = _bytes(outputs["image"][0], self._outputs["image"])
             landmarks[i] = _real(outputs["landmarks"][0], self._outputs["landmarks"])
-        return Faces(images, in_pixels(landmarks, self.width, self.height), latents)
+            if confidence is not None:
+                confidence[i] = _real(outputs["confidence"].ravel()[:1], self._outputs["confidence"])[0]
+        return Faces(images, in_pixels(landmarks, self.width, self.height), latents, confidence)
 
     def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
         """Faces `first` to `first + count` of a seed; the same seed gives the same latents everywhere."""

@@ -10,7 +10,9 @@ from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
-from lmedge.lgen import build_lgen, error_figures, split_by_group, train_lgen
+from lmedge.lgen.faces import split_by_group
+from lmedge.lgen.network import build_lgen
+from lmedge.lgen.train import error_figures, train_lgen
 from lmedge.run import Run
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
@@ -74,7 +76,7 @@ def learnable(trained, tmp_path):
 
 
 def test_held_out_error_is_far_below_the_mean_face_and_is_what_it_says(learnable):
-    result = train_lgen(TrainLgenConfig(run=learnable.path, epochs=120, hidden=(32,)))
+    result = train_lgen(TrainLgenConfig(run=learnable.path, data="inverted", steps=800, hidden=(32,)))
     metrics = result.metrics
     assert metrics["held_out"]["nme"] < 0.5 * metrics["mean_face_nme"]
     assert metrics["faces"] == {"training": 320, "validation": 40, "held_out": 40} and metrics["groups"] == 200
@@ -88,7 +90,7 @@ def test_held_out_error_is_far_below_the_mean_face_and_is_what_it_says(learnable
 
 
 def test_the_same_seed_gives_the_same_weights_and_all_refits(learnable):
-    options = {"run": learnable.path, "epochs": 10, "hidden": (8,)}
+    options = {"run": learnable.path, "data": "inverted", "steps": 20, "hidden": (8,)}
     train_lgen(TrainLgenConfig(**options))
     first = learnable.lgen().get_weights()
     honest = train_lgen(TrainLgenConfig(**options)).metrics
@@ -102,7 +104,7 @@ def test_the_same_seed_gives_the_same_weights_and_all_refits(learnable):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"epochs": 0}, "--epochs"),
+        ({"steps": 0}, "--steps"),
         ({"held_out": 0.9}, "--held-out"),
         ({"hidden": (0,)}, "--hidden"),
         ({"dropout": 2.0}, "--dropout"),
@@ -128,9 +130,10 @@ class TwoFaces:
 def test_generated_faces_teach_what_face_mesh_sees_on_them(learnable, monkeypatch):
     album = TwoFaces()
     latents = load_latents(learnable)
-    monkeypatch.setattr("lmedge.lgen.load_latents", lambda run: latents)
+    monkeypatch.setattr("lmedge.lgen.train.load_latents", lambda run: latents)
+    monkeypatch.setattr("lmedge.lgen.generated.weights_hash", lambda network: "album")
     monkeypatch.setattr(Run, "generator", lambda run: album)
-    config = TrainLgenConfig(run=learnable.path, data="generated", generated=300, epochs=60, hidden=(16,), dropout=0)
+    config = TrainLgenConfig(run=learnable.path, data="generated", generated=300, steps=600, hidden=(16,), dropout=0)
     metrics = train_lgen(config).metrics
     own = metrics["generated"]
     assert own["held_out"]["faces"] == 30 and metrics["faces"]["training"] == 240
@@ -143,7 +146,7 @@ def test_generated_faces_teach_what_face_mesh_sees_on_them(learnable, monkeypatc
             z[0, 0] = sign
             wanted = mesh.of_face(face, IBUG49)
             assert in_pixels(np.asarray(lgen(z)), 32, 32)[0] == pytest.approx(wanted, abs=1.2)
-    both = train_lgen(TrainLgenConfig(run=learnable.path, data="both", generated=300, epochs=5, hidden=(16,))).metrics
+    both = train_lgen(TrainLgenConfig(run=learnable.path, data="both", generated=300, steps=20, hidden=(16,))).metrics
     assert both["faces"] == {"training": 240 + 320, "validation": 30 + 40, "held_out": 40}
 
 

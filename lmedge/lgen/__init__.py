@@ -1,0 +1,1 @@
+"""From a latent to the landmarks of its face."""

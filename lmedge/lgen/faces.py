@@ -1,0 +1,75 @@
+"""Latents with the landmarks of their faces, and how they are split."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.errors import UsageError
+from lmedge.landmarks import Scheme, in_pixels, nme
+
+
+@dataclass(frozen=True)
+class Faces:
+    """Latents `z` `[N, Z]` and normalised `landmarks` `[N, K, 2]` of faces of `size` pixels; `weights` `[N]`, what each
+    counts in a training, or None for all the same."""
+
+    z: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    size: int
+    scheme: Scheme
+    weights: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+    def __getitem__(self, part: NDArray[np.int64]) -> "Faces":
+        weights = None if self.weights is None else self.weights[part]
+        return Faces(self.z[part], self.landmarks[part], self.size, self.scheme, weights)
+
+    def nme(self, predicted: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[N]`, of normalised points `[N, K, 2]`."""
+        size = self.size
+        return nme(in_pixels(predicted, size, size), in_pixels(self.landmarks, size, size), self.scheme)
+
+    def errors(self, network: Any) -> NDArray[np.float32]:
+        """NMEs `[N]` of what L-Gen reads off the latents."""
+        return self.nme(np.asarray(network(self.z, training=False)))
+
+
+def joined(parts: list[Faces]) -> Faces:
+    """All faces of some sets."""
+    weights = [np.ones(len(part), np.float32) if part.weights is None else part.weights for part in parts]
+    z = np.concatenate([part.z for part in parts])
+    return Faces(
+        z, np.concatenate([part.landmarks for part in parts]), parts[0].size, parts[0].scheme, np.concatenate(weights)
+    )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Faces and the indices of those for training, for choosing among trainings, and held out."""
+
+    faces: Faces
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+
+def split_by_group(
+    groups: NDArray[np.str_], share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of (training, validation, held-out) faces: no group is in two of them. `share` of the groups
+    go to each of the latter two. Raises UsageError where there are too few groups to split."""
+    names = np.unique(groups)
+    count = max(1, round(share * len(names)))
+    if len(names) - 2 * count < 1:
+        raise UsageError(
+            f"{len(names)} group{'s' * (len(names) != 1)} of faces cannot be split into training, validation "
+            "and held-out ones; invert faces of more people or lower --held-out."
+        )
+    names = np.random.default_rng(seed).permutation(names)
+    parts = names[2 * count :], names[:count], names[count : 2 * count]
+    training, validation, held_out = (np.flatnonzero(np.isin(groups, part)) for part in parts)
+    return training, validation, held_out

@@ -1,0 +1,69 @@
+"""Generated faces with the landmarks that Face Mesh finds on them: exact latents, as many as one likes."""
+
+import shutil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.errors import LmedgeError
+from lmedge.faces.annotate import View
+from lmedge.landmarks import Scheme, normalised
+from lmedge.lgen.faces import Faces
+from lmedge.progress import console, progress
+from lmedge.run import Run, weights_hash
+from lmedge.runtime import prior
+from lmedge.samples import annotated
+from lmedge.storage import read_arrays, read_json, write_arrays, write_json
+
+SCHEMA = 1
+PART_FACES = 4096  # what a kill can lose
+SEED = 1 << 20  # far from the seeds of `evaluate`, so that it never sees a face twice
+# Face Mesh is not symmetric: its points and those it sees in a mirror differ by twice what a shift does. Their mean is
+# nearer to what the faces show.
+VIEWS: tuple[View, ...] = ("plain", "mirror")
+FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find landmarks
+
+
+def generated_faces(run: Run, scheme: Scheme, count: int, seed: int) -> Faces:
+    """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
+    second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
+    generator = run.generator()
+    size, latent = generator.output_shape[1], generator.input_shape[-1]
+    about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.name, "seed": seed,
+             "views": list(VIEWS)}  # fmt: skip
+    folder = run.generated
+    if folder.exists() and (
+        not (folder / "about.json").exists() or read_json(folder / "about.json", "generated faces") != about
+    ):
+        shutil.rmtree(folder)  # of another state of the generator
+    folder.mkdir(exist_ok=True)
+    write_json(folder / "about.json", about)
+    found: list[NDArray[np.int64]] = []
+    points: list[NDArray[np.float32]] = []
+    z = prior(count, latent, SEED + seed)
+    with progress("annotate generated faces", count, "faces") as advance:
+        for number, first in enumerate(range(0, count, PART_FACES)):
+            path = folder / f"part-{number:05}.npz"
+            wanted = min(PART_FACES, count - first)
+            part = {"looked_at": np.array(0)}
+            if path.exists():
+                try:
+                    part = read_arrays(path)
+                except ValueError:
+                    console.print(f"{path} is damaged; its faces are looked at again")
+            if int(part["looked_at"]) < wanted:
+                seen = annotated(generator, z[first : first + wanted], scheme, advance, VIEWS)
+                part = {"looked_at": np.array(wanted), "at": seen.at, "landmarks": seen.landmarks}
+                write_arrays(path, part)
+            else:
+                advance(wanted)
+            inside = part["at"] < wanted
+            found.append(part["at"][inside] + first)
+            points.append(part["landmarks"][inside])
+    at = np.concatenate(found)
+    if len(at) < FEWEST_FOUND * count:
+        raise LmedgeError(
+            f"Face Mesh finds a face on {len(at)} of {count} generated ones; train the generator longer, or take "
+            "--data inverted."
+        )
+    return Faces(z[at], normalised(np.concatenate(points), size, size), size, scheme)

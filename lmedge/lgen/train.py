@@ -1,0 +1,168 @@
+"""The `train-lgen` stage: L-Gen, how sure it is, and its error on held-out faces."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.config import TrainLgenConfig, require, to_json
+from lmedge.errors import UsageError
+from lmedge.inversion.latents import Latents, load_latents
+from lmedge.lgen.faces import Faces, Split, joined, split_by_group
+from lmedge.lgen.generated import generated_faces
+from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
+from lmedge.progress import console, progress
+from lmedge.run import Run, save_network
+from lmedge.storage import write_json
+
+FAILURE = 0.1  # NME above which a face counts as failed, as in the 300-W challenge
+CURVE_POINTS = 101  # of the cumulative error curve, from 0 to twice the failure threshold
+FOLDS = 3  # trainings whose errors on the faces that each left out teach the confidence
+KEPT = 0.8  # share of the faces with the highest confidence, whose error is reported
+
+
+@dataclass(frozen=True)
+class LgenResult:
+    """`metrics` as written to RUN/lgen.json."""
+
+    run: Run
+    metrics: dict[str, Any]
+
+
+def error_figures(errors: NDArray[np.float32]) -> dict[str, Any]:
+    """Mean, median, failure rate at 0.1, and the cumulative error curve of NMEs `[N]`."""
+    at = np.linspace(0, 2 * FAILURE, CURVE_POINTS)
+    return {
+        "faces": len(errors),
+        "nme": float(errors.mean()),
+        "nme_median": float(np.median(errors)),
+        "failure_rate": float((errors > FAILURE).mean()),
+        "curve": {"nme": at.tolist(), "share": [float((errors <= x).mean()) for x in at]},
+    }
+
+
+def explained_share(predicted: NDArray[np.float32], true: NDArray[np.float32]) -> float:
+    """Share of the variance of landmarks `[N, K, 2]` around their mean face that a prediction has."""
+    return float(1 - np.square(predicted - true).sum() / np.square(true - true.mean(axis=0)).sum())
+
+
+def linear(faces: Faces) -> Callable[..., NDArray[np.float32]]:
+    """The linear regression from z to landmarks, least squares with an intercept: what a network must beat."""
+    with_one = np.column_stack([faces.z, np.ones(len(faces))])
+    weights = np.linalg.lstsq(with_one, faces.landmarks.reshape(len(faces), -1), rcond=None)[0]
+
+    def predict(z: NDArray[np.float32], training: bool = False) -> NDArray[np.float32]:
+        flat = np.column_stack([z, np.ones(len(z))]) @ weights
+        return flat.reshape(len(z), -1, 2).astype(np.float32)
+
+    return predict
+
+
+def train_lgen(config: TrainLgenConfig) -> LgenResult:
+    """Trains L-Gen on what the run has; see TrainLgenConfig. Raises UsageError, LmedgeError."""
+    _check(config)
+    run = Run.open(config.run)
+    latents = load_latents(run)
+    sets = sets_of(run, latents, config)
+    used = [part for name, part in sets.items() if config.data in (name, "both")]
+    learnt = joined([part.faces[part.training] for part in used])
+
+    def validate(network: Any) -> float:
+        return float(np.mean([part.faces[part.validation].errors(network).mean() for part in used]))
+
+    # The faces that a device will draw come from the prior: where there are generated ones, the confidence is theirs.
+    own = sets.get("generated", sets["inverted"])
+    total = (1 + FOLDS + config.all) * config.steps + confidence_steps(config)
+    with progress("train-lgen", total, "steps") as advance:
+        network, step = fit_lgen(config, learnt, advance, validate, config.steps)
+        metrics: dict[str, Any] = {
+            **_held_out(sets["inverted"], network, learnt),
+            "faces": {"training": len(learnt), "validation": sum(len(part.validation) for part in used),
+                      "held_out": len(sets["inverted"].held_out)},
+            "groups": len(np.unique(latents.groups)),
+            "step": step,
+            "data": config.data,
+            "refit_on_all": config.all,
+            "scheme": latents.scheme.name,
+        }  # fmt: skip
+        if "generated" in sets:
+            metrics["generated"] = _held_out(sets["generated"], network, learnt)
+        confidence = _confidence(config, own, used, advance)
+        metrics["confidence"] = kept_figures(confidence, own.faces[own.held_out], network)
+        if config.all:
+            network, _ = fit_lgen(config, joined([part.faces for part in used]), advance, None, step)
+            advance(config.steps - step)
+    save_network(network, run.lgen_file)
+    save_network(confidence, run.confidence_file)
+    write_json(run.lgen_metrics_file, metrics)
+    run.record("train-lgen", to_json(config))
+    return LgenResult(run, metrics)
+
+
+def _check(config: TrainLgenConfig) -> None:
+    require("--steps", config.steps, 1)
+    require("--batch", config.batch, 1)
+    require("--learning-rate", config.learning_rate, 1e-7, 1)
+    require("--dropout", config.dropout, 0, 0.9)
+    require("--held-out", config.held_out, 0.01, 0.4)
+    if not config.hidden or min(config.hidden) < 1:
+        raise UsageError(f"--hidden must be one or more positive numbers, not {config.hidden}.")
+    require("--generated", config.generated, 20)
+
+
+def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Split]:
+    """The faces of the run by where they come from, each split by group. Faces that the generator cannot draw are held
+    out as others are, but nothing is learnt from them, unless they are most. Raises UsageError for too few groups."""
+    faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
+    training, validation, held_out = split_by_group(latents.groups, config.held_out, config.seed)
+    fits = training[latents.fits[training]]
+    if len(fits) < len(training) / 2:
+        console.print(
+            f"the generator can draw {len(fits)} of the {len(training)} faces to learn from (half of their variance or "
+            "more); L-Gen learns from all of them, and better after a longer train-began"
+        )
+        fits = training
+    sets = {"inverted": Split(faces, fits, validation, held_out)}
+    if config.data != "inverted":
+        generated = generated_faces(run, latents.scheme, config.generated, config.seed)
+        names = np.arange(len(generated)).astype(str)  # every face is a group
+        sets["generated"] = Split(generated, *split_by_group(names, config.held_out, config.seed))
+    return sets
+
+
+def _confidence(config: TrainLgenConfig, own: Split, used: list[Split], advance: Callable[..., None]) -> Any:
+    """Learnt from the errors that networks make on faces of `own` which they were not trained on."""
+    errors = np.zeros(len(own.faces), np.float32)
+    order = np.random.default_rng(config.seed).permutation(own.training)
+    parts = np.array_split(order, FOLDS)
+    others = [part.faces[part.training] for part in used if part is not own]
+    for left_out in parts:
+        rest = np.setdiff1d(order, left_out)
+        network, _ = fit_lgen(config, joined([own.faces[rest], *others]), advance, None, config.steps)
+        errors[left_out] = own.faces[left_out].errors(network)
+    return fit_confidence(config, own.faces[own.training], errors[own.training], advance)
+
+
+def kept_figures(confidence: Any, faces: Faces, network: Any) -> dict[str, float]:
+    """Does the confidence rank errors? Mean NME of the faces, and of the most confident ones."""
+    errors, sure = faces.errors(network), np.asarray(confidence(faces.z, training=False))[:, 0]
+    kept = np.argsort(-sure, kind="stable")[: max(1, round(KEPT * len(faces)))]
+    best = np.sort(errors)[: len(kept)]
+    return {"kept": KEPT, "nme": float(errors.mean()), "nme_kept": float(errors[kept].mean()),
+            "nme_kept_at_best": float(best.mean())}  # fmt: skip
+
+
+def _held_out(part: Split, network: Any, learnt: Faces) -> dict[str, Any]:
+    """Errors on held-out faces, and those of simpler ways to say where the landmarks are."""
+    faces = part.faces[part.held_out]
+    mean_face = np.broadcast_to(learnt.landmarks.mean(axis=0), faces.landmarks.shape)
+    straight = linear(learnt)(faces.z)
+    return {
+        "held_out": error_figures(faces.errors(network)),
+        "mean_face_nme": float(faces.nme(mean_face).mean()),
+        "linear_nme": float(faces.nme(straight).mean()),
+        "explained": explained_share(np.asarray(network(faces.z, training=False)), faces.landmarks),
+        "linear_explained": explained_share(straight, faces.landmarks),
+    }
