@@ -274,7 +274,9 @@ class EvaluateConfig(Stage):
     keras:NAME: a Keras application, such as keras:InceptionV3, when its weights are on this machine. A .keras or
     .tflite file: a network from images to vectors."""
     mirror_pairs: int = 8
-    """Faces whose mirror path is walked."""
+    """Faces whose mirror path is walked, and pairs of random latents whose path is."""
+    people: Path | None = None
+    """Dataset of photos with landmarks that people placed (`lmedge prepare --annotator pts`), to compare with."""
     seed: int = 0
     """Seed of the samples."""
 

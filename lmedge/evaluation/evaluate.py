@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from lmedge.config import EvaluateConfig, InvertConfig, from_json, require, to_json
 from lmedge.errors import LmedgeError
-from lmedge.evaluation import metrics
+from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.realism import Realism, realism
 from lmedge.evaluation.report import write_report
 from lmedge.faces.records import FaceDataset
-from lmedge.inversion.invert import inverter_of
-from lmedge.inversion.latents import Latents, load_latents
+from lmedge.inversion.invert import check_fits, inverter_of
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import Latents, load_latents, psnr
 from lmedge.judging.features import Extractor, extractor
-from lmedge.landmarks import scheme_named
+from lmedge.landmarks import Scheme, in_pixels, scheme_named
+from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.train import error_figures
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -40,7 +42,9 @@ class Evaluation:
     sample_points: NDArray[np.float32] | None = None
     inversions: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None  # real, inverted
     inversion_points: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-    mirror: metrics.MirrorPaths | None = None
+    mirror: paths.Paths | None = None
+    random: paths.Paths | None = None
+    points: NDArray[np.float32] | None = None  # `[K]`, L-Gen's error of each point, in inter-ocular distances
     realism: Realism | None = None
     latents: Latents | None = None
 
@@ -74,9 +78,14 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     _realism(config, result, faces, extract)
     if lgen is not None:
         result.sample_points = metrics.points_of(lgen, z[:SHOWN_SAMPLES], size)
-        _landmark_figures(config, result, generator, lgen)
+        _landmark_figures(config, result, generator, lgen, run.confidence())
     if result.latents is not None:
         _inversion_figures(config, result, generator, lgen)
+    if lgen is not None:
+        scheme = scheme_named(read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")["scheme"])
+        _path_figures(config, result, generator, lgen, scheme)
+        if config.people is not None:
+            _people_figures(config, result, generator, lgen, scheme)
     result.figures["options"] = to_json(config)
     write_json(run.metrics_file, result.figures)
     run.record("evaluate", to_json(config))
@@ -101,32 +110,77 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
     result.lines += result.realism.lines()
 
 
-def _landmark_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any) -> None:
+def _landmark_figures(
+    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, confidence: Any | None
+) -> None:
     record = read_json(result.run.lgen_metrics_file, "the record of `lmedge train-lgen`")
     held = record["held_out"]
     result.add("held_out", held, "L-Gen held-out NME", f"{held['nme']:.2%} on {held['faces']} inverted faces")
     result.add("mean_face_nme", record["mean_face_nme"], "  the mean face instead", f"{record['mean_face_nme']:.2%}")
+    result.add("linear_nme", record["linear_nme"], "  a linear regression instead", f"{record['linear_nme']:.2%}")
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
+    scheme = scheme_named(record["scheme"])
     with progress("self-consistency", config.samples, "faces") as advance:
-        found = metrics.self_consistency(
-            generator, lgen, scheme_named(record["scheme"]), config.samples, config.seed, advance
-        )
-    result.add("face_found", 1 - found.missed, "Face Mesh finds a face on samples", f"{1 - found.missed:.1%}")
-    if len(found.errors):
-        figures = {**error_figures(found.errors), "mean_face_nme": found.mean_face}
-        result.add("self_consistency", figures, "Self-consistency NME", f"{figures['nme']:.2%}, L-Gen(z) against "
-                   f"Face Mesh on G(z), {len(found.errors)} fresh latents")  # fmt: skip
-        result.lines.append(("  the mean face instead", f"{found.mean_face:.2%}"))
+        found = metrics.self_consistency(generator, lgen, confidence, scheme, config.samples, config.seed, advance)
+    result.add("face_found", 1 - found.missed if found else 0.0, "Face Mesh finds a face on samples",
+               f"{1 - found.missed if found else 0:.1%}")  # fmt: skip
+    if found is None:
+        return
+    result.points = found.points
+    figures = {**error_figures(found.errors), **{k: v for k, v in vars(found).items() if k not in ("errors", "points")},
+               "mean_face_nme": found.mean_face, "points": found.points.tolist()}  # fmt: skip
+    result.add("self_consistency", figures, "Self-consistency NME", f"{figures['nme']:.2%}, L-Gen(z) against "
+               f"Face Mesh on G(z) and its mirror image, {len(found.errors)} fresh latents")  # fmt: skip
+    result.lines += [
+        ("  against Face Mesh on G(z) alone", f"{found.single:.2%}"),
+        ("  Face Mesh against itself", f"{found.mirror:.2%} in a mirror, {found.shift:.2%} 2 pixels (of 64) further"),
+        ("  the mean face instead", f"{found.mean_face:.2%}"),
+    ]
+    if "generated" in record:
+        own = record["generated"]
+        result.lines.append(("  a linear regression instead", f"{own['linear_nme']:.2%} (held-out generated faces)"))
+        result.lines.append(("  share of the landmarks' variance", f"{own['explained']:.3f}; linear regression "
+                             f"{own['linear_explained']:.3f}"))  # fmt: skip
+    if found.kept is not None:
+        text = f"{found.kept:.2%}, {1 - found.kept / figures['nme']:.1%} lower"
+        result.lines.append(("  of the most confident 80 %", text))
+    result.lines += [(f"  {name}", _of_pose(part)) for name, part in found.poses.items()]
+
+
+def _of_pose(part: dict[str, float]) -> str:
+    return f"{part['nme']:.2%} of {part['faces']}" if "nme" in part else f"{part['faces']}, too few to tell"
+
+
+def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
+    """The paper's claim of continuity, in numbers."""
+    result.random = paths.random_paths(generator, lgen, scheme, config.mirror_pairs, config.seed + 3)
+    for name, label, walked in (("mirror_path", "Mirror paths", result.mirror),
+                                ("random_path", "Random paths", result.random)):  # fmt: skip
+        if walked is None:
+            continue
+        console.print(f"evaluate: {len(walked.z)} {label.lower()}")
+        found = paths.continuity(walked, generator, scheme)
+        text = (f"landmarks travel {found.length:.2f} times the distance of their ends, largest jump "
+                f"{found.largest_over_mean:.2f} times its path's mean")  # fmt: skip
+        result.add(name, found.figures(), label, text)
+        if found.agreement is not None:
+            text = f"NME {found.agreement:.2%}, at the worst step {found.agreement_worst:.2%}"
+            text += f"; a face at {found.found:.0%} of the steps"
+            result.lines.append(("  L-Gen against Face Mesh along them", text))
 
 
 def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any | None) -> None:
     latents = result.latents
     assert latents is not None
     low, middle, high = (float(p) for p in np.percentile(latents.psnr, (5, 50, 95)))
+    marked = float((~latents.fits).mean())
     result.add("inversion_psnr", {"faces": len(latents), "mean": float(latents.psnr.mean()), "p5": low, "p50": middle,
-                                  "p95": high},
+                                  "p95": high, "not_drawable": marked},
                "Inversion PSNR", f"median {middle:.1f} dB, 5 % below {low:.1f} dB, {len(latents)} faces")  # fmt: skip
+    result.lines.append(("  that the generator cannot draw", f"{marked:.1%} (under half of the variance explained)"))
+    if lgen is not None:
+        _fault_figures(result, generator, lgen)
     try:
         dataset = FaceDataset(latents.dataset)
     except LmedgeError as error:
@@ -143,19 +197,53 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     # Faces that the generator can draw: a path between two faces that it cannot says nothing of L-Gen.
     good = np.argsort(-latents.psnr, kind="stable")[: max(config.mirror_pairs, len(latents) // 2)]
     chosen = random.choice(good, min(config.mirror_pairs, len(good)), replace=False)
-    console.print(f"evaluate: {len(chosen)} mirror paths")
-    options = from_json(InvertConfig, {**result.run.stage("invert"), "batch": len(chosen)})
-    inverter = inverter_of(result.run, generator, dataset, options)
-    result.mirror = metrics.mirror_paths(
-        generator, lgen, latents, dataset.images(latents.index[chosen]), chosen, inverter
-    )
-    jumps = result.mirror.jumps
-    worst = float((jumps.max(axis=1) / np.maximum(jumps.mean(axis=1), 1e-9)).max())
-    figures = {
-        "pairs": len(chosen),
-        "mean_jump": float(jumps.mean()),
-        "largest_jump": float(jumps.max()),
-        "largest_over_mean": worst,
-    }
-    text = f"{worst:.2f} times its path's mean ({figures['mean_jump']:.2%} of the inter-ocular distance)"
-    result.add("mirror_path", figures, "Mirror paths, largest landmark jump", text)
+    inverter = _inverter(result.run, generator, dataset, len(chosen))
+    images = dataset.images(latents.index[chosen])
+    result.mirror = paths.mirror_paths(generator, lgen, latents, images, chosen, inverter)
+
+
+def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
+    """The search that the run's latents come from."""
+    options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)})
+    return inverter_of(run, generator, dataset, options)
+
+
+def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:
+    """Whose fault the error on held-out faces is."""
+    latents, options = result.latents, result.run.stage("train-lgen")
+    assert latents is not None
+    *_, held_out = split_by_group(latents.groups, options["held_out"], options["seed"])
+    size = latents.size
+    with progress("held-out faces", len(held_out), "faces") as advance:
+        found = metrics.faults(generator, lgen, latents.z[held_out], in_pixels(latents.landmarks[held_out], size, size),
+                               latents.scheme, advance)  # fmt: skip
+    if found is None:
+        return
+    result.add("faults", vars(found), "Held-out error, whose fault", f"{found.total:.2%} in all; {found.inversion:.2%} "
+               f"Face Mesh on the inversion against the photo, {found.reading:.2%} L-Gen against Face Mesh on the "
+               "inversion")  # fmt: skip
+    result.lines += [(f"  {name}", _of_pose(part)) for name, part in found.poses.items()]
+
+
+def _people_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
+    """Against points that people placed."""
+    assert config.people is not None
+    dataset = FaceDataset(config.people)
+    check_fits(result.run, generator, dataset)
+    faces = dataset.images(np.arange(len(dataset)))
+    inverter = _inverter(result.run, generator, dataset, len(dataset))
+    with progress("invert photos of people", len(faces), "faces") as advance:
+        z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
+    quality = psnr(draw(generator, z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)
+    console.print("evaluate: Face Mesh on photos and inversions")
+    found = metrics.people(generator, lgen, z, faces, dataset.landmarks, scheme, quality)
+    if found is None:
+        result.notes.append(f"No figures against people: Face Mesh finds no face in {config.people}.")
+        return
+    result.add("people", vars(found), "L-Gen against people's points", f"NME {found.lgen:.2%} on {found.faces} photos "
+               f"(inversions: median {found.psnr:.1f} dB)")  # fmt: skip
+    result.lines += [
+        ("  Face Mesh on the same photos", f"{found.face_mesh:.2%}; on their inversions {found.inverted:.2%}"),
+        ("  without the mean offset of each point", f"L-Gen {found.lgen_style:.2%}, Face Mesh {found.style:.2%}"),
+        ("  the mean face instead", f"{found.mean_face:.2%}"),
+    ]

@@ -1,4 +1,4 @@
-"""The figures of a run. Each function says what it compares; nothing here draws or writes."""
+"""The figures of the landmarks. Each function says what it compares; nothing here draws or writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import Latents
+from lmedge.faces.annotate import FaceMesh
+from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED, pose
 from lmedge.landmarks import Scheme, in_pixels, nme
-from lmedge.runtime import between, prior
+from lmedge.lgen.train import KEPT, explained_share
+from lmedge.runtime import prior
 from lmedge.samples import annotated, draw
+
+FEWEST = 10  # faces of a pose of which an error is given
 
 
 def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float32]:
@@ -21,60 +24,154 @@ def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float3
 
 @dataclass(frozen=True)
 class SelfConsistency:
-    """NMEs `[N]` between L-Gen(z) and Face Mesh on G(z), for the latents on which Face Mesh found a face;
-    `mean_face`, the same for one fixed set of points instead of L-Gen's; `missed`, the share without a face."""
+    """L-Gen(z) against Face Mesh on G(z), for the latents on which Face Mesh found a face.
+
+    `errors` `[N]`, NMEs against the mean of what Face Mesh sees on the face and in a mirror; `single`, the mean NME
+    against what it sees on the face alone; `mean_face`, as `errors` for one fixed set of points; `mirror` and `shift`,
+    how far Face Mesh is from itself in a mirror and 2 pixels (of 64) further; `explained`, the share of the landmarks'
+    variance; `points` `[K]`, the error of each point in inter-ocular distances; `poses`, mean NMEs by pose; `kept`, the
+    mean NME of the most confident part, or None; `missed`, the share without a face.
+    """
 
     errors: NDArray[np.float32]
+    single: float
     mean_face: float
+    mirror: float
+    shift: float
+    explained: float
+    points: NDArray[np.float32]
+    poses: dict[str, dict[str, float]]
+    kept: float | None
     missed: float
 
 
 def self_consistency(
-    generator: Any, lgen: Any, scheme: Scheme, samples: int, seed: int, advance: Callable[..., None]
-) -> SelfConsistency:
-    """Does L-Gen say what a detector sees on the generated face? On fresh latents of the prior."""
+    generator: Any, lgen: Any, confidence: Any | None, scheme: Scheme, samples: int, seed: int,
+    advance: Callable[..., None],
+) -> SelfConsistency | None:  # fmt: skip
+    """Does L-Gen say what a detector sees on the generated face? On fresh latents of the prior. None where Face Mesh
+    finds no face."""
     size, latent = generator.output_shape[1], generator.input_shape[-1]
     z = prior(samples, latent, seed)
-    predicted = points_of(lgen, z, size)
-    found = annotated(generator, z, scheme, advance)
-    missed = 1 - len(found.at) / samples
+    found = annotated(generator, z, scheme, advance, ("plain", "mirror", "shifted"))
     if not len(found.at):
-        return SelfConsistency(np.empty(0, np.float32), float("nan"), missed)
-    seen = found.landmarks
-    mean = np.broadcast_to(seen.mean(axis=0), seen.shape)
-    return SelfConsistency(nme(predicted[found.at], seen, scheme), float(nme(mean, seen, scheme).mean()), missed)
+        return None
+    predicted = points_of(lgen, z[found.at], size)
+    plain, mirror, shifted = (found.views[:, i] for i in range(3))
+    seen = (plain + mirror) / 2
+    errors = nme(predicted, seen, scheme)
+    kept = None
+    if confidence is not None:
+        sure = np.asarray(confidence(z[found.at], training=False))[:, 0]
+        kept = float(errors[np.argsort(-sure, kind="stable")[: max(1, round(KEPT * len(errors)))]].mean())
+    right, left = scheme.outer_eye_corners
+    eyes = np.linalg.norm(seen[:, right] - seen[:, left], axis=-1)
+    return SelfConsistency(
+        errors=errors,
+        single=float(nme(predicted, plain, scheme).mean()),
+        mean_face=float(nme(np.broadcast_to(seen.mean(axis=0), seen.shape), seen, scheme).mean()),
+        mirror=float(nme(mirror, plain, scheme).mean()),
+        shift=float(nme(shifted, plain, scheme).mean()),
+        explained=explained_share(predicted, seen),
+        points=(np.linalg.norm(predicted - seen, axis=-1) / eyes[:, None]).mean(axis=0),
+        poses=by_pose(errors, seen, scheme),
+        kept=kept,
+        missed=float(1 - found.found[:, 0].mean()),
+    )
+
+
+def by_pose(errors: NDArray[np.float32], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, dict[str, float]]:
+    """Faces and mean of NMEs `[N]`, by how far the head is turned and whether the mouth is open. Poses with fewer than
+    10 faces have no mean: NaN would be no JSON, and a handful says nothing."""
+    turned, gap = pose(landmarks, scheme)
+    turned = np.abs(turned)
+    poses = {
+        "frontal": turned < FRONTAL,
+        "turned": (turned >= FRONTAL) & (turned <= TURNED),
+        "to half profile": turned > TURNED,
+        "mouth closed": gap <= OPEN_MOUTH,
+        "mouth open": gap > OPEN_MOUTH,
+    }
+    return {
+        name: {"faces": int(part.sum()), **({"nme": float(errors[part].mean())} if part.sum() >= FEWEST else {})}
+        for name, part in poses.items()
+    }
 
 
 @dataclass(frozen=True)
-class MirrorPaths:
-    """Walks from faces to their mirror images through latent space (arXiv 1802.00390, section 4).
+class Faults:
+    """Where the error on inverted faces comes from. Mean NMEs over the faces on whose inversion Face Mesh finds a face:
+    `total`, L-Gen(z*) against the annotation of the photo; `inversion`, what Face Mesh sees on G(z*) against the same;
+    `reading`, L-Gen(z*) against what Face Mesh sees on G(z*). `faces`, how many; `poses`, the total by pose."""
 
-    `real` `[P, H, W, 3]`; `faces` `[P, S, H, W, 3]` and `landmarks` `[P, S, K, 2]` pixels along each path;
-    `jumps` `[P, S-1]`, NME-like size of each step: mean point distance over the first face's inter-ocular one.
-    """
-
-    real: NDArray[np.uint8]
-    faces: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    jumps: NDArray[np.float32]
+    faces: int
+    total: float
+    inversion: float
+    reading: float
+    poses: dict[str, dict[str, float]]
 
 
-def mirror_paths(
-    generator: Any, lgen: Any, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64],
-    inverter: Inverter, steps: int = 16,
-) -> MirrorPaths:  # fmt: skip
-    """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, found by
-    `inverter`."""
-    size = latents.size
-    ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1)
-    paths = [between(a, b, steps) for a, b in zip(latents.z[chosen], ends, strict=True)]
-    z = np.concatenate(paths)
-    shape = (len(real), steps)
-    landmarks = points_of(lgen, z, size).reshape(*shape, -1, 2)
-    right, left = latents.scheme.outer_eye_corners
-    inter_ocular = np.linalg.norm(landmarks[:, 0, right] - landmarks[:, 0, left], axis=-1)
-    moved = np.linalg.norm(np.diff(landmarks, axis=1), axis=-1).mean(axis=-1)
-    return MirrorPaths(
-        real, draw(generator, z).reshape(*shape, size, size, 3), landmarks,
-        (moved / np.maximum(inter_ocular, 1e-6)[:, None]).astype(np.float32),
+def faults(
+    generator: Any, lgen: Any, z: NDArray[np.float32], landmarks: NDArray[np.float32], scheme: Scheme,
+    advance: Callable[..., None],
+) -> Faults | None:  # fmt: skip
+    """For latents `[N, Z]` of faces with `landmarks` `[N, K, 2]` in pixels; None where Face Mesh finds no face."""
+    found = annotated(generator, z, scheme, advance)
+    if not len(found.at):
+        return None
+    true, seen = landmarks[found.at], found.landmarks
+    predicted = points_of(lgen, z[found.at], generator.output_shape[1])
+    errors = nme(predicted, true, scheme)
+    return Faults(
+        faces=len(true),
+        total=float(errors.mean()),
+        inversion=float(nme(seen, true, scheme).mean()),
+        reading=float(nme(predicted, seen, scheme).mean()),
+        poses=by_pose(errors, true, scheme),
+    )
+
+
+@dataclass(frozen=True)
+class People:
+    """Against points that people placed, on photos that nothing was trained on; mean NMEs: `lgen` of L-Gen(z*);
+    `face_mesh` of Face Mesh on the photo; `inverted` of Face Mesh on G(z*); `mean_face` of these photos' own mean face.
+    `style` is the mean NME of Face Mesh when its mean offset of each point is taken away: people and Face Mesh mean
+    other places by the same names. `lgen_style`, the same for L-Gen. `psnr`, the inversions' median."""
+
+    faces: int
+    lgen: float
+    lgen_style: float
+    face_mesh: float
+    style: float
+    inverted: float
+    mean_face: float
+    psnr: float
+
+
+def people(
+    generator: Any, lgen: Any, latents: NDArray[np.float32], images: NDArray[np.uint8], landmarks: NDArray[np.float32],
+    scheme: Scheme, psnr: NDArray[np.float32],
+) -> People | None:  # fmt: skip
+    """For photos `[N, H, W, 3]` with hand-placed `landmarks` `[N, K, 2]` and their latents. None where Face Mesh finds
+    no face."""
+    drawn = draw(generator, latents)
+    with FaceMesh() as mesh:
+        looks = [[mesh.of_face(face, scheme) for face in pair] for pair in zip(images, drawn, strict=True)]
+    at = [i for i, look in enumerate(looks) if all(points is not None for points in look)]
+    if not at:
+        return None
+    seen, seen_drawn = (np.array([looks[i][j] for i in at], np.float32) for j in (0, 1))
+    true, predicted = landmarks[at], points_of(lgen, latents[at], images.shape[1])
+    right, left = scheme.outer_eye_corners
+    eyes = np.linalg.norm(true[:, right] - true[:, left], axis=-1)[:, None, None]
+
+    def restyled(points: NDArray[np.float32]) -> float:
+        offset = ((points - true) / eyes).mean(axis=0)
+        return float(nme(points - offset * eyes, true, scheme).mean())
+
+    mean_face = np.broadcast_to(true.mean(axis=0), true.shape)
+    return People(
+        len(at), float(nme(predicted, true, scheme).mean()), restyled(predicted), float(nme(seen, true, scheme).mean()),
+        restyled(seen), float(nme(seen_drawn, true, scheme).mean()), float(nme(mean_face, true, scheme).mean()),
+        float(np.median(psnr)),
     )  # fmt: skip

@@ -84,3 +84,16 @@ def psnr_histogram(psnr: np.ndarray) -> bytes:
     axis.set_ylabel("faces")
     axis.grid(alpha=0.3)
     return _png(figure)
+
+
+def point_errors(face: np.ndarray, points: np.ndarray, errors: np.ndarray) -> bytes:
+    """A face `[H, W, 3]` with its landmarks `[K, 2]` in the colour of their `errors` `[K]` (shares), the largest three
+    with their numbers. PNG."""
+    figure, axis = plt.subplots(figsize=(6, 5), layout="constrained")
+    axis.imshow(face, interpolation="bicubic")
+    dots = axis.scatter(points[:, 0], points[:, 1], c=errors * 100, s=120 * errors / errors.max() + 10, cmap="plasma")
+    for i in np.argsort(-errors)[:3]:
+        axis.annotate(f"{errors[i]:.1%}", points[i], (4, 4), textcoords="offset points", color="white", fontsize=9)
+    figure.colorbar(dots, ax=axis, label="% of the inter-ocular distance")
+    axis.set_axis_off()
+    return _png(figure)

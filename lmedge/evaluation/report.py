@@ -12,7 +12,7 @@ import numpy as np
 
 from lmedge.config import ReportConfig
 from lmedge.errors import LmedgeError
-from lmedge.evaluation.plots import error_curves, judged_curves, psnr_histogram, training_curves
+from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
 from lmedge.landmarks import drawn, enlarged, grid, scheme_named
 from lmedge.run import Run
@@ -41,7 +41,7 @@ class _Section:
 def write_report(evaluation: Evaluation) -> None:
     """Draws the page with the pictures of an evaluation. The old one stays until the new one is whole."""
     sections = [_samples(evaluation), _neighbours(evaluation), _inversions(evaluation), _mirror(evaluation),
-                _errors(evaluation)]  # fmt: skip
+                _random(evaluation), _points(evaluation), _errors(evaluation)]  # fmt: skip
     _write(evaluation.run, sections, evaluation.lines, evaluation.notes)
 
 
@@ -140,17 +140,45 @@ def _inversions(evaluation: Evaluation) -> _Section:
 
 def _mirror(evaluation: Evaluation) -> _Section:
     section = _Section("Mirror paths", "scroll")
-    if evaluation.mirror is None or evaluation.latents is None:
+    if evaluation.mirror is None or evaluation.mirror.real is None or evaluation.latents is None:
         return section
     paths, scheme = evaluation.mirror, evaluation.latents.scheme
-    scale = max(1, 96 // paths.real.shape[1])
+    scale = max(1, 96 // paths.faces.shape[2])
     pictures = []
-    for real, faces, points in zip(paths.real, paths.faces, paths.landmarks, strict=True):
+    for real, faces, points in zip(evaluation.mirror.real, paths.faces, paths.landmarks, strict=True):
         pictures.append(enlarged(real, scale))
         pictures += [drawn(f, p, scheme, scale) for f, p in zip(faces, points, strict=True)]
         pictures.append(enlarged(np.ascontiguousarray(real[:, ::-1]), scale))
     section.add("mirror.png", encode_png(grid(pictures, paths.faces.shape[1] + 2)),
                 "A real face, the way from its latent to that of its mirror image, and the mirrored face.")  # fmt: skip
+    return section
+
+
+def _random(evaluation: Evaluation) -> _Section:
+    section = _Section("Random paths", "scroll")
+    if evaluation.random is None:
+        return section
+    faces = evaluation.random.faces
+    scheme = scheme_named(evaluation.run.config()["dataset"]["scheme"])
+    scale = max(1, 96 // faces.shape[2])
+    pictures = [
+        drawn(face, points, scheme, scale)
+        for path in zip(faces, evaluation.random.landmarks, strict=True)
+        for face, points in zip(*path, strict=True)
+    ]
+    section.add("random.png", encode_png(grid(pictures, faces.shape[1])), "From one draw of the prior to another.")
+    return section
+
+
+def _points(evaluation: Evaluation) -> _Section:
+    section = _Section("Where L-Gen errs")
+    if evaluation.points is None or evaluation.samples is None or evaluation.sample_points is None:
+        return section
+    faces, points = evaluation.samples, evaluation.sample_points
+    mean = points.mean(axis=0)
+    middle = int(np.abs(points - mean).mean(axis=(1, 2)).argmin())  # the sample that is most like the mean face
+    section.add("points.png", point_errors(faces[middle], points[middle], evaluation.points),
+                "Mean error of each point against Face Mesh, in percent of the inter-ocular distance.")  # fmt: skip
     return section
 
 

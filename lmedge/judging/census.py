@@ -17,11 +17,10 @@ OPEN_MOUTH = 0.08  # distance of the inner lips, in inter-ocular distances
 def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, Any]:
     """Shares of the faces `[N, H, W, 3]` with landmarks `[N, K, 2]` (pixels): skin (typology angle on the cheeks), head
     turned aside, mouth open."""
-    nose, upper_lip, lower_lip = (landmarks[:, scheme.index(i)] for i in (30, 62, 66))
+    nose = landmarks[:, scheme.index(30)]
     right, left = (landmarks[:, i] for i in scheme.outer_eye_corners)
-    eyes = np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
-    turned = np.abs(nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / eyes
-    gap = np.linalg.norm(upper_lip - lower_lip, axis=1) / eyes
+    turned, gap = pose(landmarks, scheme)
+    turned = np.abs(turned)
     angles = np.array([_typology_angle(*case) for case in zip(faces, right, left, nose, strict=True)])
     shares, above = {}, np.inf
     for name, lowest in SKIN_CLASSES:
@@ -33,6 +32,16 @@ def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Sch
         "turned": {"frontal": float((turned < FRONTAL).mean()), "to half profile": float((turned > TURNED).mean())},
         "mouth open": float((gap > OPEN_MOUTH).mean()),
     }
+
+
+def pose(landmarks: NDArray[np.float32], scheme: Scheme) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How far the head is turned (nose tip beside the middle of the eyes, positive to the right of the picture) and the
+    mouth open (distance of the inner lips), each `[N]`, in inter-ocular distances; landmarks `[N, K, 2]` in pixels."""
+    nose, upper_lip, lower_lip = (landmarks[:, scheme.index(i)] for i in (30, 62, 66))
+    right, left = (landmarks[:, i] for i in scheme.outer_eye_corners)
+    eyes = np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
+    turned = (nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / eyes
+    return turned, np.linalg.norm(upper_lip - lower_lip, axis=1) / eyes
 
 
 def _typology_angle(

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lmedge.config import EvaluateConfig, InvertConfig, ReportConfig
 from lmedge.errors import LmedgeError
-from lmedge.evaluation import metrics
+from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.evaluate import evaluate
 from lmedge.evaluation.report import report
 from lmedge.faces.annotate import FaceMesh
@@ -48,23 +48,107 @@ class Album:
         return normalised((self.points[self.indices(z)] + self.shift).astype(np.float32), 64, 64)
 
 
+def ignore(count):
+    pass
+
+
 def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shift():
     album = Album(20)
     counted = []
-    result = metrics.self_consistency(album, album.lgen, IBUG49, 20, 3, counted.append)
-    assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20
-    assert result.errors.max() < 0.02 < result.mean_face
+    result = metrics.self_consistency(album, album.lgen, None, IBUG49, 20, 3, counted.append)
+    assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20 and result.kept is None
+    assert result.single < 1e-3 < result.shift and result.errors.mean() < 0.03 < result.mean_face
+    # The two views stand on both sides of their mean.
+    assert result.errors.mean() == pytest.approx(result.mirror / 2, rel=0.1)
+    assert result.explained > 0.9 and result.points.shape == (49,)
+    assert result.points.mean() == pytest.approx(result.errors.mean(), rel=1e-3)
     shifted = Album(20, shift=2.0)
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)
     wanted = np.mean([np.sqrt(8) / eyes[i % 10] for i in range(20)])
-    result = metrics.self_consistency(shifted, shifted.lgen, IBUG49, 20, 3, counted.append)
-    assert result.errors.mean() == pytest.approx(wanted, abs=0.02)
+    result = metrics.self_consistency(shifted, shifted.lgen, None, IBUG49, 20, 3, counted.append)
+    assert result.single == pytest.approx(wanted, abs=0.02)
+
+
+def test_the_most_confident_faces_have_the_smallest_errors():
+    album = Album(20)
+    album.points[:2] += 5  # 4 of the 20 faces are wrong, as is known
+
+    def confidence(z, training=False):
+        return (album.indices(z) >= 2)[:, None].astype(np.float32)
+
+    result = metrics.self_consistency(album, album.lgen, confidence, IBUG49, 20, 3, ignore)
+    assert result.kept == pytest.approx(np.sort(result.errors)[:16].mean(), rel=1e-3)
+    assert result.kept < 0.5 * result.errors.mean()
 
 
 def test_pictures_without_a_face_are_counted_as_missed():
     album = Album(20, blank=3)
-    result = metrics.self_consistency(album, album.lgen, IBUG49, 20, 3, lambda count: None)
+    result = metrics.self_consistency(album, album.lgen, None, IBUG49, 20, 3, ignore)
     assert result.missed == pytest.approx(6 / 20) and len(result.errors) == 14
+    assert metrics.self_consistency(Album(20, blank=10), album.lgen, None, IBUG49, 20, 3, ignore) is None
+
+
+def test_errors_are_told_apart_by_pose():
+    points = np.tile(np.linspace(10, 50, 98).reshape(49, 2).astype(np.float32), (30, 1, 1))
+    right, left, nose = 19, 28, IBUG49.index(30)
+    points[:, right], points[:, left], points[:, nose] = (20, 20), (40, 20), (30, 30)
+    points[:12, nose] = (37, 30)  # 0.35 of the distance of the eyes
+    points[:, IBUG49.index(62)], points[:, IBUG49.index(66)] = (30, 40), (30, 41)
+    points[25:, IBUG49.index(66)] = (30, 43)
+    poses = metrics.by_pose(np.arange(30, dtype=np.float32), points, IBUG49)
+    assert poses["to half profile"] == {"faces": 12, "nme": 5.5} and poses["frontal"] == {"faces": 18, "nme": 20.5}
+    assert poses["turned"] == {"faces": 0} and poses["mouth open"] == {"faces": 5}
+    assert poses["mouth closed"] == {"faces": 25, "nme": 12.0}
+
+
+def test_the_error_on_inverted_faces_is_shared_out():
+    album = Album(20)
+    z = prior(20, 8, 3)
+    true = album.points[album.indices(z)] + 3  # the photos differ from their inversions by 3 pixels
+    eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
+    found = metrics.faults(album, album.lgen, z, true.astype(np.float32), IBUG49, ignore)
+    assert found.faces == 20 and found.reading < 1e-3
+    assert (
+        found.total == pytest.approx((np.sqrt(18) / eyes).mean(), rel=1e-3) == pytest.approx(found.inversion, rel=1e-2)
+    )
+
+
+def test_people_s_style_is_told_from_error():
+    album = Album(20)
+    z = prior(20, 8, 3)
+    images = album.faces[album.indices(z)]
+    eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
+    offset = np.random.default_rng(0).normal(0, 0.05, (49, 2))  # people mean other places by the same names
+    true = (album.points[album.indices(z)] + offset * eyes[:, None, None]).astype(np.float32)
+    found = metrics.people(album, album.lgen, z, images, true, IBUG49, np.full(20, 21.0, np.float32))
+    wanted = np.linalg.norm(offset, axis=1).mean()
+    assert found.face_mesh == pytest.approx(wanted, rel=0.05) == pytest.approx(found.lgen, rel=0.05)
+    assert found.inverted == pytest.approx(found.face_mesh, rel=1e-3) and found.psnr == 21
+    assert found.style < 0.2 * wanted and found.lgen_style < 0.2 * wanted and found.mean_face > 0
+
+
+def test_a_straight_path_is_as_long_as_its_ends_are_apart_and_a_detour_longer():
+    size, steps = 64, paths.STEPS
+    weights = np.random.default_rng(0).normal(0, 0.05, (8, 98)).astype(np.float32)
+
+    def straight(z, training=False):
+        return 0.5 + (np.asarray(z) @ weights).reshape(-1, 49, 2)
+
+    def bent(z, training=False):
+        return straight(z) + 0.3 * np.sin(9 * np.asarray(z)[:, :1, None])
+
+    class Grey:
+        input_shape, output_shape = (None, 8), (None, size, size, 3)
+
+        def __call__(self, z):
+            return np.zeros((len(z), size, size, 3), np.float32)
+
+    line, detour = (paths.random_paths(Grey(), lgen, IBUG49, 3, 1) for lgen in (straight, bent))
+    assert line.z.shape == (3, steps, 8) and (line.z[:, 0] == prior(6, 8, 1)[:3]).all()
+    found = paths.continuity(line, Grey(), IBUG49)
+    assert found.length == pytest.approx(1, abs=1e-3) and found.largest_over_mean == pytest.approx(1, abs=1e-2)
+    assert found.found == 0 and found.agreement is None and found.agreement_worst is None
+    assert paths.continuity(detour, Grey(), IBUG49).length > 1.5
 
 
 def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(trained, toys):
@@ -72,14 +156,14 @@ def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(
     latents, real = load_latents(run), FaceDataset(toys).images([4, 9])
     options = resolve(InvertConfig(run=trained, start="centre", batch=2))
     inverter = Inverter(run.generator(), options, np.ones((32, 32), np.float32))
-    paths = metrics.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
+    walked = paths.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
     ends = draw(run.generator(), inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
-    assert np.abs(paths.faces[:, -1].astype(int) - ends).max() <= 1
-    assert paths.faces.shape == (2, 16, 32, 32, 3) and paths.landmarks.shape == (2, 16, 49, 2)
-    assert (paths.faces[:, 0] == draw(run.generator(), latents.z[[4, 9]])).all()
-    jump = np.linalg.norm(paths.landmarks[1, 6] - paths.landmarks[1, 5], axis=-1).mean()
-    eyes = np.linalg.norm(paths.landmarks[1, 0, 19] - paths.landmarks[1, 0, 28])
-    assert paths.jumps.shape == (2, 15) and paths.jumps[1, 5] == pytest.approx(jump / eyes, rel=1e-4)
+    assert np.abs(walked.faces[:, -1].astype(int) - ends).max() <= 1
+    assert walked.faces.shape == (2, 16, 32, 32, 3) and walked.landmarks.shape == (2, 16, 49, 2)
+    assert (walked.faces[:, 0] == draw(run.generator(), latents.z[[4, 9]])).all()
+    jump = np.linalg.norm(walked.landmarks[1, 6] - walked.landmarks[1, 5], axis=-1).mean()
+    eyes = np.linalg.norm(walked.landmarks[1, 0, 19] - walked.landmarks[1, 0, 28])
+    assert walked.jumps.shape == (2, 15) and walked.jumps[1, 5] == pytest.approx(jump / eyes, rel=1e-4)
 
 
 @pytest.fixture

@@ -1,0 +1,101 @@
+"""Walks through latent space: do faces and landmarks change evenly along them (arXiv 1802.00390, section 4)?"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.evaluation.metrics import points_of
+from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.latents import Latents
+from lmedge.landmarks import Scheme, nme
+from lmedge.runtime import between, prior
+from lmedge.samples import annotated, draw
+
+STEPS = 16  # faces on a path, both ends included
+
+
+@dataclass(frozen=True)
+class Paths:
+    """`z` `[P, S, Z]`; `faces` `[P, S, H, W, 3]` and `landmarks` `[P, S, K, 2]` pixels along each path; `jumps`
+    `[P, S-1]`, NME-like size of each step: mean point distance over the first face's inter-ocular one. `real`
+    `[P, H, W, 3]` are the photos that the paths begin at, or None."""
+
+    z: NDArray[np.float32]
+    faces: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    jumps: NDArray[np.float32]
+    real: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """Of some paths. `length`: what the landmarks travel over how far apart the ends are, the mean of the points (1:
+    straight there); `mean_jump`; `largest_jump`; `largest_over_mean`: the largest jump of a path over that path's mean
+    one. `agreement`: mean NME of L-Gen against Face Mesh over all steps, `agreement_worst` at the step where it is
+    highest; `found`: the share of steps with a face."""
+
+    paths: int
+    length: float
+    mean_jump: float
+    largest_jump: float
+    largest_over_mean: float
+    agreement: float | None
+    agreement_worst: float | None
+    found: float
+
+    def figures(self) -> dict[str, Any]:
+        """For metrics.json."""
+        return asdict(self)
+
+
+def mirror_paths(
+    generator: Any, lgen: Any, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64], inverter: Inverter
+) -> Paths:
+    """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, found by
+    `inverter`."""
+    ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1)
+    return _walked(generator, lgen, latents.z[chosen], ends, latents.scheme, real)
+
+
+def random_paths(generator: Any, lgen: Any, scheme: Scheme, count: int, seed: int) -> Paths:
+    """Between `count` pairs of draws from the prior."""
+    ends = prior(2 * count, generator.input_shape[-1], seed)
+    return _walked(generator, lgen, ends[:count], ends[count:], scheme, None)
+
+
+def continuity(paths: Paths, generator: Any, scheme: Scheme) -> Continuity:
+    """The figures of paths; Face Mesh looks at every step."""
+    moved = np.linalg.norm(np.diff(paths.landmarks, axis=1), axis=-1).sum(axis=1)
+    apart = np.linalg.norm(paths.landmarks[:, -1] - paths.landmarks[:, 0], axis=-1)
+    steps = paths.landmarks.shape[1]
+    flat = paths.landmarks.reshape(-1, *paths.landmarks.shape[2:])
+    seen = annotated(generator, paths.z.reshape(len(flat), -1), scheme, lambda count: None)
+    errors = nme(flat[seen.at], seen.landmarks, scheme)
+    of_step = [errors[seen.at % steps == step] for step in range(steps)]
+    return Continuity(
+        paths=len(paths.z),
+        length=float((moved.mean(axis=1) / np.maximum(apart.mean(axis=1), 1e-6)).mean()),
+        mean_jump=float(paths.jumps.mean()),
+        largest_jump=float(paths.jumps.max()),
+        largest_over_mean=float((paths.jumps.max(axis=1) / np.maximum(paths.jumps.mean(axis=1), 1e-9)).max()),
+        agreement=float(errors.mean()) if len(errors) else None,
+        agreement_worst=max((float(step.mean()) for step in of_step if len(step)), default=None),
+        found=float(seen.found.mean()),
+    )
+
+
+def _walked(
+    generator: Any, lgen: Any, starts: NDArray[np.float32], ends: NDArray[np.float32], scheme: Scheme,
+    real: NDArray[np.uint8] | None,
+) -> Paths:  # fmt: skip
+    size = generator.output_shape[1]
+    z = np.stack([between(a, b, STEPS) for a, b in zip(starts, ends, strict=True)])
+    flat, shape = z.reshape(-1, z.shape[-1]), z.shape[:2]
+    landmarks = points_of(lgen, flat, size).reshape(*shape, -1, 2)
+    right, left = scheme.outer_eye_corners
+    inter_ocular = np.linalg.norm(landmarks[:, 0, right] - landmarks[:, 0, left], axis=-1)
+    moved = np.linalg.norm(np.diff(landmarks, axis=1), axis=-1).mean(axis=-1)
+    jumps = (moved / np.maximum(inter_ocular, 1e-6)[:, None]).astype(np.float32)
+    return Paths(z, draw(generator, flat).reshape(*shape, size, size, 3), landmarks, jumps, real)
