@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 
@@ -12,7 +13,7 @@ from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.network import build_lgen
-from lmedge.lgen.train import error_figures, train_lgen
+from lmedge.lgen.train import error_figures, sets_of, train_lgen
 from lmedge.run import Run
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
@@ -154,3 +155,25 @@ def test_a_generator_without_faces_cannot_teach(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     with pytest.raises(LmedgeError, match=r"Face Mesh finds a face on 0 of 40 generated ones; train"):
         train_lgen(TrainLgenConfig(run=run, data="generated", generated=40))
+
+
+def test_nothing_is_learnt_from_faces_that_the_generator_cannot_draw(learnable, monkeypatch):
+    latents = load_latents(learnable)
+    explained = np.where(np.arange(400) % 4 == 0, 0.3, 0.8).astype(np.float32)
+    config = TrainLgenConfig(run=learnable.path, data="inverted")
+    part = sets_of(learnable, dataclasses.replace(latents, explained=explained), config)["inverted"]
+    whole = sets_of(learnable, latents, config)["inverted"]
+    assert set(part.training) == {i for i in whole.training if i % 4} and (part.held_out == whole.held_out).all()
+    said = []
+    monkeypatch.setattr("lmedge.lgen.train.console.print", said.append)
+    none = sets_of(learnable, dataclasses.replace(latents, explained=0 * explained), config)["inverted"]
+    assert (none.training == whole.training).all() and "can draw 0 of the 320 faces" in said[0]
+
+
+def test_the_run_gets_the_confidence_of_its_l_gen(learnable):
+    metrics = train_lgen(TrainLgenConfig(run=learnable.path, data="inverted", steps=60, hidden=(8,))).metrics
+    sure = np.asarray(learnable.confidence()(load_latents(learnable).z))
+    assert sure.shape == (400, 1) and 0 <= sure.min() < sure.max() <= 1
+    figures = metrics["confidence"]
+    assert figures["nme"] == pytest.approx(metrics["held_out"]["nme"]) and figures["nme_kept_at_best"] < figures["nme"]
+    assert metrics["explained"] <= 1 and metrics["linear_nme"] < metrics["mean_face_nme"]
