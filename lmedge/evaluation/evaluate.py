@@ -149,7 +149,7 @@ def _landmark_figures(
 
 
 def _of_pose(part: dict[str, float]) -> str:
-    return f"{part['nme']:.2%} of {part['faces']}" if "nme" in part else f"{part['faces']}, too few to tell"
+    return f"{part['nme']:.2%} ({part['faces']} faces)" if "nme" in part else f"{part['faces']} faces, too few to tell"
 
 
 def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
