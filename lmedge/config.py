@@ -193,13 +193,13 @@ class InvertConfig(Stage):
     """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
     the plain squared error, components that leave -1..1 redrawn (stochastic clipping, arXiv 1702.04782)."""
     start: Literal["encoder", "centre", "random"] | None = None
-    """Where the search begins: the encoder's guess, z = 0, or a draw from the prior. Default: as the preset says; for
-    a photo and a self-test in a run without an encoder, the centre."""
+    """Where the search begins: the encoder's guess, z = 0, or a draw from the prior. Default: as the preset says; in a
+    run without an encoder the centre for a photo, a self-test and fewer than 500 faces."""
     steps: int | None = None
     """Steps of a search. Default: 10; paper 1000."""
     rounds: int | None = None
     """Gauss-Newton searches after each other, each with fresh derivatives; a face that gains nothing more leaves early.
-    Default: 1; for a photo and a self-test 4."""
+    Default: 1; from the centre 2; for a photo and a self-test 4."""
     background: float | None = None
     """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
     encoder_steps: int = 500

@@ -45,7 +45,9 @@ def _run(path: Path) -> dict[str, Any]:
     facts["dataset"] = config.get("dataset")
     for name in (
         "generator.keras",
+        "encoder.keras",
         "lgen.keras",
+        "confidence.keras",
         "latents/latents.json",
         "metrics.json",
         "report/index.html",

@@ -68,7 +68,7 @@ def trained(tmp_path_factory, toys):
 
     run = tmp_path_factory.mktemp("runs") / "tiny"
     train_began(tiny_training(toys, run, log_every=2, sample_every=6))
-    invert(InvertConfig(run=run, faces=toys, steps=2, batch=16, encoder_steps=3))
+    invert(InvertConfig(run=run, faces=toys, start="encoder", steps=2, batch=16, encoder_steps=3))
     train_lgen(TrainLgenConfig(run=run, data="inverted", steps=40, hidden=(8,)))
     return run
 

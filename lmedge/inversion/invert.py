@@ -11,7 +11,7 @@ from lmedge.config import InvertConfig, require, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.devices import resolve_precision
-from lmedge.inversion.encoder import encoder_of
+from lmedge.inversion.encoder import cached_encoder, encoder_of
 from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import SCHEMA, Latents, claim, explained, load_latents, part_file, psnr
@@ -21,27 +21,45 @@ from lmedge.run import Run, weights_hash
 from lmedge.storage import write_arrays
 
 PART_FACES = 256  # faces a part file: what a kill can lose
+FEW_FACES = 500  # below, the training of an encoder takes longer than a second search from the centre
 # Options that change no latent of a dataset.
 NO_PART_OF_LATENTS = ("run", "faces", "overwrite", "out", "self_test")
 
 
 def resolve(config: InvertConfig) -> InvertConfig:
-    """The options with everything filled in; raises UsageError for those out of range."""
-    width = Run.open(config.run).stage("train-began").get("width") or 0
-    paper = config.preset == "paper"
-    alone = bool(config.self_test) or (config.faces is not None and config.faces.is_file())
+    """The options with everything filled in. Raises UsageError for those out of range, and for an encoder where there
+    is none and no dataset to train it on."""
+    run = Run.open(config.run)
+    paper, alone = config.preset == "paper", _alone(config)
+    start = config.start or ("random" if paper else None)
+    if start is None or (start == "encoder" and alone):
+        there = run.generator_file.exists() and cached_encoder(run, run.generator()) is not None
+        if start and not there:
+            raise UsageError(f"--start encoder: {run.path} has none; `lmedge invert {run.path} DATASET` trains one.")
+        start = "encoder" if there or not (alone or _count(config) < FEW_FACES) else "centre"
     filled: dict[str, Any] = {
-        "start": config.start or ("random" if paper else "encoder"),
+        "start": start,
         "steps": (1000 if paper else 10) if config.steps is None else config.steps,
-        "rounds": (4 if alone else 1) if config.rounds is None else config.rounds,
+        "rounds": (4 if alone else 2 if start == "centre" else 1) if config.rounds is None else config.rounds,
         "background": (1.0 if paper else 0.2) if config.background is None else config.background,
-        "precision": resolve_precision(config.precision, width)[0],
+        "precision": resolve_precision(config.precision, run.stage("train-began").get("width") or 0)[0],
     }
     config = dataclasses.replace(config, **filled)
     for name in ("steps", "rounds", "batch", "encoder_steps"):
         require("--" + name.replace("_", "-"), getattr(config, name), 1)
     require("--background", filled["background"], 0, 1)
     return config
+
+
+def _alone(config: InvertConfig) -> bool:
+    """Are there no faces to train an encoder on?"""
+    return bool(config.self_test) or config.faces is None or config.faces.is_file()
+
+
+def _count(config: InvertConfig) -> int:
+    assert config.faces is not None
+    there = len(FaceDataset(config.faces))
+    return min(config.count or there, there)
 
 
 def invert(config: InvertConfig) -> Latents:

@@ -14,7 +14,6 @@ from lmedge.faces.photo import Image8, Rejected
 from lmedge.faces.record import encode_png
 from lmedge.faces.sources import Source
 from lmedge.gan.networks import to_uint8
-from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
@@ -64,9 +63,7 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     except Rejected as reason:
         raise LmedgeError(f"{photo} cannot be inverted: {reason}.") from None
 
-    encoder = cached_encoder(run, generator) if config.start == "encoder" else None
-    if config.start == "encoder" and encoder is None:
-        config = dataclasses.replace(config, start="centre")
+    encoder = run.encoder() if config.start == "encoder" else None
     weights = face_weights(face.landmarks[None], size, config.background or 0)
     console.print(f"invert: {config.rounds} searches from the {config.start}")
     real = face.pixels[None].astype(np.float32) / 127.5 - 1

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.config import InvertConfig
-from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.progress import progress
@@ -43,9 +42,7 @@ def self_test(config: InvertConfig) -> Recovery:
     config = resolve(config)
     run = Run.open(config.run)
     generator = run.generator()
-    encoder = cached_encoder(run, generator) if config.start == "encoder" else None
-    if config.start == "encoder" and encoder is None:
-        config = dataclasses.replace(config, start="centre")
+    encoder = run.encoder() if config.start == "encoder" else None
     config = dataclasses.replace(config, batch=min(config.batch, config.self_test))
     size = generator.output_shape[1]
     inverter = Inverter(generator, config, np.ones((size, size), np.float32), encoder)

@@ -10,7 +10,7 @@ from lmedge.config import InvertConfig, ToyConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
-from lmedge.inversion.invert import invert
+from lmedge.inversion.invert import invert, resolve
 from lmedge.inversion.latents import explained, load_latents, psnr
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
@@ -117,3 +117,24 @@ def test_config_json_holds_every_stage(trained):
     assert list(config["stages"])[:3] == ["train-began", "invert", "train-lgen"]
     assert config["stages"]["invert"]["steps"] == 2 and config["seed"] == 0
     assert {"lmedge", "tensorflow", "keras"} <= set(config["versions"])
+
+
+def test_few_faces_start_from_the_centre_unless_there_is_an_encoder(run, toys):
+    assert resolve(InvertConfig(run=run.path, faces=toys)).start == "encoder"
+    run.encoder_file.unlink()
+    few = resolve(InvertConfig(run=run.path, faces=toys))
+    assert few.start == "centre" and few.rounds == 2
+    invert(InvertConfig(run=run.path, faces=toys, steps=1, overwrite=True))
+    assert not run.encoder_file.exists()
+    with pytest.raises(UsageError, match=r"--start encoder: .* has none; `lmedge invert .* DATASET` trains one"):
+        resolve(InvertConfig(run=run.path, self_test=5, start="encoder"))
+    assert resolve(InvertConfig(run=run.path, self_test=5)).start == "centre"
+    paper = resolve(InvertConfig(run=run.path, faces=toys, preset="paper"))
+    assert (paper.start, paper.steps, paper.background) == ("random", 1000, 1.0)
+
+
+def test_many_faces_train_an_encoder_first(run, toys, monkeypatch):
+    run.encoder_file.unlink()
+    monkeypatch.setattr("lmedge.inversion.invert.FEW_FACES", 40)
+    invert(InvertConfig(run=run.path, faces=toys, steps=1, encoder_steps=2, overwrite=True))
+    assert run.encoder_file.exists() and run.stage("invert")["start"] == "encoder"
