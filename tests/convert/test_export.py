@@ -15,7 +15,7 @@ from convert.stage import export_run
 from lmedge.config import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import IBUG68
-from lmedge.lgen import build_lgen
+from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.interpreter import installed

@@ -8,7 +8,7 @@ from convert.qat import tune, twin
 from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_ranges
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.errors import LmedgeError
-from lmedge.lgen import build_lgen
+from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.parity import compare

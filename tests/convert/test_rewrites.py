@@ -10,7 +10,7 @@ from convert.model import Conversion, _quantised, stock
 from convert.parity import keras_faces
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.gan.networks import build_generator
-from lmedge.lgen import build_lgen
+from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.runtime.delegation import Delegation, delegation

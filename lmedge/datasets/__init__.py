@@ -1,0 +1,1 @@
+"""Labelled faces for other people's trainings."""
