@@ -89,5 +89,7 @@ def test_the_manifest_holds_what_the_design_promises(bundle):
     for name, entry in about["variants"].items():
         assert entry["bytes"] == (bundle / entry["file"]).stat().st_size
         assert entry["min_runtime"] != "unknown", name
-        assert {"image_psnr", "image_error", "landmark_nme", "image_max_levels", "latents"} == set(entry["parity"])
+        assert set(entry["parity"]) == {
+            "image_psnr", "image_error", "landmark_nme", "image_max_levels", "latents", "confidence_error"
+        }  # fmt: skip
     assert about["training"]["licence"] == "CC0-1.0" and about["training"]["faces"] == 48
