@@ -163,7 +163,7 @@ def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lg
         found = paths.continuity(walked, generator, scheme)
         text = (f"landmarks travel {found.length:.2f} times the distance of their ends, largest jump "
                 f"{found.largest_over_mean:.2f} times its path's mean")  # fmt: skip
-        result.add(name, found.figures(), label, text)
+        result.add(name, vars(found), label, text)
         if found.agreement is not None:
             text = f"NME {found.agreement:.2%}, at the worst step {found.agreement_worst:.2%}"
             text += f"; a face at {found.found:.0%} of the steps"

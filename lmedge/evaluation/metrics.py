@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lmedge.faces.annotate import FaceMesh
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED, pose
 from lmedge.landmarks import Scheme, in_pixels, nme
-from lmedge.lgen.train import KEPT, explained_share
+from lmedge.lgen.train import explained_share, most_confident
 from lmedge.runtime import prior
 from lmedge.samples import annotated, draw
 
@@ -63,7 +63,7 @@ def self_consistency(
     kept = None
     if confidence is not None:
         sure = np.asarray(confidence(z[found.at], training=False))[:, 0]
-        kept = float(errors[np.argsort(-sure, kind="stable")[: max(1, round(KEPT * len(errors)))]].mean())
+        kept = float(errors[most_confident(sure)].mean())
     right, left = scheme.outer_eye_corners
     eyes = np.linalg.norm(seen[:, right] - seen[:, left], axis=-1)
     return SelfConsistency(

@@ -1,6 +1,6 @@
 """Walks through latent space: do faces and landmarks change evenly along them (arXiv 1802.00390, section 4)?"""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -44,10 +44,6 @@ class Continuity:
     agreement: float | None
     agreement_worst: float | None
     found: float
-
-    def figures(self) -> dict[str, Any]:
-        """For metrics.json."""
-        return asdict(self)
 
 
 def mirror_paths(

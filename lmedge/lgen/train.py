@@ -145,10 +145,15 @@ def _confidence(config: TrainLgenConfig, own: Split, used: list[Split], advance:
     return fit_confidence(config, own.faces[own.training], errors[own.training], advance)
 
 
+def most_confident(sure: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Indices of the `KEPT` share of faces with the highest confidence `[N]`."""
+    return np.argsort(-sure, kind="stable")[: max(1, round(KEPT * len(sure)))]
+
+
 def kept_figures(confidence: Any, faces: Faces, network: Any) -> dict[str, float]:
     """Does the confidence rank errors? Mean NME of the faces, and of the most confident ones."""
     errors, sure = faces.errors(network), np.asarray(confidence(faces.z, training=False))[:, 0]
-    kept = np.argsort(-sure, kind="stable")[: max(1, round(KEPT * len(faces)))]
+    kept = most_confident(sure)
     best = np.sort(errors)[: len(kept)]
     return {"kept": KEPT, "nme": float(errors.mean()), "nme_kept": float(errors[kept].mean()),
             "nme_kept_at_best": float(best.mean())}  # fmt: skip
