@@ -7,6 +7,7 @@ from lmedge.config import ExportConfig, require, to_json
 from lmedge.landmarks import scheme_named
 from lmedge.run import Run
 from lmedge.runtime import Bundle
+from lmedge.samples import training_facts
 from lmedge.storage import read_json
 
 
@@ -17,14 +18,7 @@ def export_run(config: ExportConfig) -> Bundle:
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
     metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
-    dataset = run.config().get("dataset", {})
-    training = {
-        "faces": dataset.get("count"),
-        "source": dataset.get("made_by"),
-        "licence": dataset.get("licence", "not stated"),
-        "kimg": (run.log() or [{}])[-1].get("kimg"),
-        "held_out_nme": metrics["held_out"]["nme"],
-    }
+    training = training_facts(run)
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
         scheme=scheme_named(metrics["scheme"]),

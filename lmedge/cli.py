@@ -55,7 +55,8 @@ def _outside_our_hands(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return f"{error.filename} cannot be made ({error.strerror}); choose a folder that you may write.", 1
     if isinstance(error, ModuleNotFoundError):
-        extra = "train" if error.name in ("tensorflow", "keras", "cv2", "mediapipe", "jinja2") else "litert"
+        of_train = ("tensorflow", "keras", "cv2", "mediapipe", "jinja2")
+        extra = "train" if error.name in of_train else "datasets" if error.name == "fpng" else "litert"
         return f"{error.name} is not installed and this verb needs it; pip install 'lmedge[{extra}]'.", 1
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "out of memory; lower --batch or the number of workers.", 1
@@ -247,6 +248,15 @@ def _interpolate(config: Any) -> None:
     print(f"{result.count} faces in {result.out}")
 
 
+def _synthesize(config: Any) -> None:
+    from lmedge.datasets.synthesize import synthesize
+
+    result = synthesize(config)
+    rate = f", {result.per_second:.0f} faces/s" if result.per_second else ""
+    print(f"{result.count} faces ({result.count / result.drawn:.1%} of those drawn) in {result.out}{rate}")
+    print(f"{result.out}/contact.png shows some, {result.out}/README.md says where they are from.")
+
+
 def _info(config: Any) -> None:
     from lmedge.info import info
 
@@ -284,6 +294,7 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "export": _export,
     "sample": _sample,
     "interpolate": _interpolate,
+    "synthesize": _synthesize,
     "bench": _bench,
     "info": _info,
     "doctor": _doctor,

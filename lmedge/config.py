@@ -398,6 +398,56 @@ class InterpolateConfig(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SynthesizeConfig(Stage):
+    """Write a dataset of generated faces with landmarks, for training something else.
+
+    Formats: pts (300-W: .png and .pts), coco (keypoints JSON), csv, tfrecord (a dataset of lmedge), webdataset (tar
+    shards; take it or tfrecord for very many faces), facesynthetics (_ldmks.txt). A card and a contact sheet lie beside
+    it. Killed and started again with the same options, it continues; memory does not grow with --count.
+
+    Example: lmedge synthesize --count 10000 --min-confidence 0.2 --out faces
+    Example: lmedge synthesize bundle --count 50000 --format webdataset --mirror --out shards
+    Example: lmedge synthesize --yaw 12 40 --count 2000 --format coco --out turned
+    Example: lmedge synthesize runs/first --around photos/ --radius 0.3 --count 5000 --out more
+    """
+
+    source: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|RUN]")]] = None
+    """Bundle, or run (its Keras networks, on a GPU where there is one). Default: the model that comes with lmedge."""
+    out: Path
+    """Folder for the dataset."""
+    count: int = 1000
+    """Faces to write."""
+    format: str = "pts"
+    """pts, coco, csv, tfrecord, webdataset or facesynthetics."""
+    seed: int = 0
+    """Seed: the same seed gives the same faces, and with the same versions the same bytes."""
+    truncation: float = 1.0
+    """Draw latents from -T..T in place of -1..1: below 1 faces are cleaner and more alike."""
+    min_confidence: float = 0.0
+    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    yaw: tuple[float, float] | None = None
+    """Keep only heads turned by so many degrees, lowest and highest; above 0 the nose points to the right of the
+    picture. Read off the landmarks."""
+    mouth_open: tuple[float, float] | None = None
+    """Keep only mouths open this far, least and most: distance of the inner lips over that of the outer eye corners;
+    0.08 is open."""
+    around: Path | None = None
+    """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of the prior."""
+    radius: float = 0.2
+    """With --around: most that a component of the latent moves; the prior is 2 wide."""
+    mirror: bool = False
+    """Let the mirror image of every face follow it, with its landmarks."""
+    variant: str | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
+    """As for sample."""
+    workers: int = 0
+    """Worker processes that draw from a bundle; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there instead of continuing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchConfig(Stage):
     """Time every variant of a bundle on every interpreter that is installed, and say which one to ship.
 
@@ -478,6 +528,7 @@ STAGES: dict[str, type[Stage]] = {
     "export": ExportConfig,
     "sample": SampleConfig,
     "interpolate": InterpolateConfig,
+    "synthesize": SynthesizeConfig,
     "bench": BenchConfig,
     "info": InfoConfig,
     "doctor": DoctorConfig,

@@ -12,11 +12,12 @@ from lmedge.runtime.interpreter import INTERPRETERS, installed
 
 BASE = ("numpy", "pillow", "tyro", "rich")
 TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
-         "jinja2", "matplotlib")  # fmt: skip
+         "jinja2", "matplotlib", "fpng")  # fmt: skip
 NEEDS = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
     "train-began, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
     "evaluate, demo": TRAIN,
+    "synthesize": ("fpng",),
     "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
 }
 
@@ -39,7 +40,8 @@ def doctor() -> list[str]:
     lines.append("verbs")
     for verbs, needs in NEEDS.items():
         missing = [name for name in needs if not versions[name]]
-        verdict = "ready" if not missing else f"missing {', '.join(missing)}: pip install 'lmedge[train]'"
+        extra = "datasets" if needs == ("fpng",) else "train"
+        verdict = "ready" if not missing else f"missing {', '.join(missing)}: pip install 'lmedge[{extra}]'"
         lines.append(f"  {verbs:<32} {verdict}")
     verdict = "ready" if here else "no interpreter: pip install 'lmedge[litert]' or 'lmedge[tflite]'"
     lines.append(f"  {'sample, interpolate, bench, info':<32} {verdict}")

@@ -202,8 +202,17 @@ def read_pts(path: Path) -> Array:
     return points - 1
 
 
+def rows(points: Array, line: str) -> str:
+    """Points `[K, 2]` as text, `line` with two numbers in it for each; at once, as sets of millions are written."""
+    return (line * len(points)) % tuple(points.ravel().tolist())
+
+
+def pts_text(points: Array) -> str:
+    """Points `[K, 2]`, 0-based pixels, as the text of a 1-based 300-W `.pts` file."""
+    lines = rows(points + 1, "%.4f %.4f\n")
+    return f"version: 1\nn_points: {len(points)}\n{{\n{lines}}}\n"
+
+
 def write_pts(path: Path, points: Array) -> None:
     """Writes points `[K, 2]`, 0-based pixels, as a 1-based 300-W `.pts` file."""
-    lines = [f"{x:.4f} {y:.4f}" for x, y in points + 1]
-    text = "\n".join(["version: 1", f"n_points: {len(points)}", "{", *lines, "}"]) + "\n"
-    path.write_text(text, encoding="ascii")
+    path.write_text(pts_text(points), encoding="ascii")

@@ -1,4 +1,4 @@
-"""Faces of a Keras generator, and what Face Mesh sees on them."""
+"""Faces of the Keras networks of a run, and what Face Mesh sees on them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from lmedge.faces.annotate import FaceMesh, Looks, View, look, start_looking
 from lmedge.faces.workers import answers_of
 from lmedge.gan.networks import to_uint8
-from lmedge.landmarks import Scheme
+from lmedge.landmarks import Scheme, in_pixels, scheme_named
+from lmedge.run import Run, weights_hash
+from lmedge.runtime import Faces
+from lmedge.storage import read_json
 
 BATCH = 64
 WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at these
@@ -19,6 +22,54 @@ WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at th
 def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Faces `[N, H, W, 3]` of latents `[N, Z]`."""
     return np.concatenate([to_uint8(generator(z[i : i + BATCH])) for i in range(0, len(z), BATCH)])
+
+
+class RunPainter:
+    """Draws as a FaceSampler does, with the networks of a run, on a GPU where there is one.
+
+    Raises LmedgeError for a run without generator or L-Gen."""
+
+    def __init__(self, run: Run):
+        self.run, self.generator, self.lgen, self.confidence = run, run.generator(), run.lgen(), run.confidence()
+        self.latent = self.generator.input_shape[-1]
+        _, self.height, self.width, _ = self.generator.output_shape
+        self.metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+        self.scheme = scheme_named(self.metrics["scheme"])
+
+    @property
+    def knows_confidence(self) -> bool:
+        """Does the run say how sure L-Gen is?"""
+        return self.confidence is not None
+
+    def render(self, latents: NDArray[np.float32]) -> Faces:
+        """The faces of latents `[N, Z]`."""
+        sure = None if self.confidence is None else np.asarray(self.confidence(latents, training=False))[:, 0]
+        return Faces(draw(self.generator, latents), self.landmarks(latents), latents, sure)
+
+    def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`[N, K, 2]` in pixels, without drawing the faces."""
+        return in_pixels(np.asarray(self.lgen(latents, training=False)), self.width, self.height)
+
+    def facts(self) -> dict[str, Any]:
+        """What a dataset card says of the generator."""
+        return {
+            "generator": f"{self.run.path.resolve().name} {weights_hash(self.generator)[:12]}, Keras in float32",
+            "training": training_facts(self.run),
+            "licence": training_facts(self.run)["licence"],
+        }
+
+
+def training_facts(run: Run) -> dict[str, Any]:
+    """What bundles and datasets say of how a run was trained. Raises LmedgeError for one without L-Gen."""
+    dataset = run.config().get("dataset", {})
+    metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+    return {
+        "faces": dataset.get("count"),
+        "source": dataset.get("made_by"),
+        "licence": dataset.get("licence", "not stated"),
+        "kimg": (run.log() or [{}])[-1].get("kimg"),
+        "held_out_nme": metrics["held_out"]["nme"],
+    }
 
 
 @dataclass(frozen=True)

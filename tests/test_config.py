@@ -32,6 +32,7 @@ ARGS = {
     "export": ["r", "--out", "b", "--variants", "int8"],
     "sample": ["b", "--out", "a"],
     "interpolate": ["b", "--out", "a.png"],
+    "synthesize": ["b", "--out", "a", "--yaw", "10", "20", "--around", "p"],
     "bench": ["b", "--threads", "1", "4", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],

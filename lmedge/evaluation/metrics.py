@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.faces.annotate import FaceMesh
-from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED, pose
+from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
 from lmedge.landmarks import Scheme, in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
+from lmedge.pose import pose
 from lmedge.runtime import prior
 from lmedge.samples import annotated, draw
 

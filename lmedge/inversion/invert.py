@@ -118,13 +118,17 @@ def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
 
 def inverter_of(run: Run, generator: Any, dataset: FaceDataset, config: InvertConfig) -> Inverter:
     """The search with resolved options for faces of `dataset`, with the run's encoder where it starts from one."""
-    step = -(-len(dataset) // MOST_FACES)
-    landmarks = dataset.landmarks[::step]
-    weights = face_weights(landmarks, dataset.size, config.background or 0)
+    weights = weights_for(dataset, config)
     encoder = None
     if config.start == "encoder":
         encoder = encoder_of(run, generator, dataset, weights, config.encoder_steps, config.precision, config.seed)
     return Inverter(generator, config, weights, encoder)
+
+
+def weights_for(dataset: FaceDataset, config: InvertConfig) -> NDArray[np.float32]:
+    """Weights of the pixels for faces of `dataset`, with resolved options."""
+    step = -(-len(dataset) // MOST_FACES)
+    return face_weights(dataset.landmarks[::step], dataset.size, config.background or 0)
 
 
 def _invert_part(

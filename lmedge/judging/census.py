@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.landmarks import Scheme
+from lmedge.pose import pose
 
 # Individual typology angle in degrees, from light to dark (Chardon et al., 1991). Of a photo it measures skin and light
 # together, so that single faces are often in a neighbouring class; shares of large sets compare well.
@@ -32,16 +33,6 @@ def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Sch
         "turned": {"frontal": float((turned < FRONTAL).mean()), "to half profile": float((turned > TURNED).mean())},
         "mouth open": float((gap > OPEN_MOUTH).mean()),
     }
-
-
-def pose(landmarks: NDArray[np.float32], scheme: Scheme) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """How far the head is turned (nose tip beside the middle of the eyes, positive to the right of the picture) and the
-    mouth open (distance of the inner lips), each `[N]`, in inter-ocular distances; landmarks `[N, K, 2]` in pixels."""
-    nose, upper_lip, lower_lip = (landmarks[:, scheme.index(i)] for i in (30, 62, 66))
-    right, left = (landmarks[:, i] for i in scheme.outer_eye_corners)
-    eyes = np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
-    turned = (nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / eyes
-    return turned, np.linalg.norm(upper_lip - lower_lip, axis=1) / eyes
 
 
 def _typology_angle(

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.config import InterpolateConfig, SampleConfig, require
-from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import drawn, enlarged, grid
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.sampler import Faces, FaceSampler
+from lmedge.runtime.selection import Selection, Tally, above, check_confidence
 from lmedge.storage import claim_file, making_folder, replacing, write_bytes
 
 CONTACT_FACES = 64
 CONTACT_PIXELS = 128  # a face is enlarged to about this on the contact sheet
 CHUNK = 16  # faces drawn at a time while looking for confident ones
-HOPELESS = 1000  # faces drawn for each that is confident enough, before the search is given up
 
 
 @dataclass(frozen=True)
@@ -50,19 +49,15 @@ def sample(config: SampleConfig) -> Gallery:
     """
     require("--count", config.count, 1)
     require("--seed", config.seed, 0)
-    require("--min-confidence", config.min_confidence, 0, 1)
+    selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
-    if config.min_confidence and not sampler.knows_confidence:
-        raise UsageError(
-            f"--min-confidence {config.min_confidence:g}: the model in {sampler.bundle.path} gives no confidence; "
-            "train L-Gen again and export the run."
-        )
+    check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
     with making_folder(config.out, ("landmarks.csv",), config.overwrite) as folder:
-        _write(folder, sampler, config)
+        _write(folder, sampler, selection, config)
     return Gallery(config.out, config.count, sampler)
 
 
-def _write(folder: Path, sampler: FaceSampler, config: SampleConfig) -> None:
+def _write(folder: Path, sampler: FaceSampler, selection: Selection, config: SampleConfig) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     sure = ["confidence"] if sampler.knows_confidence else []
@@ -70,7 +65,7 @@ def _write(folder: Path, sampler: FaceSampler, config: SampleConfig) -> None:
     sheet: list[NDArray[np.uint8]] = []
     number = 0
     with progress("sample", config.count, "faces") as advance:
-        for faces in _confident(sampler, config):
+        for faces in _confident(sampler, selection, config):
             columns = [] if faces.confidence is None else [faces.confidence]
             for image, points, *score in zip(faces.images, faces.landmarks, *columns, strict=True):
                 name = f"face-{number:05}.png"
@@ -84,30 +79,22 @@ def _write(folder: Path, sampler: FaceSampler, config: SampleConfig) -> None:
     write_bytes(folder / "landmarks.csv", table.getvalue().encode())
 
 
-def _confident(sampler: FaceSampler, config: SampleConfig) -> Iterator[Faces]:
-    """`config.count` faces of the seed, in its order, without those below `config.min_confidence`. Raises LmedgeError
-    where hardly one is above."""
-    if not config.min_confidence:
+def _confident(sampler: FaceSampler, selection: Selection, config: SampleConfig) -> Iterator[Faces]:
+    """`config.count` faces of the seed, in its order, without those that are not wanted. Raises LmedgeError where
+    hardly one is."""
+    if selection.wants_all:
         yield from sampler.stream(config.count, config.seed)
         return
-    found, looked, reached, highest = 0, 0, 0, 0.0
-    while found < config.count:
-        faces = sampler.sample(CHUNK, config.seed, looked)
-        looked += len(faces)
-        assert faces.confidence is not None
-        highest = max(highest, float(faces.confidence.max()))
-        sure = np.flatnonzero(faces.confidence >= config.min_confidence)
-        reached += len(sure)
-        kept = faces[sure[: config.count - found]]
-        found += len(kept)
-        if looked >= HOPELESS * (found + 1):
-            raise LmedgeError(
-                f"--min-confidence {config.min_confidence:g}: {found} of {looked} faces reach it, the best has "
-                f"{highest:.2f}; take a lower one."
-            )
+    tally, missing = Tally(selection), config.count
+    while missing:
+        faces = sampler.sample(CHUNK, config.seed, tally.looked)
+        inside, seen = selection.wanted(faces, sampler.scheme)
+        tally.add(len(faces), int(inside.sum()), seen)
+        kept = faces[np.flatnonzero(inside)[:missing]]
+        missing -= len(kept)
         if len(kept):
             yield kept
-    console.print(f"{reached / looked:.0%} of {looked} faces reach a confidence of {config.min_confidence:g}")
+    console.print(f"{tally.share:.0%} of {tally.looked} faces reach {selection}")
 
 
 def interpolate(config: InterpolateConfig) -> Gallery:

@@ -82,6 +82,11 @@ class FaceSampler:
         preferred = interpreters.PREFERRED_VARIANTS[self.interpreter]
         return next((name for name in preferred if name in variants), next(iter(variants)))
 
+    @property
+    def distribution(self) -> str:
+        """The package of the interpreter."""
+        return interpreters.INTERPRETERS[self.interpreter][1]
+
     def inputs(self, latents: NDArray[np.float32]) -> NDArray[Any]:
         """Latents as the model takes them: int8 in an `int8-io` model, otherwise as they are."""
         return _quantised(latents, self._input)
@@ -118,6 +123,14 @@ class FaceSampler:
             if confidence is not None:
                 confidence[i] = _real(outputs["confidence"].ravel()[:1], self._outputs["confidence"])[0]
         return Faces(images, in_pixels(landmarks, self.width, self.height), latents, confidence)
+
+    def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises LmedgeError for a
+        model that was exported without the signature `landmarks`."""
+        run, given = self.runner("landmarks"), self.inputs(np.asarray(latents, np.float32))
+        detail = run.get_output_details()["landmarks"]
+        points = np.array([_real(run(z=given[i : i + 1])["landmarks"][0], detail) for i in range(len(given))])
+        return in_pixels(points.reshape(-1, self.scheme.count, 2), self.width, self.height)
 
     def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
         """Faces `first` to `first + count` of a seed; the same seed gives the same latents everywhere."""

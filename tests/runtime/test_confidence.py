@@ -33,13 +33,16 @@ def test_only_confident_faces_are_kept_in_the_order_of_the_seed(bundle, tmp_path
     assert [float(row["confidence"]) for row in rows] == pytest.approx(all_.confidence[kept], abs=1e-3)
     first = [float(rows[0][f"{sampler.scheme.names[0]}_{axis}"]) for axis in "xy"]
     assert first == pytest.approx(all_.landmarks[kept[0], 0], abs=1e-3)
-    share = int(re.search(r"(\d+)% of \d+ faces reach a confidence of 0.6", " ".join(said))[1])
+    share = int(re.search(r"(\d+)% of \d+ faces reach --min-confidence 0.6", " ".join(said))[1])
     assert share == pytest.approx(100 * (all_.confidence >= 0.6).mean(), abs=15)
 
 
 def test_a_confidence_that_no_face_reaches_ends_with_the_best_one_seen(bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr("lmedge.runtime.gallery.HOPELESS", 32)
-    with pytest.raises(LmedgeError, match=r"--min-confidence 1: 0 of 32 faces reach it, the best has 0\.\d+; take"):
+    monkeypatch.setattr("lmedge.runtime.selection.HOPELESS", 32)
+    with pytest.raises(
+        LmedgeError,
+        match=r"--min-confidence 1: 0 of 32 faces reach it; seen were --min-confidence 0\.\d+ to 0\.\d+; ask",
+    ):
         sample(SampleConfig(bundle=bundle, out=tmp_path / "faces", min_confidence=1.0))
     assert not (tmp_path / "faces").exists()
     with pytest.raises(UsageError, match="--min-confidence must be between 0 and 1, not 2"):

@@ -1,0 +1,52 @@
+"""The card beside a set of generated faces: what drew them, from which photos, how they were chosen."""
+
+import json
+from typing import Any
+
+from lmedge.datasets.formats import Shape
+
+CARD_FILE = "card.json"
+
+
+def card(shape: Shape) -> str:
+    """The facts of `shape.about` for people, as Markdown."""
+    about, options = shape.about, shape.about["options"]
+    chosen = [f"`--{name.replace('_', '-')} {_shown(value)}`" for name, value in options.items()
+              if value is not None and value is not False]  # fmt: skip
+    training = about.get("training") or {}
+    return f"""# {shape.count:,} generated faces with landmarks
+
+**Synthetic.** No picture here is a photo: all were drawn by a generator, and their landmarks were read off the latents
+by its L-Gen. They are made from photos all the same.
+
+| | |
+|---|---|
+| faces | {shape.count:,} of {shape.width} x {shape.height} pixels, {about["format"]} |
+| landmarks | {shape.scheme.name}, {shape.scheme.count} points (x, y) in pixels |
+| centre of the top-left pixel | {_origin(about)} |
+| generator | {about["generator"]} |
+| trained on | {training.get("faces", "unknown")} faces ({training.get("source", "unknown")}) |
+| licence of these photos | {about["licence"]} |
+| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
+| drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
+| options | {" ".join(chosen)} |
+| made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |
+
+The same command draws the same faces again; face numbers run in the order of their latents in the seed. What the
+generator does not draw (see its own card: rare poses, open mouths) is missing here too, and a detector that learns from
+this set should be tested on photos. `{CARD_FILE}` holds the same for programs.
+"""
+
+
+def _origin(about: dict[str, Any]) -> str:
+    return "(1, 1)" if about["format"] == "pts" else "(0, 0)"
+
+
+def _share(value: Any) -> str:
+    return "unknown" if value is None else f"NME {value:.2%}"
+
+
+def _shown(value: Any) -> str:
+    return (
+        " ".join(map(str, value)) if isinstance(value, list) else value if isinstance(value, str) else json.dumps(value)
+    )

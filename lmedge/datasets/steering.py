@@ -1,0 +1,54 @@
+"""Moving latents so that their faces turn the head and open the mouth as far as asked: a random latent hardly ever
+does, though the generator can draw it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.landmarks import Scheme
+from lmedge.pose import degrees, pose
+from lmedge.runtime import prior
+from lmedge.runtime.selection import Range
+
+FITTED = 4096  # latents from which the directions are read
+STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target
+DIRECTION_SEED, TARGET_SEED = 1 << 21, 1 << 22  # far from the seeds that faces are drawn with
+Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
+
+
+def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
+    """Yaw in degrees and mouth opening of landmarks `[N, K, 2]`: `[N, 2]`."""
+    turned, gap = pose(landmarks, scheme)
+    return np.column_stack([degrees(turned), gap]).astype(np.float32)
+
+
+def directions(landmarks: Landmarks, latent: int, scheme: Scheme) -> NDArray[np.float32]:
+    """`[2, Z]`: the shortest moves of a latent that turn the head by a degree and leave the mouth, and that open the
+    mouth by an inter-ocular distance and leave the head; by the linear regression from latents to `posture`."""
+    z = prior(FITTED, latent, DIRECTION_SEED)
+    with_one = np.column_stack([z, np.ones(len(z), np.float32)])
+    slopes = np.linalg.lstsq(with_one, posture(landmarks(z), scheme), rcond=None)[0][:-1]  # (Z, 2)
+    return np.linalg.pinv(slopes).astype(np.float32)
+
+
+class Steering:
+    """`steering(z, first, seed)`: latents `[N, Z]`, moved inside of the prior's cube until L-Gen reads the yaw and the
+    mouth that their targets say. Targets lie evenly in `yaw` and `mouth_open`; None keeps what the face has. Latent
+    `first + i` of a seed has a target of its own, whatever is moved with it."""
+
+    def __init__(self, landmarks: Landmarks, latent: int, scheme: Scheme, yaw: Range | None, mouth_open: Range | None):
+        self.landmarks, self.scheme, self.ranges = landmarks, scheme, (yaw, mouth_open)
+        self.directions = directions(landmarks, latent, scheme)
+
+    def __call__(self, z: NDArray[np.float32], first: int, seed: int) -> NDArray[np.float32]:
+        now = posture(self.landmarks(z), self.scheme)
+        target = now.copy()
+        share = (prior(len(z), 2, TARGET_SEED + seed, first) + 1) / 2
+        for i, wanted in enumerate(self.ranges):
+            if wanted:
+                target[:, i] = wanted[0] + share[:, i] * (wanted[1] - wanted[0])
+        for _ in range(STEPS):
+            z = np.clip(z + DAMPING * (target - now) @ self.directions, -1, 1).astype(np.float32)
+            now = posture(self.landmarks(z), self.scheme)
+        return z

@@ -1,0 +1,184 @@
+"""Labelled faces without end: latents of a seed, drawn, chosen and encoded, in worker processes or by Keras."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.datasets.steering import Steering
+from lmedge.faces.workers import answers_of
+from lmedge.landmarks import Scheme, mirrored
+from lmedge.runtime import Faces, FaceSampler, prior
+from lmedge.runtime.selection import Seen, Selection
+
+CHUNK = 64  # latents drawn at a time
+
+
+class Painter(Protocol):
+    """What draws faces: a FaceSampler, or the networks of a run."""
+
+    latent: int
+    width: int
+    height: int
+    scheme: Scheme
+
+    @property
+    def knows_confidence(self) -> bool: ...
+
+    def render(self, latents: NDArray[np.float32]) -> Faces: ...
+
+    def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A bundle and how it is run, in words that another process understands."""
+
+    bundle: Path
+    variant: str
+    interpreter: str
+
+    def painter(self) -> FaceSampler:
+        """Loads the model, for one thread."""
+        return FaceSampler(self.bundle, self.variant, self.interpreter, threads=1)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Faces as they are stored. `numbers` `[N]` of their latents in the seed; `mirrored` `[N]`: is it the mirror image?
+    `landmarks` `[N, K, 2]` pixels; `confidence` `[N]` or None; `pngs`, N files."""
+
+    numbers: NDArray[np.int64]
+    mirrored: NDArray[np.bool_]
+    landmarks: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None
+    pngs: list[bytes]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, part: slice) -> "Samples":
+        sure = None if self.confidence is None else self.confidence[part]
+        return Samples(self.numbers[part], self.mirrored[part], self.landmarks[part], sure, self.pngs[part])
+
+
+def joined(parts: list[Samples]) -> Samples:
+    """All of some samples, in their order; there must be one."""
+    sure = [part.confidence for part in parts if part.confidence is not None]
+    return Samples(
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.mirrored for part in parts]),
+        np.concatenate([part.landmarks for part in parts]),
+        np.concatenate(sure) if sure else None,
+        [png for part in parts for png in part.pngs],
+    )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """The wanted faces among `looked` ones, and the extremes of what the selection measured."""
+
+    looked: int
+    samples: Samples
+    seen: Seen
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which latents are drawn and which of their faces are kept; face `number` depends on nothing else.
+
+    Latents are those of `prior`, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
+    turn, up to `radius` away in each component and inside of the prior's cube. Where a pose is asked for they are
+    steered to it.
+    """
+
+    seed: int
+    selection: Selection
+    truncation: float = 1.0
+    mirror: bool = False
+    centres: NDArray[np.float32] | None = None
+    radius: float = 0.0
+
+    def steering(self, painter: Painter) -> Steering | None:
+        """What moves latents to the pose that is asked for, if one is."""
+        selection = self.selection
+        if not (selection.yaw or selection.mouth_open):
+            return None
+        return Steering(painter.landmarks, painter.latent, painter.scheme, selection.yaw, selection.mouth_open)
+
+    def latents(self, first: int, count: int, latent: int, steering: Steering | None) -> NDArray[np.float32]:
+        """Latents `first` to `first + count`: `[count, latent]`."""
+        z = prior(count, latent, self.seed, first)
+        if self.centres is None:
+            z = z * np.float32(self.truncation)
+        else:
+            centre = self.centres[np.arange(first, first + count) % len(self.centres)]
+            z = np.clip(centre + np.float32(self.radius) * z, -1, 1)
+        return z if steering is None else steering(z, first, self.seed)
+
+    def chunk(self, painter: Painter, steering: Steering | None, first: int) -> Chunk:
+        """The wanted ones of `CHUNK` faces; a face's mirror image follows it and is chosen by itself."""
+        faces = painter.render(self.latents(first, CHUNK, painter.latent, steering))
+        views = [faces, in_a_mirror(faces, painter.scheme)] if self.mirror else [faces]
+        wanted, extremes = zip(*(self.selection.wanted(view, painter.scheme) for view in views), strict=True)
+        at, which = np.nonzero(np.stack(wanted, axis=1))  # face by face
+        every = [(views[w], i) for i, w in zip(at, which, strict=True)]
+        sure = None if faces.confidence is None else faces.confidence[at]
+        marks = np.array([view.landmarks[i] for view, i in every], np.float32)
+        samples = Samples(
+            at + first,
+            which == 1,
+            marks.reshape(len(every), painter.scheme.count, 2),
+            sure,
+            [encoded(view.images[i]) for view, i in every],
+        )
+        seen = {
+            option: (min(e[option][0] for e in extremes), max(e[option][1] for e in extremes)) for option in extremes[0]
+        }
+        return Chunk(CHUNK * len(views), samples, seen)
+
+
+def in_a_mirror(faces: Faces, scheme: Scheme) -> Faces:
+    """The faces flipped left to right, with their landmarks."""
+    marks = mirrored(faces.landmarks, faces.images.shape[2], scheme)
+    return replace(faces, images=faces.images[:, :, ::-1], landmarks=marks)
+
+
+def encoded(image: NDArray[np.uint8]) -> bytes:
+    """RGB `[H, W, 3]` as PNG, a fifth larger than Pillow's and 20 times as fast: drawing a face takes less time than
+    Pillow's compression of it."""
+    import fpng
+
+    return fpng.from_ndarray(np.ascontiguousarray(image))
+
+
+@contextmanager
+def chunks(source: Drawing | Painter, plan: Plan, first: int, workers: int) -> Iterator[Iterator[Chunk]]:
+    """Chunks from latent `first` on, without end: drawn by worker processes (0: one a core), or here by a painter that
+    lives in this process."""
+    starts = count(first, CHUNK)
+    if isinstance(source, Drawing):
+        with answers_of(_work, starts, (_start, (source, plan)), workers, parcel=1) as answers:
+            yield answers
+    else:
+        steering = plan.steering(source)
+        yield (plan.chunk(source, steering, start) for start in starts)
+
+
+_worker: tuple[Plan, Painter, Steering | None]  # one a worker process
+
+
+def _start(drawing: Drawing, plan: Plan) -> None:
+    global _worker
+    painter = drawing.painter()
+    _worker = plan, painter, plan.steering(painter)
+
+
+def _work(first: int) -> Chunk:
+    plan, painter, steering = _worker
+    return plan.chunk(painter, steering, first)

@@ -1,0 +1,253 @@
+"""The `synthesize` stage: a labelled dataset of generated faces."""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lmedge.config import SynthesizeConfig, require, to_json
+from lmedge.datasets.card import CARD_FILE, card
+from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
+from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.landmarks import drawn, grid
+from lmedge.progress import progress
+from lmedge.runtime import FaceSampler
+from lmedge.runtime.bundle import PRETRAINED_RUN
+from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
+from lmedge.runtime.selection import Selection, Tally, above, check_confidence
+from lmedge.storage import claim_folder, read_arrays, read_json, write_arrays, write_bytes, write_json
+from lmedge.versions import versions
+
+PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
+PROBE_FACES = 32  # whose size on disk is measured first
+SPARE = 64 << 20  # bytes of the disk that are left free
+# Options that change no face.
+NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "count")
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """What was written: `drawn` faces were looked at; `per_second` of those of this call, or 0."""
+
+    out: Path
+    count: int
+    drawn: int
+    per_second: float
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What draws: `drawing` for worker processes, or None for a `painter` that stays here."""
+
+    painter: Painter
+    drawing: Drawing | None
+    facts: dict[str, Any]
+
+
+def synthesize(config: SynthesizeConfig) -> Synthesized:
+    """Writes a dataset; see SynthesizeConfig. Raises UsageError or LmedgeError; a killed call is continued."""
+    require("--count", config.count, 1)
+    require("--seed", config.seed, 0)
+    require("--truncation", config.truncation, 0.01, 1)
+    require("--radius", config.radius, 0, 2)
+    require("--workers", config.workers, 0)
+    format_ = format_named(config.format)
+    selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
+    selection.check()
+    source = _source(config)
+    painter = source.painter
+    check_confidence(selection, painter.knows_confidence, config.source)
+    options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
+    about = {"format": format_.name, "synthetic": True, **source.facts, "options": options}
+    shape = Shape(config.count, painter.width, painter.height, painter.scheme, about)
+    format_.check(shape)
+    probe = Plan(config.seed, Selection(), config.truncation).chunk(painter, None, 0).samples[:PROBE_FACES]
+    _check_disk(config, format_, shape, probe)
+    parts = _claim(config, {**about, "count": config.count})
+    try:
+        return _made(config, source, selection, format_, shape, parts)
+    except LmedgeError:
+        if not _whole_parts(parts):  # nothing is lost, and another call is not in its way
+            shutil.rmtree(config.out)
+        raise
+
+
+def _made(
+    config: SynthesizeConfig, source: _Source, selection: Selection, format_: Format, shape: Shape, parts: Path
+) -> Synthesized:
+    """Writes what is missing of the set."""
+    painter, centres, about = source.painter, None, shape.about
+    if config.around is not None:
+        from lmedge.datasets.around import centres_around
+
+        centres = centres_around(_run(config), config.around, parts)
+    plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
+    start, before = time.monotonic(), _whole_parts(parts)
+    last = _last(parts, before)
+    done = min(before * PART_FACES, config.count)
+    with progress("synthesize", config.count, "faces", done) as advance:
+        for number, samples in enumerate(_in_parts(config, source, plan, done, last, advance), before):
+            format_.part(config.out, number * PART_FACES, samples, shape)
+            # The files first: their note says that they are whole.
+            write_arrays(parts / f"{number:06}.npz", _arrays(samples))
+    per_second = (config.count - done) / (time.monotonic() - start)
+    drawn_faces = (_last(parts, _whole_parts(parts))[0] + 1) * (1 + config.mirror)
+    about |= {"count": config.count, "drawn": drawn_faces, "rejected": 1 - config.count / drawn_faces}
+    format_.finish(config.out, lambda: _labels(parts), shape)
+    write_bytes(config.out / "README.md", card(shape).encode())
+    _contact_sheet(config.out, plan, painter, next(_labels(parts)))
+    write_json(config.out / CARD_FILE, about)
+    shutil.rmtree(parts)
+    return Synthesized(config.out, config.count, drawn_faces, per_second)
+
+
+def _source(config: SynthesizeConfig) -> _Source:
+    """A bundle for worker processes, a run for this one. Raises UsageError, LmedgeError."""
+    if config.around is not None or (config.source and (config.source / "config.json").is_file()):
+        from lmedge.samples import RunPainter
+
+        if config.around is not None and not config.around.exists():
+            raise UsageError(f"--around {config.around} does not exist; name a dataset, a folder of photos or a photo.")
+        run = _run(config)
+        painter = RunPainter(run)
+        return _Source(painter, None, painter.facts() | {"versions": versions("numpy", "fpng", "keras", "tensorflow")})
+    sampler = FaceSampler(chosen(config.source), config.variant, config.interpreter, threads=1)
+    about = sampler.bundle.about
+    training = about.get("training", {})
+    facts = {
+        "generator": f"{about.get('name', sampler.bundle.path.name)} {about.get('version', '')}, {sampler.variant} on "
+        f"{sampler.interpreter}",
+        "training": training,
+        "licence": training.get("licence", "not stated"),
+        "versions": versions("numpy", "fpng", sampler.distribution),
+    }
+    return _Source(sampler, Drawing(sampler.bundle.path, sampler.variant, sampler.interpreter), facts)
+
+
+def _run(config: SynthesizeConfig) -> Any:
+    """The run whose generator is inverted, or drawn from. Raises UsageError for a bundle."""
+    from lmedge.run import Run
+
+    if config.source is not None and not (config.source / "config.json").is_file():
+        raise UsageError(
+            f"--around needs a run, whose generator can be inverted, and {config.source} is none; name the run that "
+            "the bundle was exported from."
+        )
+    return Run.open(config.source or PRETRAINED_RUN)
+
+
+def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples) -> None:
+    """Refuses what the disk has no room for. Raises UsageError with the space it needs."""
+    place = config.out.absolute()
+    while not place.exists():
+        place = place.parent
+    disk = os.statvfs(place)
+    png = float(np.mean([len(data) for data in probe.pngs]))
+    left = config.count - (_whole_parts(config.out / PARTS) * PART_FACES if not config.overwrite else 0)
+    labels = 8 * shape.scheme.count + 17  # what `.parts` keeps of a face until the end
+    needed = max(left, 0) * (format_.bytes_per_face(png, shape.scheme.count, disk.f_frsize) + labels)
+    free = disk.f_bavail * disk.f_frsize
+    sizes = f"{_gib(needed)} and the disk of {place} has {_gib(free)} free"
+    if needed + SPARE > free:
+        raise UsageError(f"--count {config.count} needs about {sizes}; take fewer faces or another --out.")
+    files = left * format_.files_per_face
+    if disk.f_files and files > disk.f_favail:
+        raise UsageError(
+            f"--count {config.count} needs {files:,} files and the disk of {place} can take {disk.f_favail:,}; take "
+            "--format webdataset or tfrecord."
+        )
+
+
+def _gib(size: float) -> str:
+    return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.1f} MiB"
+
+
+def _claim(config: SynthesizeConfig, about: dict[str, Any]) -> Path:
+    """Makes the folder, or finds a half-made one of the same set. Raises UsageError for others."""
+    parts = config.out / PARTS
+    if not (parts / "about.json").exists() or config.overwrite:
+        claim_folder(config.out, (CARD_FILE, PARTS), config.overwrite)
+        parts.mkdir()
+        write_json(parts / "about.json", about)
+    elif read_json(parts / "about.json", "a half-made set") != about:
+        raise UsageError(
+            f"--out {config.out} is half made with other options or another generator; add --overwrite or name another "
+            "folder."
+        )
+    return parts
+
+
+def _in_parts(
+    config: SynthesizeConfig, source: _Source, plan: Plan, done: int, last: tuple[int, bool], advance: Any
+) -> Iterator[Samples]:
+    """The faces that are missing, a part at a time. Raises LmedgeError where hardly one is wanted."""
+    if done == config.count:
+        return
+    tally, missing = Tally(plan.selection), config.count - done
+    some: list[Samples] = []
+    with chunks(source.drawing or source.painter, plan, max(last[0], 0), config.workers) as stream:
+        for chunk in stream:
+            samples = chunk.samples
+            tally.add(chunk.looked, len(samples), chunk.seen)
+            old = sum((n, m) <= last for n, m in zip(samples.numbers, samples.mirrored, strict=True))
+            samples = samples[old : old + missing]
+            missing -= len(samples)
+            advance(len(samples), "" if plan.selection.wants_all else f"{tally.share:.1%} of the drawn ones are kept")
+            some.append(samples)
+            there = sum(map(len, some))
+            while there >= PART_FACES or (there and not missing):
+                whole = joined(some)
+                yield whole[:PART_FACES]
+                some = [whole[PART_FACES:]]
+                there = len(some[0])
+            if not missing:
+                return
+
+
+def _arrays(samples: Samples) -> dict[str, Any]:
+    arrays = {"numbers": samples.numbers, "mirrored": samples.mirrored, "landmarks": samples.landmarks}
+    return arrays if samples.confidence is None else {**arrays, "confidence": samples.confidence}
+
+
+def _whole_parts(parts: Path) -> int:
+    """How many parts are whole; they are written in order."""
+    return sum(1 for _ in parts.glob("[0-9]*.npz"))
+
+
+def _part(parts: Path, number: int) -> Samples:
+    try:
+        arrays: dict[str, Any] = read_arrays(parts / f"{number:06}.npz")
+    except ValueError:
+        raise LmedgeError(f"{parts} is damaged; run the same command with --overwrite.") from None
+    return Samples(arrays["numbers"], arrays["mirrored"], arrays["landmarks"], arrays.get("confidence"), [])
+
+
+def _labels(parts: Path) -> Iterator[Samples]:
+    return (_part(parts, number) for number in range(_whole_parts(parts)))
+
+
+def _last(parts: Path, whole: int) -> tuple[int, bool]:
+    """The latent of the last face that is there, and whether it is the mirror image."""
+    if not whole:
+        return -1, False
+    samples = _part(parts, whole - 1)
+    return int(samples.numbers[-1]), bool(samples.mirrored[-1])
+
+
+def _contact_sheet(out: Path, plan: Plan, painter: Painter, samples: Samples) -> None:
+    """contact.png: the first faces with their landmarks."""
+    shown = samples.numbers[:CONTACT_FACES], samples.mirrored[:CONTACT_FACES]
+    scale = max(1, CONTACT_PIXELS // painter.width)
+    pictures, steering = [], plan.steering(painter)
+    for number, mirror in zip(*shown, strict=True):
+        face = painter.render(plan.latents(int(number), 1, painter.latent, steering))
+        face = in_a_mirror(face, painter.scheme) if mirror else face
+        pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], painter.scheme, scale))
+    Image.fromarray(grid(pictures, 8)).save(out / "contact.png")
