@@ -14,7 +14,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.quiet import load_tensorflow, set_variables
 
 # Verbs that need TensorFlow.
-TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "demo")
+TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "study", "demo")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -257,6 +257,18 @@ def _synthesize(config: Any) -> None:
     print(f"{result.out}/contact.png shows some, {result.out}/README.md says where they are from.")
 
 
+def _study(config: Any) -> None:
+    from lmedge.study.report import answer
+    from lmedge.study.study import study
+
+    result = study(config)
+    for (arm, amount), found in sorted(result.errors.items(), key=lambda item: item[0][1]):
+        print(f"{amount:6} real faces  {arm:<30} NME {found}")
+    for line in answer(result):
+        print(line)
+    print(f"report: {result.out / 'index.html'}")
+
+
 def _info(config: Any) -> None:
     from lmedge.info import info
 
@@ -295,6 +307,7 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "sample": _sample,
     "interpolate": _interpolate,
     "synthesize": _synthesize,
+    "study": _study,
     "bench": _bench,
     "info": _info,
     "doctor": _doctor,

@@ -448,6 +448,47 @@ class SynthesizeConfig(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudyConfig(Stage):
+    """Find out whether generated faces help to train a landmark detector: OUT/index.html.
+
+    Trains one small detector, always for as many steps, on real faces, on generated ones, on both, and with classical
+    augmentation, for several amounts of real faces and several seeds, and tests it on faces that nothing learnt from.
+    Killed and started again with the same options, it continues, also with more --amounts and --seeds.
+
+    Example: lmedge prepare helen/train --annotator pts --out train
+    Example: lmedge prepare helen/test --annotator pts --out test
+    Example: lmedge study train --test test --out study
+    """
+
+    real: Positional[DatasetFolder]
+    """Dataset of real faces, with the landmarks that the detector shall give."""
+    test: Path
+    """Dataset of other faces with landmarks of the same kind."""
+    out: Path
+    """Folder for the study."""
+    synthetic: Path | None = None
+    """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model that comes with
+    lmedge."""
+    generated: int = 20000
+    """Generated faces to draw, where --synthetic names none."""
+    amounts: tuple[int, ...] = (50, 100, 200, 400, 0)
+    """Numbers of real faces to train on; 0 takes all."""
+    seeds: int = 3
+    """Repetitions, each with other real faces and other first weights."""
+    steps: int = 4000
+    """Steps of each training, of 32 faces."""
+    synthetic_share: float = 0.5
+    """Share of generated faces in a batch of both."""
+    style: bool = True
+    """Move the landmarks of generated faces to where the real ones have theirs, as far as the real faces of a training
+    tell: L-Gen speaks as Face Mesh, people mean other places by some of the names."""
+    workers: int = 0
+    """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a study that is there instead of continuing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BenchConfig(Stage):
     """Time every variant of a bundle on every interpreter that is installed, and say which one to ship.
 
@@ -529,6 +570,7 @@ STAGES: dict[str, type[Stage]] = {
     "sample": SampleConfig,
     "interpolate": InterpolateConfig,
     "synthesize": SynthesizeConfig,
+    "study": StudyConfig,
     "bench": BenchConfig,
     "info": InfoConfig,
     "doctor": DoctorConfig,

@@ -16,7 +16,7 @@ TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "me
 NEEDS = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
     "train-began, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
-    "evaluate, demo": TRAIN,
+    "evaluate, study, demo": TRAIN,
     "synthesize": ("fpng",),
     "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
 }

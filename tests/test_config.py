@@ -33,6 +33,7 @@ ARGS = {
     "sample": ["b", "--out", "a"],
     "interpolate": ["b", "--out", "a.png"],
     "synthesize": ["b", "--out", "a", "--yaw", "10", "20", "--around", "p"],
+    "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0"],
     "bench": ["b", "--threads", "1", "4", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],

@@ -97,3 +97,31 @@ def point_errors(face: np.ndarray, points: np.ndarray, errors: np.ndarray) -> by
     figure.colorbar(dots, ax=axis, label="% of the inter-ocular distance")
     axis.set_axis_off()
     return _png(figure)
+
+
+def study_curves(curves: dict[str, list[tuple[float, float, float, float]]]) -> bytes:
+    """NME over the number of real faces: (faces, NME, low, high) for each name, low to high the interval around it.
+    What learns from no real face is a line across. PNG."""
+    figure, axis = plt.subplots(figsize=(8, 4.6), layout="constrained")
+    for i, (label, points) in enumerate(curves.items()):
+        values = np.array(sorted(points)) * (1, 100, 100, 100)
+        if not len(values):
+            continue
+        colour = f"C{i}"
+        if values[0, 0] == 0:
+            axis.axhline(values[0, 1], color=colour, linestyle="--", label=label)
+            axis.axhspan(values[0, 2], values[0, 3], color=colour, alpha=0.08)
+            continue
+        spread = np.abs(values[:, 2:].T - values[:, 1])
+        # Beside each other, so that intervals can be told apart.
+        axis.errorbar(values[:, 0] * 1.03 ** (i - 1.5), values[:, 1], spread, color=colour, marker=".", capsize=3,
+                      label=label)  # fmt: skip
+    amounts = sorted({point[0] for points in curves.values() for point in points if point[0]})
+    axis.set_xscale("log")
+    axis.set_xticks(amounts, [f"{amount:g}" for amount in amounts])
+    axis.minorticks_off()
+    axis.set_xlabel("real faces with landmarks")
+    axis.set_ylabel("inter-ocular NME on test faces, %")
+    axis.grid(alpha=0.3)
+    axis.legend()
+    return _png(figure)

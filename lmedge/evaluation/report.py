@@ -21,6 +21,7 @@ from lmedge.storage import making_folder, read_json, write_bytes, write_json
 if TYPE_CHECKING:
     from lmedge.evaluation.evaluate import Evaluation
 
+TEMPLATES = Path(__file__).parent
 PAGE_FILE = "page.json"  # what `report` takes over from the last evaluation
 SHOWN_NEIGHBOURS = 12
 FACE_PIXELS = 128  # faces are enlarged to about this
@@ -80,7 +81,7 @@ def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], not
     events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
     kept = [section for section in sections if section.pictures]
     shown = [section for section in (*kept, _training(run)) if section.pictures]
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    loader = jinja2.FileSystemLoader(TEMPLATES)
     page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html").render(
         name=run.path.resolve().name, summary=summary, notes=[*notes, *events], lines=lines,
         sections=shown, config=json.dumps(config, indent=2),

@@ -1,0 +1,56 @@
+"""The page of a study: a plot, a table, and the answer in a sentence."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from lmedge.config import StudyConfig
+from lmedge.evaluation import plots, report
+from lmedge.storage import write_bytes
+from lmedge.study.arms import ARMS, BASELINE, HELPED
+
+if TYPE_CHECKING:
+    from lmedge.study.study import StudyResult
+
+
+def answer(result: StudyResult) -> list[str]:
+    """What generated faces do to the error, a sentence for each number of real faces."""
+    lines = []
+    for amount, gain in result.gains.items():
+        sure = "" if gain.low > 0 or gain.high < 0 else ": the difference may be chance"
+        word = "lower" if gain.value >= 0 else "higher"
+        interval = f"{gain.low:.1%} to {gain.high:.1%} lower with 95 % confidence"
+        lines.append(
+            f"{amount} real faces: with generated ones the NME is {abs(gain.value):.1%} {word} ({interval}){sure}."
+        )
+    return lines
+
+
+def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]) -> None:
+    """index.html and curves.png in the folder of the study."""
+    lines = [(f"{arm}{f', {amount} real faces' if amount else ''}", f"NME {found}")
+             for (arm, amount), found in sorted(result.errors.items(), key=lambda item: item[0][1])]  # fmt: skip
+    if result.face_mesh is not None:
+        lines.append(("Face Mesh itself on the test faces", f"NME {result.face_mesh:.2%}"))
+        lines.append(("  fitted to the style of all real faces", f"NME {result.face_mesh_styled:.2%}"))
+    curves = {
+        arm.name: [
+            (amount, *vars(found).values()) for (name, amount), found in result.errors.items() if name == arm.name
+        ]
+        for arm in ARMS
+    }
+    write_bytes(config.out / "curves.png", plots.study_curves(curves))
+    summary = (
+        f"One small detector, {config.steps} steps of the same batch whatever it learns from, {config.seeds} seeds, "
+        f"tested on {result.test_faces} faces that nothing was trained on. Compared: {HELPED} against {BASELINE}."
+    )
+    picture = {"file": "curves.png", "caption": "Mean NME and 95 % confidence interval over seeds and test faces."}
+    loader = jinja2.FileSystemLoader(report.TEMPLATES)
+    page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html").render(
+        name="Does generated data help?", summary=summary, notes=answer(result), lines=lines,
+        sections=[{"title": "Errors", "style": "", "pictures": [picture]}], config=json.dumps(about, indent=2),
+    )  # fmt: skip
+    write_bytes(config.out / "index.html", page.encode())

@@ -1,0 +1,67 @@
+"""One training of a study, in a worker process."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lmedge.config import StudyConfig
+from lmedge.landmarks import convert_scheme, nme
+from lmedge.quiet import load_tensorflow
+from lmedge.storage import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from lmedge.detector.network import LabelledFaces
+    from lmedge.study.study import Training
+
+_config: StudyConfig  # one a worker process
+_sets: dict[str, "LabelledFaces"]
+
+
+def start_training(config: StudyConfig, synthetic: Path) -> None:
+    """Loads the faces into a worker process, and keeps it to one thread: trainings run beside each other."""
+    load_tensorflow()
+    import cv2
+    import tensorflow as tf
+
+    cv2.setNumThreads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    from lmedge.detector.network import LabelledFaces
+    from lmedge.faces.records import FaceDataset
+
+    global _config, _sets
+    _config, _sets = config, {}
+    target = FaceDataset(synthetic).scheme
+    for name, path in (("real", config.real), ("test", config.test), ("synthetic", synthetic)):
+        dataset = FaceDataset(path)
+        marks = convert_scheme(dataset.landmarks, dataset.scheme, target)
+        _sets[name] = LabelledFaces(dataset.images(np.arange(len(dataset))), marks, target)
+
+
+def chosen(count: int, amount: int, seed: int) -> np.ndarray:
+    """Which real faces a training of this seed has; a larger amount holds those of a smaller one."""
+    return np.random.default_rng(seed).permutation(count)[:amount]
+
+
+def work(training: "Training") -> float:
+    """Trains, keeps the NMEs `[test faces]`, and returns their mean."""
+    from lmedge.datasets.augment import Augmentation
+    from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
+    from lmedge.detector.style import fit_style
+
+    arm, test = training.arm, _sets["test"]
+    some = chosen(len(_sets["real"]), training.amount, training.seed)
+    real = _sets["real"][some] if arm.real else None
+    synthetic = _sets["synthetic"] if arm.synthetic else None
+    if real is not None and synthetic is not None and _config.style:
+        seen = read_arrays(_config.out / "face_mesh.npz")["real"][some]
+        known = np.isfinite(seen).all(axis=(1, 2))
+        if known.any():
+            styled = fit_style(seen[known], real.landmarks[known], real.scheme)
+            synthetic = LabelledFaces(synthetic.images, styled(synthetic.landmarks), synthetic.scheme)
+    diet = Diet(real, synthetic, _config.synthetic_share, Augmentation() if arm.classical else None)
+    network = train_detector(diet, test.images.shape[1], _config.steps, training.seed, lambda *_: None)
+    errors = nme(detect(network, test.images), test.landmarks, test.scheme)
+    write_arrays(training.file(_config.out), {"nme": errors})
+    return float(errors.mean())

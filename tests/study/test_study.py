@@ -1,0 +1,118 @@
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lmedge.config import StudyConfig, SynthesizeConfig, ToyConfig
+from lmedge.datasets.synthesize import synthesize
+from lmedge.errors import UsageError
+from lmedge.faces.records import FaceDataset
+from lmedge.faces.toy import toy
+from lmedge.storage import read_arrays
+from lmedge.study.arms import ARMS
+from lmedge.study.report import answer
+from lmedge.study.study import study
+from lmedge.study.work import chosen
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory, bundle):
+    folder = tmp_path_factory.mktemp("study")
+    for name, options in {"test": {"seed": 9}, "large": {"size": 64}, "few": {"scheme": "ibug68", "seed": 4}}.items():
+        toy(ToyConfig(out=folder / name, count=12, workers=1, **options))
+    synthesize(SynthesizeConfig(source=bundle, out=folder / "synthetic", count=40, format="tfrecord", workers=1))
+    return folder
+
+
+def config(toys, sets, out, **options):
+    options = {"amounts": (8, 0), "seeds": 2, "steps": 3, "workers": 2, **options}
+    return StudyConfig(real=toys, test=sets / "test", synthetic=sets / "synthetic", out=out, **options)
+
+
+@pytest.fixture(scope="module")
+def done(toys, sets, tmp_path_factory):
+    return study(config(toys, sets, tmp_path_factory.mktemp("out") / "study"))
+
+
+def test_every_arm_is_trained_for_every_amount_and_seed(done):
+    files = sorted(path.name for path in (done.out / "trainings").iterdir())
+    wanted = [
+        f"{arm.name.replace(' ', '')}-{amount}-{seed}.npz"
+        for arm in ARMS
+        for amount in ((8, 48) if arm.real else (0,))
+        for seed in (0, 1)
+    ]
+    assert files == sorted(wanted)
+    assert done.test_faces == 12
+
+
+def test_the_figures_are_those_of_the_trainings(done):
+    results = json.loads((done.out / "results.json").read_text())
+    for row in results["errors"]:
+        name = row["arm"].replace(" ", "")
+        errors = [read_arrays(done.out / "trainings" / f"{name}-{row['real']}-{seed}.npz")["nme"] for seed in (0, 1)]
+        assert row["value"] == pytest.approx(np.mean(errors), rel=1e-5) and row["low"] <= row["value"] <= row["high"]
+    by_name = {(row["arm"], row["real"]): row["value"] for row in results["errors"]}
+    for row in results["gains"]:
+        helped, base = (by_name[name, row["real"]] for name in ("real + synthetic + classical", "real + classical"))
+        assert row["value"] == pytest.approx(1 - helped / base, abs=1e-6)
+    assert results["licence"] == "CC0-1.0" and results["real"] == 48 and results["options"]["steps"] == 3
+
+
+def test_the_report_has_the_table_the_plot_and_the_answer(done):
+    page = (done.out / "index.html").read_text()
+    assert "real + synthetic + classical, 48 real faces" in page and 'src="curves.png"' in page
+    for sentence in answer(done):
+        assert sentence in page
+    with Image.open(done.out / "curves.png") as picture:
+        assert picture.size[0] > 600
+
+
+def test_a_study_that_was_stopped_trains_what_is_missing(done, toys, sets):
+    before = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").iterdir()}
+    gone = done.out / "trainings" / "real+classical-8-1.npz"
+    was = read_arrays(gone)["nme"]
+    gone.unlink()
+    again = study(config(toys, sets, done.out))
+    assert read_arrays(gone)["nme"] == pytest.approx(was, abs=1e-5)
+    after = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").iterdir()}
+    assert {path for path in before if before[path] != after[path]} == {gone}
+    fewer = study(config(toys, sets, done.out, amounts=(8,), seeds=1))  # nothing is trained for it
+    assert list(fewer.gains) == [8] and len(list((done.out / "trainings").iterdir())) == len(before)
+    assert again.gains[8].value == pytest.approx(done.gains[8].value, abs=1e-4)
+    with pytest.raises(UsageError, match="holds a study with other options; add --overwrite"):
+        study(config(toys, sets, done.out, steps=4))
+
+
+def test_a_larger_amount_holds_the_faces_of_a_smaller_one():
+    assert (chosen(48, 8, 3) == chosen(48, 20, 3)[:8]).all() and not (chosen(48, 8, 3) == chosen(48, 8, 4)).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"amounts": (8, 100)}, r"--amounts 100: .*toys holds 48 faces; take at most that, or 0 for all"),
+        ({"amounts": ()}, "--amounts names none"),
+        ({"amounts": (-1,)}, "--amounts must be at least 0, not -1"),
+        ({"seeds": 0}, "--seeds must be between 1 and 100, not 0"),
+        ({"steps": 0}, "--steps must be at least 1"),
+        ({"synthetic_share": 1.0}, "--synthetic-share must be between 0.01 and 0.99, not 1"),
+    ],
+)
+def test_a_wrong_call_is_refused(toys, sets, tmp_path, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        study(config(toys, sets, tmp_path / "out", **options))
+    assert not (tmp_path / "out").exists()
+
+
+def test_faces_that_cannot_be_compared_are_refused(toys, sets, tmp_path):
+    with pytest.raises(UsageError, match=r"--test .*toys shares 48 faces with"):
+        study(StudyConfig(real=toys, test=toys, out=tmp_path / "a", synthetic=sets / "synthetic", amounts=(8,)))
+    with pytest.raises(UsageError, match="has faces of 64 pixels and the generated ones have 32"):
+        study(
+            StudyConfig(real=toys, test=sets / "large", out=tmp_path / "b", synthetic=sets / "synthetic", amounts=(8,))
+        )
+    with pytest.raises(UsageError, match="ibug49 has no point 0 of the 68"):
+        study(StudyConfig(real=toys, test=sets / "test", out=tmp_path / "c", synthetic=sets / "few", amounts=(8,)))
+    assert len(FaceDataset(sets / "few")) == 12
