@@ -24,11 +24,12 @@ _DESCRIPTIONS = {
 def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
     """Puts the facts of bundle.json (`about`, without the list of variants) into a model."""
     facts = {**about, "variant": variant}
-    _put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
-    _put(model, STANDARD, _standard(model, about, variant))
+    put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
+    put(model, STANDARD, _standard(model, about, variant))
 
 
-def _put(model: Any, name: str, data: bytes) -> None:
+def put(model: Any, name: str, data: bytes) -> None:
+    """Adds an entry of metadata to a model."""
     entry = schema.MetadataT()
     entry.name, entry.buffer = name, fb.add_buffer(model, data)
     model.metadata = [*(model.metadata or []), entry]

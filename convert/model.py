@@ -90,7 +90,7 @@ class Conversion:
         LmedgeError where the converter cannot express the networks."""
         if not recipe.static:
             with saved(self.folded, self.lgen, self.confidence) as folder:
-                return _finished(_run(_converter(folder, recipe)), recipe, self.rewrites, None), {}
+                return _finished(run_converter(_converter(folder, recipe)), recipe, self.rewrites, None), {}
         # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
         lgen, mean = (self.lgen, None) if recipe.integer_io else self.centred
         found = model = self._calibrated(mean is not None)
@@ -115,7 +115,7 @@ class Conversion:
             converter = _converter(folder, RECIPES["int8"])
             converter.representative_dataset = _representative(self.calibration.latents)
             converter._experimental_calibrate_only = True
-            return fb.read(_run(converter))
+            return fb.read(run_converter(converter))
 
     def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
         recipe = RECIPES["int8"]
@@ -133,9 +133,11 @@ class Conversion:
         return model
 
 
-def centred(lgen: Any, mean: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32] | None]:
+def centred(
+    lgen: Any, mean: NDArray[np.float32], probe: NDArray[np.float32] | None = None
+) -> tuple[Any, NDArray[np.float32] | None]:
     """A copy of L-Gen whose last bias is less by `mean` `[K, 2]`, and `mean`; `lgen` and None where that is not the
-    same as taking it from the output."""
+    same as taking it from the output, as tried on `probe`, inputs of the network (default: latents of the prior)."""
     last = next((layer for layer in reversed(lgen.layers) if layer.weights), None)
     if not isinstance(last, keras.layers.Dense) or not last.use_bias or last.units != mean.size:
         return lgen, None
@@ -143,7 +145,7 @@ def centred(lgen: Any, mean: NDArray[np.float32]) -> tuple[Any, NDArray[np.float
     copy.set_weights(lgen.get_weights())
     kernel, bias = last.get_weights()
     copy.get_layer(last.name).set_weights([kernel, bias - mean.ravel()])
-    probe = prior(8, lgen.input_shape[-1], 0)
+    probe = prior(8, lgen.input_shape[-1], 0) if probe is None else probe
     if not np.allclose(np.asarray(copy(probe)) + mean, np.asarray(lgen(probe)), atol=1e-5):
         return lgen, None
     return copy, mean
@@ -202,7 +204,7 @@ def stock(generator: Any, lgen: Any, variant: str, calibration: NDArray[np.float
             converter.target_spec.supported_types = [tf.float16]
         if variant == "int8":
             converter.representative_dataset = _representative(calibration)
-        return _run(converter)
+        return run_converter(converter)
 
 
 def _converter(folder: str, recipe: Recipe) -> Any:
@@ -221,7 +223,8 @@ def _representative(calibration: NDArray[np.float32]) -> Callable[[], Iterator[A
     return lambda: ((SIGNATURE, {"z": z[None]}) for z in calibration)
 
 
-def _run(converter: Any) -> bytes:
+def run_converter(converter: Any) -> bytes:
+    """What the converter makes, without its pages of messages. Raises LmedgeError with its reason."""
     try:
         with native_stderr_off():
             return converter.convert()

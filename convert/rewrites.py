@@ -97,21 +97,21 @@ def quantize_image(model: Any) -> None:
     image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
 
 
-def add_mean_face(model: Any, mean: NDArray[np.float32]) -> None:
-    """Adds `mean` `[K, 2]` to the float landmarks of `sample`."""
-    _, op = _append(model, "landmarks", "ADD", "AddOptions")
+def add_mean_face(model: Any, mean: NDArray[np.float32], key: str = SIGNATURE) -> None:
+    """Adds `mean` `[K, 2]` to the float landmarks of a signature."""
+    _, op = _append(model, "landmarks", "ADD", "AddOptions", key)
     constant = schema.TensorT()
     constant.name, constant.type, constant.shape = b"mean_face", schema.TensorType.FLOAT32, [1, *mean.shape]
     constant.buffer = fb.add_buffer(model, mean.astype("<f4").tobytes())
-    graph = model.subgraphs[fb.signature(model, SIGNATURE).subgraphIndex]
+    graph = model.subgraphs[fb.signature(model, key).subgraphIndex]
     graph.tensors.append(constant)
     op.inputs = [*op.inputs, len(graph.tensors) - 1]
 
 
-def _append(model: Any, output: str, name: str, options: str) -> tuple[Any, Any]:
-    """Puts an op behind an output of `sample`; the tensor that it writes, a copy of the one that was the output,
+def _append(model: Any, output: str, name: str, options: str, key: str = SIGNATURE) -> tuple[Any, Any]:
+    """Puts an op behind an output of a signature; the tensor that it writes, a copy of the one that was the output,
     takes its place. Returns that tensor and the op."""
-    sample = fb.signature(model, SIGNATURE)
+    sample = fb.signature(model, key)
     graph = model.subgraphs[sample.subgraphIndex]
     (entry,) = (entry for entry in sample.outputs if entry.name.decode() == output)
     source = entry.tensorIndex

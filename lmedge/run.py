@@ -153,16 +153,21 @@ class Run:
         return self._network(self.encoder_file)
 
     def _network(self, path: Path) -> Any:
-        import keras
-
         if not path.exists():
             verb = VERB_OF[path.name]
             raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
-        try:
-            return keras.saving.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # Keras raises whatever its parts raise on a damaged file
-            reason = str(error).splitlines()[0][:200]
-            raise LmedgeError(f"{path} cannot be read ({reason}); train it again.") from error
+        return load_network(path)
+
+
+def load_network(path: Path) -> Any:
+    """A Keras model, without code in it. Raises LmedgeError for a damaged file."""
+    import keras
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parts raise on a damaged file
+        reason = str(error).splitlines()[0][:200]
+        raise LmedgeError(f"{path} cannot be read ({reason}); train it again.") from error
 
 
 def save_network(network: Any, path: Path) -> None:

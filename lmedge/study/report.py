@@ -33,6 +33,9 @@ def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]
     """index.html and curves.png in the folder of the study."""
     lines = [(f"{arm}{f', {amount} real faces' if amount else ''}", f"NME {found}")
              for (arm, amount), found in sorted(result.errors.items(), key=lambda item: item[0][1])]  # fmt: skip
+    for model in result.exported:
+        text = f"NME {model.nme:.2%}, {model.bytes / 1024:.0f} KiB, {model.ms:.2f} ms a face on one thread"
+        lines.append((f"detector/{model.file.name} ({model.arm}, {model.real} real faces)", text))
     if result.face_mesh is not None:
         lines.append(("Face Mesh itself on the test faces", f"NME {result.face_mesh:.2%}"))
         lines.append(("  fitted to the style of all real faces", f"NME {result.face_mesh_styled:.2%}"))

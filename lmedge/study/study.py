@@ -1,6 +1,7 @@
 """The `study` stage: the same detector on real, generated and augmented faces, tested on others."""
 
 import hashlib
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,23 @@ class Training:
         name = self.arm.name.replace(" ", "")
         return out / "trainings" / f"{name}-{self.amount}-{self.seed}.npz"
 
+    def network_file(self, out: Path) -> Path:
+        """Where the detector itself is kept, if it is of the first seed."""
+        return self.file(out).with_suffix(".keras")
+
+
+@dataclass(frozen=True)
+class ExportedDetector:
+    """A detector for the phone: the model file, what it learnt from, its size, milliseconds a face on one thread, and
+    its NME on the test faces."""
+
+    file: Path
+    arm: str
+    real: int
+    bytes: int
+    ms: float
+    nme: float
+
 
 @dataclass(frozen=True)
 class StudyResult:
@@ -47,6 +65,7 @@ class StudyResult:
     test_faces: int
     errors: dict[tuple[str, int], Interval]
     gains: dict[int, Interval]
+    exported: list[ExportedDetector]
     face_mesh: float | None
     face_mesh_styled: float | None
 
@@ -89,6 +108,7 @@ def study(config: StudyConfig) -> StudyResult:
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
+        "detectors": [{**vars(model), "file": model.file.name} for model in result.exported],
         "face_mesh": result.face_mesh, "face_mesh_styled": result.face_mesh_styled, "seeds": config.seeds, **about,
     })  # fmt: skip
     write_report(result, config, about)
@@ -179,6 +199,34 @@ def _train(config: StudyConfig, trainings: list[Training], synthetic: Path) -> N
             advance(1, f"{training.arm.name}, {training.amount} real faces: NME {error:.2%}")
 
 
+def _export(
+    config: StudyConfig, trainings: list[Training], errors: dict[tuple[str, int], Errors], real: Any, test: Any,
+    scheme: Scheme,
+) -> list[ExportedDetector]:  # fmt: skip
+    """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it."""
+    from convert.detector import export_detector
+    from lmedge.detector.network import LabelledFaces
+    from lmedge.run import load_network
+    from lmedge.runtime.detector import LandmarkDetector
+
+    best = min((t for t in trainings if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))
+    faces = LabelledFaces(
+        real.images(np.arange(len(real))), convert_scheme(real.landmarks, real.scheme, scheme), scheme
+    )
+    facts = {"licence": real.about.get("licence"), "arm": best.arm.name, "real": best.amount}
+    files = export_detector(load_network(best.network_file(config.out)), faces, config.out / "detector", facts, True)
+    images, true = test.images(np.arange(len(test))), convert_scheme(test.landmarks, test.scheme, scheme)
+    found = []
+    for file in files.values():
+        detector = LandmarkDetector(file)
+        detector.landmarks(images[:5])
+        start = time.perf_counter()
+        error = float(nme(detector.landmarks(images), true, scheme).mean())
+        ms = (time.perf_counter() - start) / len(images) * 1e3
+        found.append(ExportedDetector(file, best.arm.name, best.amount, file.stat().st_size, ms, error))
+    return found
+
+
 def _result(
     config: StudyConfig, trainings: list[Training], amounts: tuple[int, ...], seen: dict[str, NDArray[np.float32]],
     real: Any, test: Any, scheme: Scheme,
@@ -200,5 +248,5 @@ def _result(
     return StudyResult(
         config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
         {amount: lowered(errors[HELPED, amount], errors[BASELINE, amount]) for amount in amounts},
-        plain, styled,
+        _export(config, trainings, errors, real, test, scheme), plain, styled,
     )  # fmt: skip

@@ -49,6 +49,7 @@ def work(training: "Training") -> float:
     from lmedge.datasets.augment import Augmentation
     from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
     from lmedge.detector.style import fit_style
+    from lmedge.run import save_network
 
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)
@@ -63,5 +64,7 @@ def work(training: "Training") -> float:
     diet = Diet(real, synthetic, _config.synthetic_share, Augmentation() if arm.classical else None)
     network = train_detector(diet, test.images.shape[1], _config.steps, training.seed, lambda *_: None)
     errors = nme(detect(network, test.images), test.landmarks, test.scheme)
+    if training.seed == 0:
+        save_network(network, training.network_file(_config.out))
     write_arrays(training.file(_config.out), {"nme": errors})
     return float(errors.mean())

@@ -9,6 +9,8 @@ from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
+from lmedge.landmarks import nme
+from lmedge.runtime.detector import LandmarkDetector
 from lmedge.storage import read_arrays
 from lmedge.study.arms import ARMS
 from lmedge.study.report import answer
@@ -36,7 +38,7 @@ def done(toys, sets, tmp_path_factory):
 
 
 def test_every_arm_is_trained_for_every_amount_and_seed(done):
-    files = sorted(path.name for path in (done.out / "trainings").iterdir())
+    files = sorted(path.name for path in (done.out / "trainings").glob("*.npz"))
     wanted = [
         f"{arm.name.replace(' ', '')}-{amount}-{seed}.npz"
         for arm in ARMS
@@ -69,17 +71,29 @@ def test_the_report_has_the_table_the_plot_and_the_answer(done):
         assert picture.size[0] > 600
 
 
+def test_the_best_detector_is_exported(done, sets):
+    assert [model.file.name for model in done.exported] == ["detector-fp32.tflite", "detector-int8.tflite"]
+    best = min(done.errors, key=lambda key: done.errors[key].value)
+    test = FaceDataset(sets / "test")
+    for model in done.exported:
+        detector = LandmarkDetector(model.file)
+        assert (model.arm, model.real) == best and detector.about["licence"] == "CC0-1.0"
+        errors = nme(detector.landmarks(test.images(np.arange(12))), test.landmarks, test.scheme)
+        assert model.nme == pytest.approx(errors.mean(), abs=1e-6) and model.ms > 0
+    assert "detector/detector-int8.tflite" in (done.out / "index.html").read_text()
+
+
 def test_a_study_that_was_stopped_trains_what_is_missing(done, toys, sets):
-    before = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").glob("*.npz")}
     gone = done.out / "trainings" / "real+classical-8-1.npz"
     was = read_arrays(gone)["nme"]
     gone.unlink()
     again = study(config(toys, sets, done.out))
     assert read_arrays(gone)["nme"] == pytest.approx(was, abs=1e-5)
-    after = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").iterdir()}
+    after = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").glob("*.npz")}
     assert {path for path in before if before[path] != after[path]} == {gone}
     fewer = study(config(toys, sets, done.out, amounts=(8,), seeds=1))  # nothing is trained for it
-    assert list(fewer.gains) == [8] and len(list((done.out / "trainings").iterdir())) == len(before)
+    assert list(fewer.gains) == [8] and len(list((done.out / "trainings").glob("*.npz"))) == len(before)
     assert again.gains[8].value == pytest.approx(done.gains[8].value, abs=1e-4)
     with pytest.raises(UsageError, match="holds a study with other options; add --overwrite"):
         study(config(toys, sets, done.out, steps=4))

@@ -1,0 +1,66 @@
+import keras
+import numpy as np
+import pytest
+
+from convert import flatbuffer as fb
+from convert.detector import export_detector, of_bytes
+from lmedge.datasets.augment import Augmentation
+from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.records import FaceDataset
+from lmedge.landmarks import IBUG49, nme
+from lmedge.runtime.detector import LandmarkDetector
+
+
+@pytest.fixture(scope="module")
+def faces(toys):
+    dataset = FaceDataset(toys)
+    return LabelledFaces(dataset.images(np.arange(48)), dataset.landmarks, dataset.scheme)
+
+
+@pytest.fixture(scope="module")
+def network(faces):
+    return train_detector(Diet(faces, None, 0.5, Augmentation()), 32, 60, 0, lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def models(network, faces, tmp_path_factory):
+    return export_detector(network, faces, tmp_path_factory.mktemp("out") / "detector", {"licence": "CC0-1.0"})
+
+
+def test_scaling_goes_into_the_first_convolution(network, faces):
+    plain = of_bytes(network)
+    assert "scaled" not in [layer.name for layer in plain.layers]
+    assert detect(plain, faces.images) == pytest.approx(detect(network, faces.images), abs=1e-3)
+    assert isinstance(network.layers[1], keras.layers.Rescaling)
+
+
+@pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-4), ("int8", 0.02)])
+def test_the_models_find_what_keras_finds(models, network, faces, variant, limit):
+    detector = LandmarkDetector(models[variant])
+    found, wanted = detector.landmarks(faces.images), detect(network, faces.images)
+    assert nme(found, wanted, IBUG49).mean() < limit
+    assert detector.scheme is IBUG49 and detector.about["licence"] == "CC0-1.0" and detector.size == 32
+
+
+def test_int8_is_int8_throughout(models):
+    model = fb.read(models["int8"].read_bytes())
+    names = [fb.name_of(model, op) for _, op in fb.operators(model)]
+    assert names.count("ELU") == 6 and names.count("DEQUANTIZE") == 1 and names.count("QUANTIZE") == 1
+    assert models["int8"].stat().st_size < 0.4 * models["fp32"].stat().st_size
+    graph = model.subgraphs[0]
+    (scale,) = graph.tensors[graph.inputs[0]].quantization.scale
+    assert scale == pytest.approx(1, abs=1e-6)  # bytes are taken as they are
+
+
+def test_a_wrong_call_is_refused(models, bundle, network, faces):
+    detector = LandmarkDetector(models["fp32"])
+    with pytest.raises(UsageError, match=r"faces uint8 \(1, 64, 64, 3\) are not uint8 \[N, 32, 32, 3\]"):
+        detector.landmarks(np.zeros((1, 64, 64, 3), np.uint8))
+    with pytest.raises(UsageError, match="float32"):
+        detector.landmarks(np.zeros((1, 32, 32, 3), np.float32))
+    assert detector.landmarks(np.zeros((0, 32, 32, 3), np.uint8)).shape == (0, 49, 2)
+    with pytest.raises(LmedgeError, match="has no signature 'detect'"):
+        LandmarkDetector(bundle / "faces-fp32.tflite")
+    with pytest.raises(UsageError, match="add --overwrite"):
+        export_detector(network, faces, models["fp32"].parent, {})
