@@ -107,6 +107,14 @@ class Run:
         """What config.json holds."""
         return read_json(self.config_file, "a run made by `lmedge train-began`")
 
+    def cutting(self) -> dict[str, Any]:
+        """Options of `prepare` with which a photo is cut as the faces that the generator learnt from."""
+        data = self.config().get("dataset", {})
+        crop = data.get("crop", {})
+        if crop.get("crop") == "drawn":  # toys were never cut out of anything
+            crop = {}
+        return {"scheme": data.get("scheme", "ibug49"), **crop}
+
     def stage(self, verb: str) -> dict[str, Any]:
         """The options with which `verb` was last run here, or {}."""
         return self.config().get("stages", {}).get(verb, {})

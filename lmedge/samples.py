@@ -33,8 +33,8 @@ class RunPainter:
         self.run, self.generator, self.lgen, self.confidence = run, run.generator(), run.lgen(), run.confidence()
         self.latent = self.generator.input_shape[-1]
         _, self.height, self.width, _ = self.generator.output_shape
-        self.metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
-        self.scheme = scheme_named(self.metrics["scheme"])
+        metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+        self.scheme = scheme_named(metrics["scheme"])
 
     @property
     def knows_confidence(self) -> bool:
@@ -52,10 +52,11 @@ class RunPainter:
 
     def facts(self) -> dict[str, Any]:
         """What a dataset card says of the generator."""
+        training = training_facts(self.run)
         return {
             "generator": f"{self.run.path.resolve().name} {weights_hash(self.generator)[:12]}, Keras in float32",
-            "training": training_facts(self.run),
-            "licence": training_facts(self.run)["licence"],
+            "training": training,
+            "licence": training["licence"],
         }
 
 

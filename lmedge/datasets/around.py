@@ -53,11 +53,7 @@ def _faces(run: Run, photos: Path, keep: Path, size: int) -> FaceDataset:
     """The photos as a dataset, cut as those that the generator learnt from."""
     if (photos / DATASET_FILE).is_file():
         return FaceDataset(photos)
-    data = run.config().get("dataset", {})
-    crop = data.get("crop", {})
-    if crop.get("crop") == "drawn":  # toys were never cut out of anything
-        crop = {}
     out = keep / "around"
     if not (out / DATASET_FILE).exists():
-        prepare(PrepareConfig(photos=(photos,), out=out, size=size, scheme=data.get("scheme", "ibug49"), **crop))
+        prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()))
     return FaceDataset(out)

@@ -52,12 +52,9 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     generator = run.generator()
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
     claim_file(picture, config.overwrite or config.out is None)
-    data = run.config().get("dataset", {})
-    size, scheme = generator.output_shape[1], scheme_named(data.get("scheme", "ibug49"))
-    crop = data.get("crop", {})
-    if crop.get("crop") == "drawn":  # toys were never cut out of anything
-        crop = {}
-    cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, scheme=scheme.name, **crop))  # type: ignore[arg-type]
+    cutting = run.cutting()
+    size, scheme = generator.output_shape[1], scheme_named(cutting["scheme"])
+    cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, **cutting))
     try:
         face = cutter.face(Source(photo, photo.name, ""))
     except Rejected as reason:
