@@ -455,15 +455,14 @@ class StudyConfig(Stage):
     augmentation, for several amounts of real faces and several seeds, and tests it on faces that nothing learnt from.
     Killed and started again with the same options, it continues, also with more --amounts and --seeds.
 
-    Example: lmedge prepare helen/train --annotator pts --out train
-    Example: lmedge prepare helen/test --annotator pts --out test
-    Example: lmedge study train --test test --out study
+    Example: lmedge study helen/trainset --test helen/testset --out study
     """
 
-    real: Positional[DatasetFolder]
-    """Dataset of real faces, with the landmarks that the detector shall give."""
+    real: Positional[Annotated[Path, arg(metavar="PHOTOS|DATASET")]]
+    """Real faces with the landmarks that the detector shall give: a folder of photos with .pts files beside them, which
+    is made into the dataset OUT-real first, or a dataset made by `lmedge prepare`."""
     test: Path
-    """Dataset of other faces with landmarks of the same kind."""
+    """Other faces with landmarks of the same kind: photos (made into OUT-test), or a dataset."""
     out: Path
     """Folder for the study."""
     synthetic: Path | None = None

@@ -1,12 +1,11 @@
 """One training of a study, in a worker process."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lmedge.config import StudyConfig
-from lmedge.landmarks import convert_scheme, nme
+from lmedge.landmarks import nme
 from lmedge.quiet import load_tensorflow
 from lmedge.storage import read_arrays, write_arrays
 
@@ -18,8 +17,9 @@ _config: StudyConfig  # one a worker process
 _sets: dict[str, "LabelledFaces"]
 
 
-def start_training(config: StudyConfig, synthetic: Path) -> None:
-    """Loads the faces into a worker process, and keeps it to one thread: trainings run beside each other."""
+def start_training(config: StudyConfig) -> None:
+    """Loads the faces of three datasets into a worker process, and keeps it to one thread: trainings run beside each
+    other."""
     load_tensorflow()
     import cv2
     import tensorflow as tf
@@ -27,16 +27,14 @@ def start_training(config: StudyConfig, synthetic: Path) -> None:
     cv2.setNumThreads(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from lmedge.detector.network import LabelledFaces
     from lmedge.faces.records import FaceDataset
+    from lmedge.study.faces import labelled
 
+    assert config.synthetic is not None
     global _config, _sets
-    _config, _sets = config, {}
-    target = FaceDataset(synthetic).scheme
-    for name, path in (("real", config.real), ("test", config.test), ("synthetic", synthetic)):
-        dataset = FaceDataset(path)
-        marks = convert_scheme(dataset.landmarks, dataset.scheme, target)
-        _sets[name] = LabelledFaces(dataset.images(np.arange(len(dataset))), marks, target)
+    _config, target = config, FaceDataset(config.synthetic).scheme
+    places = {"real": config.real, "test": config.test, "synthetic": config.synthetic}
+    _sets = {name: labelled(FaceDataset(place), target) for name, place in places.items()}
 
 
 def chosen(count: int, amount: int, seed: int) -> np.ndarray:

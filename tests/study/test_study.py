@@ -1,4 +1,6 @@
 import json
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,13 +8,15 @@ from PIL import Image
 
 from lmedge.config import StudyConfig, SynthesizeConfig, ToyConfig
 from lmedge.datasets.synthesize import synthesize
-from lmedge.errors import UsageError
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
-from lmedge.landmarks import nme
+from lmedge.landmarks import nme, write_pts
 from lmedge.runtime.detector import LandmarkDetector
 from lmedge.storage import read_arrays
 from lmedge.study.arms import ARMS
+from lmedge.study.faces import real_and_test
 from lmedge.study.report import answer
 from lmedge.study.study import study
 from lmedge.study.work import chosen
@@ -28,7 +32,7 @@ def sets(tmp_path_factory, bundle):
 
 
 def config(toys, sets, out, **options):
-    options = {"amounts": (8, 0), "seeds": 2, "steps": 3, "workers": 2, **options}
+    options = {"amounts": (8, 0), "seeds": 2, "steps": 3, "workers": 1, **options}
     return StudyConfig(real=toys, test=sets / "test", synthetic=sets / "synthetic", out=out, **options)
 
 
@@ -47,6 +51,8 @@ def test_every_arm_is_trained_for_every_amount_and_seed(done):
     ]
     assert files == sorted(wanted)
     assert done.test_faces == 12
+    mesh = done.face_mesh  # of drawn faces it finds few
+    assert mesh is None or (0 < mesh.found <= 1 and mesh.ms > 0 and mesh.styled < mesh.nme < 0.5)
 
 
 def test_the_figures_are_those_of_the_trainings(done):
@@ -97,6 +103,27 @@ def test_a_study_that_was_stopped_trains_what_is_missing(done, toys, sets):
     assert again.gains[8].value == pytest.approx(done.gains[8].value, abs=1e-4)
     with pytest.raises(UsageError, match="holds a study with other options; add --overwrite"):
         study(config(toys, sets, done.out, steps=4))
+
+
+def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
+    for folder, looks in (("people", "a"), ("others", "b")):
+        (tmp_path / folder).mkdir()
+        for photo in (photos / looks).iterdir():
+            shutil.copy(photo, tmp_path / folder)
+            points = draw_face(random_look(np.random.default_rng((0, int(photo.stem)))), 256)[1]
+            write_pts(tmp_path / folder / f"{photo.stem}.pts", points)
+    wanted = StudyConfig(
+        real=tmp_path / "people", test=tmp_path / "others", synthetic=sets / "synthetic", out=tmp_path / "study"
+    )
+    real, test = real_and_test(wanted)
+    assert real.path == tmp_path / "study-real" and test.path == tmp_path / "study-test"
+    assert (len(real), len(test), real.size, real.about["annotator"]) == (5, 5, 32, "pts")
+    again, _ = real_and_test(wanted)  # what is there is taken
+    assert (again.images(np.arange(5)) == real.images(np.arange(5))).all()
+    with pytest.raises(UsageError, match=r"no \.pts file beside any of the photos"):
+        real_and_test(replace(wanted, real=photos, out=tmp_path / "x"))
+    with pytest.raises(LmedgeError, match="nowhere is not a folder; name a dataset"):
+        real_and_test(replace(wanted, real=tmp_path / "nowhere", out=tmp_path / "y"))
 
 
 def test_a_larger_amount_holds_the_faces_of_a_smaller_one():

@@ -1,0 +1,97 @@
+"""The faces of a study: real ones to learn from, others to test on, generated ones, and what Face Mesh says of them."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.config import PrepareConfig, StudyConfig, SynthesizeConfig
+from lmedge.detector.network import LabelledFaces
+from lmedge.errors import UsageError
+from lmedge.faces.records import DATASET_FILE, FaceDataset
+from lmedge.landmarks import Scheme, convert_scheme
+from lmedge.progress import console, progress
+from lmedge.runtime.bundle import PRETRAINED, Bundle
+from lmedge.storage import read_arrays, write_arrays
+
+LEAST_CONFIDENCE = 0.2  # of the generated faces
+
+
+def real_and_test(config: StudyConfig) -> tuple[FaceDataset, FaceDataset]:
+    """The faces to learn from and those to test on. Photos with .pts files are made into datasets first, beside the
+    folder of the study: OUT-real and OUT-test. Raises UsageError for faces that are in both, LmedgeError for a place
+    that holds neither dataset nor photos."""
+    real, test = (_dataset(place, name, config) for name, place in (("real", config.real), ("test", config.test)))
+
+    def pictures(dataset: FaceDataset) -> set[bytes]:
+        return {hashlib.sha256(image.tobytes()).digest() for image in dataset.images(np.arange(len(dataset)))}
+
+    both = len(pictures(real) & pictures(test))
+    if both:
+        raise UsageError(f"--test {config.test} shares {both} faces with {config.real}; test on others.")
+    return real, test
+
+
+def _dataset(place: Path, name: str, config: StudyConfig) -> FaceDataset:
+    made = (place / DATASET_FILE).exists() or (place / ".parts").exists()  # also half
+    if made or not place.is_dir():
+        return FaceDataset(place)
+    from lmedge.faces.prepare import prepare
+
+    out = config.out.with_name(f"{config.out.name}-{name}")
+    size = FaceDataset(config.synthetic).size if config.synthetic else Bundle.open(PRETRAINED).about["image"]["width"]
+    found = prepare(PrepareConfig(photos=(place,), out=out, size=size, annotator="pts", workers=config.workers,
+                                  overwrite=config.overwrite))  # fmt: skip
+    left_out = sum(found.rejected.values())
+    console.print(f"{place}: {found.count} faces in {out}, {left_out} photos left out ({out}/rejected.csv says why)")
+    return FaceDataset(out)
+
+
+def generated(config: StudyConfig) -> FaceDataset:
+    """A dataset of the user's, or one that is drawn now."""
+    if config.synthetic is not None:
+        return FaceDataset(config.synthetic)
+    from lmedge.datasets.synthesize import synthesize
+
+    out = config.out / "synthetic"
+    if not (out / DATASET_FILE).exists():
+        synthesize(SynthesizeConfig(out=out, count=config.generated, format="tfrecord",
+                                    min_confidence=LEAST_CONFIDENCE, workers=config.workers))  # fmt: skip
+    return FaceDataset(out)
+
+
+def check_same_kind(dataset: FaceDataset, synthetic: FaceDataset) -> None:
+    """Raises UsageError for faces of another size or with landmarks that cannot be turned into the generated ones'."""
+    if dataset.size != synthetic.size:
+        raise UsageError(
+            f"{dataset.path} has faces of {dataset.size} pixels and the generated ones have {synthetic.size}; make "
+            f"it again with --size {synthetic.size}."
+        )
+    convert_scheme(dataset.landmarks[:1], dataset.scheme, synthetic.scheme)
+
+
+def labelled(dataset: FaceDataset, scheme: Scheme) -> LabelledFaces:
+    """All faces of a dataset, with the points of `scheme`."""
+    marks = convert_scheme(dataset.landmarks, dataset.scheme, scheme)
+    return LabelledFaces(dataset.images(np.arange(len(dataset))), marks, scheme)
+
+
+def face_mesh(out: Path, real: FaceDataset, test: FaceDataset, scheme: Scheme) -> dict[str, NDArray[np.float32]]:
+    """What Face Mesh finds on real and test faces, nan where it finds nothing: kept in the folder."""
+    from lmedge.faces.annotate import FaceMesh
+
+    file = out / "face_mesh.npz"
+    if file.exists():
+        return read_arrays(file)
+    found = {}
+    with progress("Face Mesh on real faces", len(real) + len(test), "faces") as advance, FaceMesh() as mesh:
+        for name, dataset in (("real", real), ("test", test)):
+            points = np.full((len(dataset), scheme.count, 2), np.nan, np.float32)
+            for i, face in enumerate(dataset.images(np.arange(len(dataset)))):
+                marks = mesh.of_face(face, scheme)
+                points[i] = np.nan if marks is None else marks
+                advance(1)
+            found[name] = points
+    write_arrays(file, found)
+    return found
