@@ -34,12 +34,19 @@ def real_and_test(config: StudyConfig) -> tuple[FaceDataset, FaceDataset]:
 
 
 def _dataset(place: Path, name: str, config: StudyConfig) -> FaceDataset:
-    made = (place / DATASET_FILE).exists() or (place / ".parts").exists()  # also half
-    if made or not place.is_dir():
+    if not place.is_dir() or any((place / name).exists() for name in (DATASET_FILE, ".parts")):
         return FaceDataset(place)
     from lmedge.faces.prepare import prepare
+    from lmedge.faces.sources import find_photos, fingerprint
 
     out = config.out.with_name(f"{config.out.name}-{name}")
+    if (out / DATASET_FILE).exists() and not config.overwrite:
+        made = FaceDataset(out)
+        if made.about.get("photos_sha256") == fingerprint(find_photos((place,), None)):
+            return made
+        raise UsageError(
+            f"{out} was made from other photos than {place} has now; add --overwrite or name another --out."
+        )
     size = FaceDataset(config.synthetic).size if config.synthetic else Bundle.open(PRETRAINED).about["image"]["width"]
     found = prepare(PrepareConfig(photos=(place,), out=out, size=size, annotator="pts", workers=config.workers,
                                   overwrite=config.overwrite))  # fmt: skip
