@@ -121,7 +121,7 @@ def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
     again, _ = real_and_test(wanted)  # what is there is taken
     assert (again.images(np.arange(5)) == real.images(np.arange(5))).all()
     next((tmp_path / "people").glob("*.png")).unlink()
-    with pytest.raises(UsageError, match="study-real was made from other photos than .*people has now; add --overwrite"):
+    with pytest.raises(UsageError, match="study-real was made from other photos than .*people has now"):
         real_and_test(wanted)
     with pytest.raises(UsageError, match=r"no \.pts file beside any of the photos"):
         real_and_test(replace(wanted, real=photos, out=tmp_path / "x"))
