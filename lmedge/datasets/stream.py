@@ -14,6 +14,7 @@ from lmedge.datasets.steering import Steering
 from lmedge.faces.workers import answers_of
 from lmedge.landmarks import Scheme, mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
+from lmedge.runtime.latents import around
 from lmedge.runtime.selection import Seen, Selection
 
 CHUNK = 64  # latents drawn at a time
@@ -118,7 +119,7 @@ class Plan:
             z = z * np.float32(self.truncation)
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
-            z = np.clip(centre + np.float32(self.radius) * z, -1, 1)
+            z = around(centre, z, self.radius)
         return z if steering is None else steering(z, first, self.seed)
 
     def chunk(self, painter: Painter, steering: Steering | None, first: int) -> Chunk:

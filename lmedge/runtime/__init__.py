@@ -8,7 +8,9 @@ faces.landmarks  # float32 [16, K, 2], pixels
 """
 
 from lmedge.runtime.bundle import Bundle
+from lmedge.runtime.faces import Faces
 from lmedge.runtime.latents import between, prior
-from lmedge.runtime.sampler import Faces, FaceSampler
+from lmedge.runtime.pool import FacePool
+from lmedge.runtime.sampler import FaceSampler
 
-__all__ = ["Bundle", "FaceSampler", "Faces", "between", "prior"]
+__all__ = ["Bundle", "FacePool", "FaceSampler", "Faces", "between", "prior"]

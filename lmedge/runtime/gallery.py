@@ -14,7 +14,8 @@ from lmedge.config import InterpolateConfig, SampleConfig, require
 from lmedge.landmarks import drawn, enlarged, grid
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
-from lmedge.runtime.sampler import Faces, FaceSampler
+from lmedge.runtime.faces import Faces
+from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
 from lmedge.storage import claim_file, making_folder, replacing, write_bytes
 

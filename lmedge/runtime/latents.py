@@ -33,3 +33,9 @@ def between(first: NDArray[np.float32], last: NDArray[np.float32], steps: int) -
     in the cube that the prior fills."""
     share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     return (first * (1 - share) + last * share).astype(np.float32)
+
+
+def around(centres: NDArray[np.float32], moves: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    """Neighbours `[N, Z]` of latents that broadcast to `[N, Z]`: moved by `radius` times `moves` (-1..1), inside of the
+    cube that the prior fills."""
+    return np.clip(centres + np.float32(radius) * moves, -1, 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lmedge.landmarks import Scheme, nme
-from lmedge.runtime.sampler import Faces
+from lmedge.runtime.faces import Faces
 
 HIGHEST_PSNR = 99.0  # dB; stands for images that are equal
 

@@ -1,7 +1,5 @@
 """Faces with landmarks from a bundle."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,32 +11,11 @@ from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import PRETRAINED, SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
-from lmedge.runtime.latents import between, prior
+from lmedge.runtime.faces import Drawing, Faces
 
 
-@dataclass(frozen=True)
-class Faces:
-    """`images` uint8 `[N, H, W, 3]` RGB; `landmarks` float32 `[N, K, 2]` pixels; `latents` `[N, Z]`; `confidence`
-    `[N]`, about the share of faces whose landmarks are expected to be less exact, or None where there is none."""
-
-    images: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    latents: NDArray[np.float32]
-    confidence: NDArray[np.float32] | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, part: slice | NDArray[Any]) -> "Faces":
-        return Faces(**{name: values[part] for name, values in self.arrays().items()})
-
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is there, by name."""
-        return {name: values for name, values in vars(self).items() if values is not None}
-
-
-class FaceSampler:
-    """Draws faces with landmarks. Not thread-safe: one a thread.
+class FaceSampler(Drawing):
+    """Draws faces with landmarks. Not thread-safe: one a thread, or a FacePool for all.
 
     `bundle` is a folder made by `lmedge export`, or a .tflite file of one; None takes the model that comes with
     lmedge (`lmedge/pretrained`: faces of CelebA, research use only). `variant` None takes the one that
@@ -67,7 +44,8 @@ class FaceSampler:
             signatures[SIGNATURE]["outputs"]
         ):
             raise LmedgeError(f"{path}: its signature is not z -> image, landmarks.")
-        self._run = self._interpreter.get_signature_runner(SIGNATURE)
+        self._runners: dict[str, Any] = {}
+        self._run = self.runner(SIGNATURE)
         self._input = self._run.get_input_details()["z"]
         shape = tuple(self._input["shape"])
         self._outputs = outputs = self._run.get_output_details()
@@ -98,9 +76,11 @@ class FaceSampler:
 
     def runner(self, signature: str) -> Any:
         """The function of a signature, `z` -> outputs by name. Raises LmedgeError if the model lacks it."""
-        if signature not in self._interpreter.get_signature_list():
-            raise LmedgeError(f"{self.bundle.path} has no signature {signature!r}; export the run again.")
-        return self._interpreter.get_signature_runner(signature)
+        if signature not in self._runners:
+            if signature not in self._interpreter.get_signature_list():
+                raise LmedgeError(f"{self.bundle.path} has no signature {signature!r}; export the run again.")
+            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+        return self._runners[signature]
 
     def delegation(self) -> Delegation | None:
         """Which nodes XNNPACK runs; None where the interpreter does not tell."""
@@ -131,20 +111,6 @@ class FaceSampler:
         detail = run.get_output_details()["landmarks"]
         points = np.array([_real(run(z=given[i : i + 1])["landmarks"][0], detail) for i in range(len(given))])
         return in_pixels(points.reshape(-1, self.scheme.count, 2), self.width, self.height)
-
-    def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
-        """Faces `first` to `first + count` of a seed; the same seed gives the same latents everywhere."""
-        return self.render(prior(count, self.latent, seed, first))
-
-    def stream(self, count: int, seed: int = 0, chunk: int = 16) -> Iterator[Faces]:
-        """`sample` in chunks, so that any number fits into memory."""
-        for first in range(0, count, chunk):
-            yield self.sample(min(chunk, count - first), seed, first)
-
-    def interpolate(self, seed: int, to_seed: int, steps: int) -> Faces:
-        """Faces on the line from the first face of one seed to that of another, both included."""
-        ends = prior(1, self.latent, seed)[0], prior(1, self.latent, to_seed)[0]
-        return self.render(between(*ends, steps))
 
 
 def _quantised(values: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:

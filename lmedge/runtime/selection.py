@@ -9,7 +9,7 @@ from lmedge.config import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import Scheme
 from lmedge.pose import degrees, pose
-from lmedge.runtime.sampler import Faces
+from lmedge.runtime.faces import Faces
 
 HOPELESS = 1000  # faces drawn for each that is wanted, before the search is given up
 Range = tuple[float, float]

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
+from lmedge.runtime.faces import Faces
 from lmedge.runtime.parity import Parity, compare
-from lmedge.runtime.sampler import Faces, FaceSampler
+from lmedge.runtime.sampler import FaceSampler
 from lmedge.storage import read_arrays
 
 SMALLEST = 30  # faces timed at least
