@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convert import flatbuffer as fb
+from convert.c_arrays import VARIANT, write_c_arrays
 from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
 from convert.metadata import add_metadata
 from convert.model import Conversion
@@ -45,6 +46,7 @@ def export(
     rewrites: Rewrites | None = None,
     limits: Limits | None = None,
     tuning: Tuning | None = None,
+    c_array: bool = False,
     overwrite: bool = False,
 ) -> Bundle:
     """Writes a bundle of two or three Keras models and opens it.
@@ -52,13 +54,15 @@ def export(
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
     landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `scheme` None takes the one with K
     points. `calibration`: how many latents of the prior set the ranges of int8, or such latents `[N, Z]`. `training` is
-    what bundle.json says of the data.
+    what bundle.json says of the data. `c_array`: also write the networks of int8-io as C arrays.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
     """
     rewrites, limits, tuning = rewrites or Rewrites(), limits or Limits(), tuning or Tuning()
     chosen = recipes(variants)
+    if c_array and not (VARIANT in variants and rewrites.signatures):
+        raise UsageError(f"--c-array writes the networks of {VARIANT}; add it to --variants and leave its signatures.")
     latent = generator.input_shape[-1]
     z = _calibration(calibration, latent, seed)
     networks = [network for network in (generator, lgen, confidence) if network is not None]
@@ -78,6 +82,8 @@ def export(
                 add_metadata(model, about, recipe.name)
                 entries[recipe.name] = _checked(fb.write(model), path, recipe, weights, limits, wanted) | note
                 advance(STEPS_OF.get(recipe.name, 1), recipe.name)
+        if c_array:
+            write_c_arrays((beside / entries[VARIANT]["file"]).read_bytes(), about, beside / "c")
         write_arrays(beside / REFERENCE_FILE, wanted[:REFERENCE_FACES].arrays())
         write_json(beside / BUNDLE_FILE, {**about, "rewrites": dataclasses.asdict(rewrites), "variants": entries})
     return Bundle.open(out)

@@ -25,7 +25,7 @@ def export_run(config: ExportConfig) -> Bundle:
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
-        tuning=Tuning(config.qat_steps, seed=config.seed), overwrite=config.overwrite,
+        tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
     )  # fmt: skip
     run.record("export", to_json(config))
     return bundle

@@ -334,6 +334,8 @@ class ExportConfig(Stage):
     """For comparison: narrow int8 ranges while the output gets better."""
     signatures: bool = True
     """For comparison: signatures `generate` and `landmarks` beside `sample`."""
+    c_array: bool = False
+    """Also write the generator and L-Gen of int8-io as C arrays with a header, for microcontrollers: OUT/c."""
     seed: int = 0
     """Seed of the calibration latents and of the fine-tuning."""
     overwrite: bool = False

@@ -89,7 +89,7 @@ def every_variant(tmp_path_factory, trained):
     from convert.stage import export_run
 
     out = tmp_path_factory.mktemp("bundles") / "every"
-    export_run(ExportConfig(run=trained, out=out, calibration=16, qat_steps=30, max_landmark_error=0.1))
+    export_run(ExportConfig(run=trained, out=out, calibration=16, qat_steps=30, max_landmark_error=0.1, c_array=True))
     return out
 
 
