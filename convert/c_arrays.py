@@ -26,10 +26,8 @@ def write_c_arrays(model: bytes, about: dict[str, Any], folder: Path) -> list[Pa
 
 
 def _array(name: str, data: bytes) -> str:
-    lines = (
-        ", ".join(f"0x{byte:02x}" for byte in data[i : i + BYTES_A_LINE]) for i in range(0, len(data), BYTES_A_LINE)
-    )
-    body = ",\n  ".join(lines)
+    rows = (data[i : i + BYTES_A_LINE] for i in range(0, len(data), BYTES_A_LINE))
+    body = ",\n  ".join(", ".join(f"0x{byte:02x}" for byte in row) for row in rows)
     return (
         f'#include "{HEADER}"\n\n'
         f"LMEDGE_ALIGNED const unsigned char lmedge_{name}[LMEDGE_{name.upper()}_BYTES] = {{\n  {body}\n}};\n"
@@ -56,14 +54,13 @@ def _header(models: dict[str, bytes], about: dict[str, Any]) -> str:
                 (f"{place}_ZERO_POINT", f"({int(quantisation.zeroPoint[0])})", ""),
             ]
         numbers.append((f"{name.upper()}_BYTES", str(len(data)), ""))
-    defines = "\n".join(
-        f"#define LMEDGE_{n} {value}" + (f"  /* {note} */" if note else "") for n, value, note in numbers
-    )
+    notes = [f"  /* {note} */" if note else "" for *_, note in numbers]
+    defines = "\n".join(f"#define LMEDGE_{n} {value}{note}" for (n, value, _), note in zip(numbers, notes, strict=True))
     names = ",\n  ".join(f'"{name}"' for name in landmarks["names"])
     mirror = ", ".join(map(str, landmarks["mirror"]))
     licence = str(about.get("training", {}).get("licence", "not stated")).replace("*/", "* /")
-    return f"""/* {about["name"]} {about["version"]}: a face generator and its landmarks ({landmarks["scheme"]}) for TFLite Micro.
-   Made by lmedge {about["lmedge"]}. Licence of the training data: {licence}
+    return f"""/* {about["name"]} {about["version"]}: a face generator, and its landmarks ({landmarks["scheme"]}).
+   For TFLite Micro. Made by lmedge {about["lmedge"]}. Licence of the training data: {licence}
 
    lmedge_generator: int8 z [1][LMEDGE_LATENT_SIZE] -> int8 image [1][height][width][3]; level 0..255 = real value
    lmedge_lgen:      int8 z [1][LMEDGE_LATENT_SIZE] -> int8 landmarks [1][LMEDGE_LANDMARK_COUNT][2], 0..1 */
