@@ -248,6 +248,20 @@ def _interpolate(config: Any) -> None:
     print(f"{result.count} faces in {result.out}")
 
 
+def _web_export(config: Any) -> None:
+    from lmedge.web.export import web_export
+
+    result = web_export(config)
+    print(f"{result.out}/index.html with {result.variant}, {result.bytes / 1e6:.0f} MB; put it on any web host, or "
+          f"lmedge serve {result.out}")  # fmt: skip
+
+
+def _serve(config: Any) -> None:
+    from lmedge.web.serve import serve
+
+    serve(config)
+
+
 def _synthesize(config: Any) -> None:
     from lmedge.datasets.synthesize import synthesize
 
@@ -308,6 +322,8 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "interpolate": _interpolate,
     "synthesize": _synthesize,
     "study": _study,
+    "serve": _serve,
+    "web-export": _web_export,
     "bench": _bench,
     "info": _info,
     "doctor": _doctor,

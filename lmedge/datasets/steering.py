@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from lmedge.landmarks import Scheme
 from lmedge.pose import degrees, pose
 from lmedge.runtime import prior
+from lmedge.runtime.directions import SEED, towards
 from lmedge.runtime.selection import Range
 
 FITTED = 4096  # latents from which the directions are read
 STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target
-DIRECTION_SEED, TARGET_SEED = 1 << 21, 1 << 22  # far from the seeds that faces are drawn with
+TARGET_SEED = 1 << 22  # far from the seeds that faces are drawn with
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
 
 
@@ -26,10 +27,8 @@ def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float3
 def directions(landmarks: Landmarks, latent: int, scheme: Scheme) -> NDArray[np.float32]:
     """`[2, Z]`: the shortest moves of a latent that turn the head by a degree and leave the mouth, and that open the
     mouth by an inter-ocular distance and leave the head; by the linear regression from latents to `posture`."""
-    z = prior(FITTED, latent, DIRECTION_SEED)
-    with_one = np.column_stack([z, np.ones(len(z), np.float32)])
-    slopes = np.linalg.lstsq(with_one, posture(landmarks(z), scheme), rcond=None)[0][:-1]  # (Z, 2)
-    return np.linalg.pinv(slopes).astype(np.float32)
+    z = prior(FITTED, latent, SEED)
+    return towards(z, posture(landmarks(z), scheme))
 
 
 class Steering:

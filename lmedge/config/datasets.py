@@ -1,0 +1,99 @@
+"""Options of labelled datasets and what they are good for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from lmedge.config.options import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesizeConfig(Stage):
+    """Write a dataset of generated faces with landmarks, for training something else.
+
+    Formats: pts (300-W: .png and .pts), coco (keypoints JSON), csv, tfrecord (a dataset of lmedge), webdataset (tar
+    shards; take it or tfrecord for very many faces), facesynthetics (_ldmks.txt). A card and a contact sheet lie beside
+    it. Killed and started again with the same options, it continues; memory does not grow with --count.
+
+    Example: lmedge synthesize --count 10000 --min-confidence 0.2 --out faces
+    Example: lmedge synthesize bundle --count 50000 --format webdataset --mirror --out shards
+    Example: lmedge synthesize --yaw 12 40 --count 2000 --format coco --out turned
+    Example: lmedge synthesize runs/first --around photos/ --radius 0.3 --count 5000 --out more
+    """
+
+    source: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|RUN]")]] = None
+    """Bundle, or run (its Keras networks, on a GPU where there is one). Default: the model that comes with lmedge."""
+    out: Path
+    """Folder for the dataset."""
+    count: int = 1000
+    """Faces to write."""
+    format: str = "pts"
+    """pts, coco, csv, tfrecord, webdataset or facesynthetics."""
+    seed: int = 0
+    """Seed: the same seed gives the same faces, and with the same versions the same bytes."""
+    truncation: float = 1.0
+    """Draw latents from -T..T in place of -1..1: below 1 faces are cleaner and more alike."""
+    min_confidence: float = 0.0
+    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    yaw: tuple[float, float] | None = None
+    """Keep only heads turned by so many degrees, lowest and highest; above 0 the nose points to the right of the
+    picture. Read off the landmarks."""
+    mouth_open: tuple[float, float] | None = None
+    """Keep only mouths open this far, least and most: distance of the inner lips over that of the outer eye corners;
+    0.08 is open."""
+    around: Path | None = None
+    """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of the prior."""
+    radius: float = 0.2
+    """With --around: most that a component of the latent moves; the prior is 2 wide."""
+    mirror: bool = False
+    """Let the mirror image of every face follow it, with its landmarks."""
+    variant: str | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
+    """As for sample."""
+    workers: int = 0
+    """Worker processes that draw from a bundle; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there instead of continuing it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig(Stage):
+    """Find out whether generated faces help to train a landmark detector: OUT/index.html.
+
+    Trains one small detector, always for as many steps, on real faces, on generated ones, on both, and with classical
+    augmentation, for several amounts of real faces and several seeds, and tests it on faces that nothing learnt from.
+    Killed and started again with the same options, it continues, also with more --amounts and --seeds.
+
+    Example: lmedge study helen/trainset --test helen/testset --out study
+    """
+
+    real: Positional[Annotated[Path, arg(metavar="PHOTOS|DATASET")]]
+    """Real faces with the landmarks that the detector shall give: a folder of photos with .pts files beside them, which
+    is made into the dataset OUT-real first, or a dataset made by `lmedge prepare`."""
+    test: Path
+    """Other faces with landmarks of the same kind: photos (made into OUT-test), or a dataset."""
+    out: Path
+    """Folder for the study."""
+    synthetic: Path | None = None
+    """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model that comes with
+    lmedge."""
+    generated: int = 20000
+    """Generated faces to draw, where --synthetic names none."""
+    amounts: tuple[int, ...] = (50, 100, 200, 400, 0)
+    """Numbers of real faces to train on; 0 takes all."""
+    seeds: int = 3
+    """Repetitions, each with other real faces and other first weights."""
+    steps: int = 4000
+    """Steps of each training, of 32 faces."""
+    synthetic_share: float = 0.5
+    """Share of generated faces in a batch of both."""
+    style: bool = True
+    """Move the landmarks of generated faces to where the real ones have theirs, as far as the real faces of a training
+    tell: L-Gen speaks as Face Mesh, people mean other places by some of the names."""
+    workers: int = 0
+    """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a study that is there instead of continuing it."""

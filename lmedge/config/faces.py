@@ -1,0 +1,69 @@
+"""Options of what makes face datasets from photos or drawings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from lmedge.config.options import SchemeName, Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyConfig(Stage):
+    """Draw a dataset of cartoon faces with exact landmarks: no photos, no download.
+
+    Example: lmedge toy --count 2000 --size 32 --out toys
+    """
+
+    out: Path
+    """Folder for the dataset."""
+    count: int = 2000
+    """Number of faces."""
+    size: int = 32
+    """Side of a face in pixels: 32, 64 or 128."""
+    scheme: SchemeName = "ibug49"
+    """Landmark scheme."""
+    seed: int = 0
+    """Seed: the same seed gives the same bytes."""
+    workers: int = 0
+    """Worker processes; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig(Stage):
+    """Turn photos into a dataset of cropped, annotated faces.
+
+    Finds the face in every photo, cuts a square around it, finds its landmarks, and writes TFRecord shards.
+    Photos that cannot be used are listed with their reason in rejected.csv. Killed and started again with
+    the same options, it continues.
+
+    Example: lmedge prepare photos/ --out faces --size 64 --licence "CC BY 4.0"
+    """
+
+    photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTOS...")]]
+    """Photos, or folders of photos (searched at any depth)."""
+    out: Path
+    """Folder for the dataset."""
+    size: int = 64
+    """Side of a stored face in pixels: 32, 64 or 128."""
+    scheme: SchemeName = "ibug49"
+    """Landmark scheme: ibug68 (300-W), or ibug49, its 49 points without the jaw."""
+    crop: Literal["haar", "landmarks", "none"] = "haar"
+    """How the square is found. haar: OpenCV's frontal face cascade, largest face. landmarks: eyes and mouth
+    brought to fixed places (also rotates). none: the centred square, for photos that are face crops."""
+    annotator: Literal["mediapipe", "pts"] = "mediapipe"
+    """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo."""
+    margin: float = 0.1
+    """Border added on each side of the Haar box, as a share of its side."""
+    groups: Path | None = None
+    """File with lines `photo group`: photos of one group (a person) never straddle a split. Without it
+    every photo is its own group."""
+    licence: str = "not stated"
+    """Licence of the photos, written into the dataset and into every bundle made from it."""
+    workers: int = 0
+    """Worker processes; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there instead of continuing it."""

@@ -1,0 +1,56 @@
+"""Directions in the space of latents that change one thing about a face."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.pose import degrees, pose
+from lmedge.runtime.faces import Faces
+from lmedge.runtime.latents import prior
+from lmedge.runtime.sampler import FaceSampler
+
+FITTED = 1024  # latents from which the directions are read
+SEED = 1 << 21  # far from the seeds that faces are drawn with
+CHUNK = 64
+REACH = 3.0  # standard deviations to each side: how far a control goes
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
+
+
+@dataclass(frozen=True)
+class Control:
+    """A thing to change: a latent moved by `amount * direction` `[Z]` changes it by about `amount` of `unit`, and the
+    other things hardly; `low` and `high` are as far as it is sensible to go."""
+
+    name: str
+    unit: str
+    direction: NDArray[np.float32]
+    low: float
+    high: float
+
+
+def towards(z: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`[V, Z]`: for each of V values of faces `[N, V]` the shortest move of a latent that adds one to it and leaves the
+    others, by the linear regression from latents `[N, Z]` to the values."""
+    with_one = np.column_stack([z, np.ones(len(z), np.float32)])
+    slopes = np.linalg.lstsq(with_one, values, rcond=None)[0][:-1]  # (Z, V)
+    return np.linalg.pinv(slopes).astype(np.float32)
+
+
+def controls(sampler: FaceSampler) -> list[Control]:
+    """What can be changed about the faces of a model: the head's turn and the opening of the mouth as L-Gen's landmarks
+    tell them, and how light the picture is. Draws `FITTED` faces for it."""
+    z = prior(FITTED, sampler.latent, SEED)
+    parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
+    values = np.concatenate(parts)
+    spread = values.std(axis=0) * REACH
+    kinds = (("Turn", "degrees"), ("Mouth", "inter-ocular distances"), ("Light", "levels of 0..255"))
+    return [
+        Control(name, unit, direction, -float(reach), float(reach))
+        for (name, unit), direction, reach in zip(kinds, towards(z, values), spread, strict=True)
+    ]
+
+
+def _values(faces: Faces, sampler: FaceSampler) -> NDArray[np.float32]:
+    turned, gap = pose(faces.landmarks, sampler.scheme)
+    return np.column_stack([degrees(turned), gap, (faces.images @ LUMA).mean(axis=(1, 2))]).astype(np.float32)

@@ -1,0 +1,72 @@
+"""The `web-export` stage: a bundle -> a folder of static files that makes faces in the browser."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmedge.config import WebExportConfig
+from lmedge.errors import UsageError
+from lmedge.progress import console
+from lmedge.runtime import Bundle, FaceSampler
+from lmedge.runtime.directions import controls
+from lmedge.runtime.gallery import chosen
+from lmedge.storage import making_folder, write_json
+from lmedge.web.vendor import VERSION, litert_js
+
+PAGE = Path(__file__).parent / "page"
+FACTS_FILE = "web.json"
+# Best first; LiteRT.js has tensors of float32, int32 and uint8 only, so not int8-io.
+VARIANTS = ("int8-qat", "int8", "dynamic", "fp32", "fp16")
+
+
+@dataclass(frozen=True)
+class WebFolder:
+    """What was written: the folder, the variant in it, bytes of all files."""
+
+    out: Path
+    variant: str
+    bytes: int
+
+
+def web_export(config: WebExportConfig) -> WebFolder:
+    """Writes the folder; see WebExportConfig. Raises UsageError for a variant that a browser cannot run, LmedgeError
+    for a bundle or a LiteRT.js that cannot be had; then `--out` is left as it was."""
+    bundle = chosen(config.bundle)
+    variant = _variant(bundle, config.variant)
+    vendored = litert_js(config.litert_js)
+    sampler = FaceSampler(bundle, variant)
+    console.print("looking for the directions of the sliders")
+    licence = bundle.about.get("training", {}).get("licence", "licence unknown")
+    model = bundle.model(variant)
+    facts = {
+        "model": model.name,
+        "variant": variant,
+        "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {licence}.",
+        "scheme": sampler.scheme.name,
+        "curves": [list(curve) for curve in sampler.scheme.curves],
+        "controls": [
+            {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high, "direction": c.direction.tolist()}
+            for c in controls(sampler)
+        ],
+    }
+    with making_folder(config.out, (FACTS_FILE,), config.overwrite) as beside:
+        shutil.copytree(PAGE, beside, dirs_exist_ok=True)
+        shutil.copytree(vendored, beside / "litert")
+        shutil.copyfile(model, beside / model.name)
+        write_json(beside / FACTS_FILE, facts)
+        size = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
+    return WebFolder(config.out, variant, size)
+
+
+def _variant(bundle: Bundle, wanted: str | None) -> str:
+    fits = [name for name in VARIANTS if name in bundle.variants]
+    if wanted is None and len(bundle.variants) == 1:
+        wanted = next(iter(bundle.variants))  # a lone model, whatever its name is
+        if wanted not in (*VARIANTS, "int8-io"):
+            return wanted
+    if wanted is None and fits:
+        return fits[0]
+    if wanted is None or wanted == "int8-io":
+        take = f"take {' or '.join(fits[:2])}" if fits else "export the run with --variants int8-qat"
+        raise UsageError(f"a browser cannot run int8-io of {bundle.path} (LiteRT.js has no int8 tensors); {take}.")
+    return wanted

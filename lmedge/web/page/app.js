@@ -1,0 +1,145 @@
+// The page: a face, what moves it, and what it is saved as.
+import {moved, prior} from './latents.js';
+import {FaceModel} from './model.js';
+
+const DRAWN = 512; // pixels of the canvas
+const LAST = 50; // faces whose median time is shown
+const at = (id) => document.getElementById(id);
+const times = [];
+let facts, model, drawing, again;
+
+/** What is on the screen; tests read it too. */
+export const state = {seed: 0, z: null, face: null};
+window.lmedge = {state, FaceModel, prior};
+
+async function start() {
+  facts = await (await fetch('web.json')).json();
+  model = await FaceModel.load(facts.model);
+  for (const control of facts.controls) addSlider(control);
+  at('about').textContent = facts.about;
+  state.seed = Math.max(0, Number.parseInt(location.hash.slice(1), 10) || 0);
+  at('controls').hidden = false;
+  at('face').disabled = false;
+  at('face').onclick = at('new').onclick = () => show(state.seed + 1);
+  at('reset').onclick = () => { at('controls').reset(); draw(); };
+  at('controls').onsubmit = (event) => event.preventDefault();
+  at('controls').oninput = draw;
+  at('save-png').onclick = savePicture;
+  at('save-points').onclick = savePoints;
+  window.onhashchange = () => show(Number.parseInt(location.hash.slice(1), 10) || 0);
+  await draw();
+  for (let i = 0; i < 3; i++) await draw(); // the first face of a model takes longer than the others
+}
+
+function addSlider({name, low, high}) {
+  const label = document.createElement('label');
+  label.className = 'row';
+  const text = document.createElement('span');
+  text.textContent = name;
+  const slider = document.createElement('input');
+  Object.assign(slider, {type: 'range', min: low, max: high, step: (high - low) / 200, name});
+  slider.defaultValue = 0;
+  label.append(text, slider);
+  at('sliders').append(label);
+}
+
+function show(seed) {
+  state.seed = seed;
+  at('between').value = 0;
+  history.replaceState(null, '', `#${seed}`);
+  return draw();
+}
+
+/** Draws what the controls say; calls that come while a face is being drawn become one. */
+async function draw() {
+  again = true;
+  drawing ??= (async () => {
+    while (again) {
+      again = false;
+      await drawOnce();
+    }
+  })().catch(fail).finally(() => { drawing = null; });
+  return drawing;
+}
+
+async function drawOnce() {
+  const from = prior(model.size, state.seed);
+  const amounts = [...at('sliders').querySelectorAll('input')].map((slider) => Number(slider.value));
+  const directions = facts.controls.map((control) => control.direction);
+  state.z = moved(from, prior(model.size, state.seed + 1), Number(at('between').value), directions, amounts);
+  state.face = await model.render(state.z);
+  times.push(state.face.ms);
+  if (times.length > LAST) times.shift();
+  paint();
+  const median = [...times].sort((a, b) => a - b)[times.length >> 1];
+  const sure = state.face.confidence === undefined ? '' : `, confidence ${state.face.confidence.toFixed(2)}`;
+  at('status').textContent = `Face ${state.seed}: ${median.toFixed(1)} ms a face${sure}`;
+}
+
+/** The face as a picture of its own pixels. */
+function picture() {
+  const {width, height} = model;
+  const canvas = Object.assign(document.createElement('canvas'), {width, height});
+  const pixels = new ImageData(width, height);
+  for (let i = 0, j = 0; j < state.face.image.length; i += 4, j += 3) {
+    pixels.data.set(state.face.image.subarray(j, j + 3), i);
+    pixels.data[i + 3] = 255;
+  }
+  canvas.getContext('2d').putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+function paint() {
+  const canvas = at('canvas');
+  canvas.width = DRAWN;
+  canvas.height = Math.round((DRAWN * model.height) / model.width);
+  const context = canvas.getContext('2d');
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(picture(), 0, 0, canvas.width, canvas.height);
+  if (!at('landmarks').checked) return;
+  const place = (i) => [state.face.landmarks[2 * i] * canvas.width, state.face.landmarks[2 * i + 1] * canvas.height];
+  context.lineWidth = 1.5;
+  context.strokeStyle = '#ffffffb0';
+  for (const curve of facts.curves) {
+    context.beginPath();
+    for (const i of curve) context.lineTo(...place(i));
+    context.stroke();
+  }
+  context.fillStyle = '#00e05a';
+  for (let i = 0; i < state.face.landmarks.length / 2; i++) {
+    context.beginPath();
+    context.arc(...place(i), 3, 0, 2 * Math.PI);
+    context.fill();
+  }
+}
+
+/** A 300-W .pts file: pixels of the saved picture, (1, 1) the centre of the first one. */
+function points() {
+  const {landmarks} = state.face;
+  const lines = [];
+  for (let i = 0; i < landmarks.length; i += 2) {
+    lines.push(`${(landmarks[i] * model.width + 0.5).toFixed(3)} ${(landmarks[i + 1] * model.height + 0.5).toFixed(3)}`);
+  }
+  return `version: 1\nn_points: ${lines.length}\n{\n${lines.join('\n')}\n}\n`;
+}
+
+function savePicture() {
+  picture().toBlob((blob) => save(blob, 'png'), 'image/png');
+}
+
+function savePoints() {
+  save(new Blob([points()], {type: 'text/plain'}), 'pts');
+}
+
+function save(blob, suffix) {
+  const url = URL.createObjectURL(blob);
+  Object.assign(document.createElement('a'), {href: url, download: `face-${state.seed}.${suffix}`}).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}
+
+function fail(error) {
+  at('status').className = 'error';
+  at('status').textContent = error.message;
+}
+
+start().catch(fail);
