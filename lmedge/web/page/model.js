@@ -15,7 +15,15 @@ export class FaceModel {
     }
     runtime ??= loadLiteRt(new URL('litert/', import.meta.url).pathname);
     await runtime;
-    return new FaceModel(await loadAndCompile(url, {accelerator: 'wasm'}));
+    const answer = await fetch(url);
+    if (!answer.ok) throw new Error(`${url} cannot be loaded (${answer.status}); copy the whole folder.`);
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    try {
+      return new FaceModel(await loadAndCompile(bytes, {accelerator: 'wasm'}));
+    } catch (error) {
+      console.error(error);
+      throw new Error(`${url} cannot be run here; make the page again with lmedge web-export.`);
+    }
   }
 
   constructor(model) {
@@ -27,7 +35,9 @@ export class FaceModel {
 
   /** z Float32Array [Z] -> {image: Uint8Array [H * W * 3] RGB, landmarks: Float32Array [K * 2] 0..1, confidence, ms}. */
   async render(z) {
-    if (z.length !== this.size) throw new Error(`A latent of ${z.length} numbers is not one of ${this.size}, as this model takes.`);
+    if (z.length !== this.size) {
+      throw new Error(`A latent of ${z.length} numbers is not one of ${this.size}, as this model takes.`);
+    }
     const start = performance.now();
     const input = new Tensor(z, [1, this.size]);
     const outputs = await this.runner.run({z: input});

@@ -1,0 +1,57 @@
+"""A real browser, and the page of the model that comes with lmedge in it."""
+
+import shutil
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from lmedge.config import WebExportConfig
+from lmedge.errors import LmedgeError
+from lmedge.web.export import web_export
+from lmedge.web.serve import serving
+from lmedge.web.vendor import litert_js
+
+
+@pytest.fixture(scope="session")
+def vendored():
+    """The folder of LiteRT.js."""
+    try:
+        return litert_js()
+    except LmedgeError as error:
+        pytest.skip(f"LiteRT.js: {error}")
+
+
+@pytest.fixture(scope="session")
+def site(vendored, tmp_path_factory):
+    """The page of the model that comes with lmedge. Tests must not change it."""
+    return web_export(WebExportConfig(out=tmp_path_factory.mktemp("web") / "site")).out
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@contextmanager
+def served(folder):
+    """The address of a folder on a free port."""
+    with serving(folder, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def address(site):
+    with served(site) as url:
+        yield url

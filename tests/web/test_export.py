@@ -1,0 +1,136 @@
+import io
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+from lmedge.config import ServeConfig, WebExportConfig
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.landmarks import IBUG49
+from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime.directions import towards
+from lmedge.web import vendor
+from lmedge.web.export import web_export
+from lmedge.web.serve import serve
+
+
+def test_the_folder_holds_the_page_the_model_and_litert_js(site):
+    facts = json.loads((site / "web.json").read_text())
+    assert facts["model"] == "faces-int8-qat.tflite" and (site / facts["model"]).stat().st_size > 100_000
+    assert facts["scheme"] == "ibug49" and facts["curves"] == [list(curve) for curve in IBUG49.curves]
+    assert "non-commercial research" in facts["about"]
+    assert {path.name for path in (site / "litert").iterdir()} == set(vendor.FILES)
+    assert (site / "litert" / "litert_wasm_internal.wasm").read_bytes()[:4] == b"\0asm"
+
+
+def test_directions_are_the_inverse_of_a_linear_model():
+    z = prior(500, 6, 1)
+    slopes = np.random.default_rng(0).normal(size=(6, 2))
+    moves = towards(z, (z @ slopes + (3, -1)).astype(np.float32))
+    assert moves @ slopes == pytest.approx(np.eye(2), abs=1e-4)
+    assert moves == pytest.approx(np.linalg.pinv(slopes), abs=1e-4)
+
+
+def test_the_controls_of_the_page_change_one_thing_each(site):
+    facts = json.loads((site / "web.json").read_text())
+    assert [control["name"] for control in facts["controls"]] == ["Turn", "Mouth", "Light"]
+    sampler = FaceSampler(threads=1)
+    z = prior(64, sampler.latent, 1)
+    light = facts["controls"][2]
+    brighter = sampler.render(np.clip(z + 20 * np.array(light["direction"], np.float32), -1, 1))
+    change = brighter.images.mean() - sampler.render(z).images.mean()
+    assert 10 < change < 30  # asked for: 20 levels
+
+
+def test_what_a_browser_cannot_run_is_refused(every_variant, bundle, vendored, tmp_path):
+    wanted = WebExportConfig(bundle=every_variant, out=tmp_path / "out", variant="int8-io")
+    with pytest.raises(UsageError, match="a browser cannot run int8-io .* take int8-qat or int8"):
+        web_export(wanted)
+    lone = tmp_path / "faces-int8-io.tflite"
+    shutil.copy(every_variant / lone.name, lone)
+    with pytest.raises(UsageError, match="export the run with --variants int8-qat"):
+        web_export(WebExportConfig(bundle=lone, out=tmp_path / "out"))
+    with pytest.raises(UsageError, match="has no such model; take one of fp32, int8"):
+        web_export(WebExportConfig(bundle=bundle, out=tmp_path / "out", variant="fp64"))
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="add --overwrite"):
+        web_export(WebExportConfig(bundle=bundle, out=tmp_path / "full"))
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_a_bundle_of_another_schema_is_refused(bundle, tmp_path):
+    other = tmp_path / "bundle"
+    shutil.copytree(bundle, other)
+    about = json.loads((other / "bundle.json").read_text())
+    (other / "bundle.json").write_text(json.dumps({**about, "schema": 2}))
+    with pytest.raises(LmedgeError, match="has schema 2, this version reads 1; export the run again"):
+        serve(ServeConfig(bundle=other, port=0))
+
+
+def test_a_port_in_use_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"--port {port} is in use; take another one, or 0 for a free one"):
+            serve(ServeConfig(port=port))
+    with pytest.raises(UsageError, match="--port must be between 0 and 65535, not 70000"):
+        serve(ServeConfig(port=70000))
+    with pytest.raises(UsageError, match=r"--host 203\.0\.113\.1 --port 0 cannot be served on"):
+        serve(ServeConfig(host="203.0.113.1", port=0))
+
+
+def test_serve_shows_a_page_until_it_is_stopped(site):
+    command = [sys.executable, "-m", "lmedge", "serve", str(site), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        url = server.stdout.readline().split()[0]
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert b"<title>lmedge" in answer.read() and answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        with urllib.request.urlopen(f"{url}litert/litert_wasm_internal.wasm", timeout=30) as answer:
+            assert answer.headers["Content-Type"] == "application/wasm"
+        server.send_signal(2)
+        assert server.wait(30) == 130
+        assert "stopped" in server.stderr.read()
+
+
+@pytest.fixture
+def no_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "lmedge"
+
+
+def test_a_litert_js_that_is_not_the_tested_one_is_refused(no_cache, monkeypatch):
+    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b"something else"))
+    with pytest.raises(LmedgeError, match="is not the LiteRT.js .* that this lmedge was tested with"):
+        vendor.litert_js()
+    assert not no_cache.exists()
+
+
+def test_without_a_network_it_says_what_to_do(no_cache, monkeypatch):
+    def unreachable(*_, **__):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    with pytest.raises(LmedgeError, match=r"cannot be fetched .*no route to host.*--litert-js"):
+        vendor.litert_js()
+
+
+def test_litert_js_is_taken_from_a_folder_of_packages(no_cache, vendored, tmp_path):
+    packages = tmp_path / "node_modules"
+    for file, (package, path) in vendor.FILES.items():
+        target = packages / "@litertjs" / package / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(vendored / file, target)
+    found = vendor.litert_js(packages)
+    assert all((found / file).read_bytes() == (vendored / file).read_bytes() for file in vendor.FILES)
+    (packages / "@litertjs" / "core" / "dist" / "index.js").unlink()
+    with pytest.raises(LmedgeError, match=r"--litert-js .* has no .*index\.js; npm install @litertjs/core"):
+        vendor.litert_js(packages)
