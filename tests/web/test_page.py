@@ -180,6 +180,9 @@ def test_a_damaged_model_is_told(browser, site, tmp_path):
     model.write_bytes(model.read_bytes()[:5000])
     with served(broken) as url:
         said = sentence(browser, url)
-        assert said == "faces-int8-qat.tflite cannot be run here; make the page again with lmedge web-export."
+        assert (
+            said
+            == "faces-int8-qat.tflite cannot be run in a browser; take int8-qat, int8 or fp32, or copy the file again."
+        )
         model.unlink()
         assert sentence(browser, url) == "faces-int8-qat.tflite cannot be loaded (404); copy the whole folder."

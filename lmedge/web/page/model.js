@@ -22,7 +22,7 @@ export class FaceModel {
       return new FaceModel(await loadAndCompile(bytes, {accelerator: 'wasm'}));
     } catch (error) {
       console.error(error);
-      throw new Error(`${url} cannot be run here; make the page again with lmedge web-export.`);
+      throw new Error(`${url} cannot be run in a browser; take int8-qat, int8 or fp32, or copy the file again.`);
     }
   }
 

@@ -1,0 +1,90 @@
+"""A browser: LiteRT.js in headless Chromium."""
+
+import shutil
+import threading
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.devices.device import Outcome, Unavailable
+from lmedge.errors import LmedgeError
+from lmedge.landmarks import in_pixels
+from lmedge.runtime.faces import Faces
+from lmedge.web.export import PAGE
+from lmedge.web.serve import serving
+from lmedge.web.vendor import VERSION, litert_js
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+HTML = """<!doctype html><title>check</title><link rel="icon" href="data:,"><body><script type="importmap">
+{"imports": {"@litertjs/core": "./litert/core.js", "@litertjs/wasm-utils": "./litert/wasm-utils.js"}}
+</script><script type="module">import {FaceModel} from './model.js'; window.FaceModel = FaceModel;</script>"""
+RENDER = """async ([url, latents]) => {
+  try {
+    const model = await FaceModel.load(url);
+    const faces = [];
+    for (const z of latents) {
+      const {image, landmarks, confidence} = await model.render(new Float32Array(z));
+      faces.push({image: [...image], landmarks: [...landmarks], confidence});
+    }
+    return {faces, width: model.width, height: model.height};
+  } catch (error) {
+    return {refused: error.message};
+  }
+}"""
+
+
+def chromium() -> str:
+    """Path of the browser. Raises Unavailable."""
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        raise Unavailable("chromium is not installed")
+    return path
+
+
+class Browser:
+    """The code of the page that `lmedge web-export` writes."""
+
+    name = f"LiteRT.js {VERSION}, Chromium"
+
+    def outcomes(self, models: dict[str, Path], latents: NDArray[np.float32]) -> dict[str, Outcome]:
+        """See Device."""
+        path = chromium()
+        try:
+            from playwright.sync_api import sync_playwright
+
+            vendored = litert_js()
+        except ImportError:
+            raise Unavailable("playwright is not installed") from None
+        except LmedgeError as error:
+            raise Unavailable(str(error)) from None
+        with TemporaryDirectory() as folder, sync_playwright() as driver:
+            site = Path(folder)
+            shutil.copytree(PAGE, site, dirs_exist_ok=True)
+            (site / "litert").symlink_to(vendored)
+            (site / "index.html").write_text(HTML)
+            for name, model in models.items():
+                shutil.copyfile(model, site / f"{name}.tflite")
+            with serving(site, "127.0.0.1", 0) as server:
+                threading.Thread(target=server.serve_forever, daemon=True).start()
+                started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+                page = started.new_page()
+                page.goto(f"http://127.0.0.1:{server.server_port}/")
+                page.wait_for_function("() => window.FaceModel")
+                said = {name: page.evaluate(RENDER, [f"{name}.tflite", latents.tolist()]) for name in models}
+                started.close()
+                server.shutdown()
+        return {name: _outcome(answer, latents) for name, answer in said.items()}
+
+
+def _outcome(answer: dict[str, Any], latents: NDArray[np.float32]) -> Outcome:
+    if "refused" in answer:
+        return Outcome(None, answer["refused"])
+    faces, width, height = answer["faces"], answer["width"], answer["height"]
+    images = np.array([face["image"] for face in faces], np.uint8).reshape(-1, height, width, 3)
+    marks = np.array([face["landmarks"] for face in faces], np.float32).reshape(len(faces), -1, 2)
+    sure = [face["confidence"] for face in faces]
+    confidence = None if None in sure else np.array(sure, np.float32)
+    return Outcome(Faces(images, in_pixels(marks, width, height), latents, confidence))
