@@ -16,7 +16,7 @@ from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import drawn, grid
+from lmedge.pictures import drawn, grid
 from lmedge.progress import progress
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN

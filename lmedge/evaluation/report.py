@@ -14,7 +14,8 @@ from lmedge.config import ReportConfig
 from lmedge.errors import LmedgeError
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
-from lmedge.landmarks import drawn, enlarged, grid, scheme_named
+from lmedge.landmarks import scheme_named
+from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
 from lmedge.storage import making_folder, read_json, write_bytes, write_json
 

@@ -15,7 +15,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
 from lmedge.faces.workers import answers_of
-from lmedge.landmarks import drawn, grid
+from lmedge.pictures import drawn, grid
 from lmedge.progress import progress
 from lmedge.storage import claim_folder, read_json, write_bytes, write_json
 

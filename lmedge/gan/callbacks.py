@@ -16,7 +16,7 @@ from PIL import Image
 
 from lmedge.gan import checkpoint
 from lmedge.gan.networks import in_precision, to_uint8
-from lmedge.landmarks import grid
+from lmedge.pictures import grid
 from lmedge.run import Run, save_network
 from lmedge.storage import replacing, write_bytes
 

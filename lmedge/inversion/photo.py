@@ -18,7 +18,8 @@ from lmedge.inversion.focus import face_weights
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
-from lmedge.landmarks import drawn, enlarged, grid, in_pixels, nme, scheme_named
+from lmedge.landmarks import in_pixels, nme, scheme_named
+from lmedge.pictures import drawn, enlarged, grid
 from lmedge.progress import console
 from lmedge.run import Run
 from lmedge.storage import claim_file, write_bytes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.config import InterpolateConfig, SampleConfig, require
-from lmedge.landmarks import drawn, enlarged, grid
+from lmedge.pictures import drawn, enlarged, grid
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces

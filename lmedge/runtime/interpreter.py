@@ -1,7 +1,6 @@
 """Which TFLite interpreter runs here."""
 
 import importlib
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -27,12 +26,14 @@ PREFERRED_VARIANTS = {
 
 def installed() -> dict[str, str]:
     """Interpreters that are installed: name -> version."""
+    import importlib.metadata as metadata  # here, as it takes a fifth of the time of importing this package
+
     found = {}
     for name, (module, distribution) in INTERPRETERS.items():
         if importlib.util.find_spec(module.split(".")[0]):
             try:
-                found[name] = importlib.metadata.version(distribution)
-            except importlib.metadata.PackageNotFoundError:
+                found[name] = metadata.version(distribution)
+            except metadata.PackageNotFoundError:
                 found[name] = "unknown version"
     return found
 

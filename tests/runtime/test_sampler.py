@@ -126,3 +126,18 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(bundle, small_disk,
     done = lmedge("sample", bundle, "--count", 200, "--out", small_disk / "faces")
     assert done.returncode == 1 and "the disk is full" in done.stderr.splitlines()[-1]
     assert [path.name for path in small_disk.iterdir()] == ["filler"]
+
+
+def test_sample_writes_nothing_outside_its_folder(bundle, tmp_path):
+    """Neither beside it, nor in the working folder, the home or the folder for temporary files."""
+    places = {name: tmp_path / name for name in ("work", "home", "tmp", "out")}
+    for place in places.values():
+        place.mkdir()
+    variables = {"HOME": str(places["home"]), "TMPDIR": str(places["tmp"]), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-B", "-m", "lmedge", "sample", str(bundle), "--count", "2", "--out"]
+    done = subprocess.run(
+        [*command, str(places["out"] / "faces")], cwd=places["work"], env=variables, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert {path.parent.name for path in tmp_path.rglob("*") if path.is_file()} == {"faces"}
+    assert len(list((places["out"] / "faces").iterdir())) == 4
