@@ -2,6 +2,7 @@
 
 import shutil
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -60,7 +61,7 @@ class Browser:
             raise Unavailable("playwright is not installed") from None
         except LmedgeError as error:
             raise Unavailable(str(error)) from None
-        with TemporaryDirectory() as folder, sync_playwright() as driver:
+        with TemporaryDirectory() as folder:
             site = Path(folder)
             shutil.copytree(PAGE, site, dirs_exist_ok=True)
             (site / "litert").symlink_to(vendored)
@@ -69,12 +70,18 @@ class Browser:
                 shutil.copyfile(model, site / f"{name}.tflite")
             with serving(site, "127.0.0.1", 0) as server:
                 threading.Thread(target=server.serve_forever, daemon=True).start()
-                started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-                page = started.new_page()
-                page.goto(f"http://127.0.0.1:{server.server_port}/")
-                page.wait_for_function("() => window.FaceModel")
-                said = {name: page.evaluate(RENDER, [f"{name}.tflite", latents.tolist()]) for name in models}
-                started.close()
+
+                def answers() -> dict[str, Any]:
+                    with sync_playwright() as driver:
+                        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+                        page = started.new_page()
+                        page.goto(f"http://127.0.0.1:{server.server_port}/")
+                        page.wait_for_function("() => window.FaceModel")
+                        return {n: page.evaluate(RENDER, [f"{n}.tflite", latents.tolist()]) for n in models}
+
+                # Playwright wants a thread without an event loop, which the caller's may have.
+                with ThreadPoolExecutor(1) as thread:
+                    said = thread.submit(answers).result()
                 server.shutdown()
         return {name: _outcome(answer, latents) for name, answer in said.items()}
 
