@@ -72,6 +72,6 @@ def load(name: str, model: str, threads: int) -> Any:
         reason = str(error).strip().splitlines()[0][:200]
         raise LmedgeError(
             f"{model} does not run on {INTERPRETERS[name][1]} {installed()[name]} ({reason}); "
-            "take another variant or a newer interpreter."
+            f"take --variant {' or '.join(PREFERRED_VARIANTS[name][:2])}, or a newer interpreter."
         ) from None
     return interpreter
