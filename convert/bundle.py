@@ -23,6 +23,7 @@ from lmedge.progress import progress
 from lmedge.run import weights_hash
 from lmedge.runtime import Bundle, Faces, FaceSampler, prior
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
+from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
 from lmedge.storage import making_folder, write_arrays, write_bytes, write_json
 
@@ -85,6 +86,8 @@ def export(
         if c_array:
             write_c_arrays((beside / entries[VARIANT]["file"]).read_bytes(), about, beside / "c")
         write_arrays(beside / REFERENCE_FILE, wanted[:REFERENCE_FACES].arrays())
+        first = FaceSampler(beside / next(iter(entries.values()))["file"])
+        about["controls"] = [control.to_json() for control in measured(first)]
         write_json(beside / BUNDLE_FILE, {**about, "rewrites": dataclasses.asdict(rewrites), "variants": entries})
     return Bundle.open(out)
 

@@ -1,6 +1,7 @@
 """Directions in the space of latents that change one thing about a face."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ class Control:
     low: float
     high: float
 
+    def to_json(self) -> dict[str, Any]:
+        """As bundle.json and the page have it."""
+        return {**vars(self), "direction": [float(f"{value:.5g}") for value in self.direction]}
+
 
 def towards(z: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """`[V, Z]`: for each of V values of faces `[N, V]` the shortest move of a latent that adds one to it and leaves the
@@ -38,8 +43,20 @@ def towards(z: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.f
 
 
 def controls(sampler: FaceSampler) -> list[Control]:
-    """What can be changed about the faces of a model: the head's turn and the opening of the mouth as L-Gen's landmarks
-    tell them, and how light the picture is. Draws `FITTED` faces for it."""
+    """What can be changed about the faces of a model: as its bundle says, or measured now."""
+    try:
+        known = [Control(**{**one, "direction": np.array(one["direction"], np.float32)})
+                 for one in sampler.bundle.about["controls"]]  # fmt: skip
+    except (KeyError, TypeError, ValueError):
+        known = []  # an older bundle, or one that was edited by hand
+    if known and all(control.direction.shape == (sampler.latent,) for control in known):
+        return known
+    return measured(sampler)
+
+
+def measured(sampler: FaceSampler) -> list[Control]:
+    """The head's turn and the opening of the mouth as L-Gen's landmarks tell them, and how light the picture is. Draws
+    `FITTED` faces for it."""
     z = prior(FITTED, sampler.latent, SEED)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)

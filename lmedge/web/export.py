@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lmedge.config import WebExportConfig
 from lmedge.errors import UsageError
-from lmedge.progress import console
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.directions import controls
 from lmedge.runtime.gallery import chosen
@@ -35,7 +34,6 @@ def web_export(config: WebExportConfig) -> WebFolder:
     variant = _variant(bundle, config.variant)
     vendored = litert_js(config.litert_js)
     sampler = FaceSampler(bundle, variant)
-    console.print("looking for the directions of the sliders")
     licence = bundle.about.get("training", {}).get("licence", "licence unknown")
     model = bundle.model(variant)
     facts = {
@@ -44,10 +42,7 @@ def web_export(config: WebExportConfig) -> WebFolder:
         "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {licence}.",
         "scheme": sampler.scheme.name,
         "curves": [list(curve) for curve in sampler.scheme.curves],
-        "controls": [
-            {"name": c.name, "unit": c.unit, "low": c.low, "high": c.high, "direction": c.direction.tolist()}
-            for c in controls(sampler)
-        ],
+        "controls": [control.to_json() for control in controls(sampler)],
     }
     with making_folder(config.out, (FACTS_FILE,), config.overwrite) as beside:
         shutil.copytree(PAGE, beside, dirs_exist_ok=True)

@@ -14,7 +14,7 @@ from lmedge.config import ServeConfig, WebExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import IBUG49
 from lmedge.runtime import FaceSampler, prior
-from lmedge.runtime.directions import towards
+from lmedge.runtime.directions import controls, measured, towards
 from lmedge.web import vendor
 from lmedge.web.export import web_export
 from lmedge.web.serve import serve
@@ -46,6 +46,22 @@ def test_the_controls_of_the_page_change_one_thing_each(site):
     brighter = sampler.render(np.clip(z + 20 * np.array(light["direction"], np.float32), -1, 1))
     change = brighter.images.mean() - sampler.render(z).images.mean()
     assert 10 < change < 30  # asked for: 20 levels
+
+
+def test_a_bundle_knows_its_controls_and_one_that_does_not_is_measured(bundle, tmp_path):
+    sampler = FaceSampler(bundle, "fp32", threads=1)
+    known = controls(sampler)
+    again = measured(sampler)
+    assert [control.name for control in known] == ["Turn", "Mouth", "Light"]
+    for one, other in zip(known, again, strict=True):
+        assert one.direction == pytest.approx(other.direction, rel=1e-3, abs=1e-4) and one.high == other.high
+    about = json.loads((bundle / "bundle.json").read_text())
+    other = tmp_path / "bundle"
+    shutil.copytree(bundle, other)
+    for wrong in (None, "Turn", [{"name": "Turn"}], [{**about["controls"][0], "direction": [1.0, 2.0]}]):
+        (other / "bundle.json").write_text(json.dumps({**about, "controls": wrong}))
+        found = controls(FaceSampler(other, "fp32", threads=1))
+        assert [control.direction.shape for control in found] == [(8,)] * 3
 
 
 def test_what_a_browser_cannot_run_is_refused(every_variant, bundle, vendored, tmp_path):
