@@ -1,6 +1,8 @@
 """Small real data for all tests: drawn faces, a run trained for a few steps, and its bundle."""
 
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -30,6 +32,27 @@ def drawn_photo(look: int, size: int = 256) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory, worker_id):
+    """`once(name, make)` -> a folder that `make(folder)` fills, one for all test processes: the first one makes it, the
+    others wait."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base if worker_id == "master" else base.parent) / "shared"
+    shared.mkdir(exist_ok=True)
+
+    def made(name, make):
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            folder, whole = shared / name, shared / f"{name}.whole"
+            if not whole.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                whole.touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
 def photos(tmp_path_factory):
     """A folder of ten drawn photos in two subfolders."""
     folder = tmp_path_factory.mktemp("photos")
@@ -41,13 +64,11 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory):
-    """A dataset of 48 drawn faces of 32 pixels."""
+def toys(once):
+    """A dataset of 48 drawn faces of 32 pixels. Tests must not change it."""
     from lmedge.faces.toy import toy
 
-    out = tmp_path_factory.mktemp("data") / "toys"
-    toy(ToyConfig(out=out, count=48, workers=1))
-    return out
+    return once("toys", lambda out: toy(ToyConfig(out=out, count=48, workers=1)))
 
 
 def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBeganConfig:
@@ -60,37 +81,36 @@ def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBega
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, toys):
+def trained(once, toys):
     """A run with a generator, latents and an L-Gen. Tests must not change it."""
     from lmedge.gan.train import train_began
     from lmedge.inversion.invert import invert
     from lmedge.lgen.train import train_lgen
 
-    run = tmp_path_factory.mktemp("runs") / "tiny"
-    train_began(tiny_training(toys, run, log_every=2, sample_every=6))
-    invert(InvertConfig(run=run, faces=toys, start="encoder", steps=2, batch=16, encoder_steps=3))
-    train_lgen(TrainLgenConfig(run=run, data="inverted", steps=40, hidden=(8,)))
-    return run
+    def make(run):
+        train_began(tiny_training(toys, run, log_every=2, sample_every=6))
+        invert(InvertConfig(run=run, faces=toys, start="encoder", steps=2, batch=16, encoder_steps=3))
+        train_lgen(TrainLgenConfig(run=run, data="inverted", steps=40, hidden=(8,)))
+
+    return once("tiny", make)
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory, trained):
+def bundle(once, trained):
     """The bundle of the tiny run. Tests must not change it."""
     from convert.stage import export_run
 
-    out = tmp_path_factory.mktemp("bundles") / "tiny"
-    export_run(ExportConfig(run=trained, out=out, variants=("fp32", "int8"), calibration=16))
-    return out
+    options = {"run": trained, "variants": ("fp32", "int8"), "calibration": 16}
+    return once("bundle", lambda out: export_run(ExportConfig(out=out, **options)))
 
 
 @pytest.fixture(scope="session")
-def every_variant(tmp_path_factory, trained):
+def every_variant(once, trained):
     """A bundle of the tiny run with every variant. Tests must not change it."""
     from convert.stage import export_run
 
-    out = tmp_path_factory.mktemp("bundles") / "every"
-    export_run(ExportConfig(run=trained, out=out, calibration=16, qat_steps=30, max_landmark_error=0.1, c_array=True))
-    return out
+    options = {"run": trained, "calibration": 16, "qat_steps": 30, "max_landmark_error": 0.1, "c_array": True}
+    return once("every", lambda out: export_run(ExportConfig(out=out, **options)))
 
 
 @pytest.fixture
