@@ -1,7 +1,7 @@
-"""Landmark schemes, their mirror images, the normalised form, the error measure, and drawing.
+"""Landmark schemes, their mirror images, the normalised form, and the error measure.
 
 Landmarks are float32 `(x, y)` in pixels of the stored face; `(0, 0)` is the centre of the top-left pixel.
-Needs NumPy and Pillow only: this file also runs on the device.
+Needs NumPy only: this file also runs on the device.
 """
 
 from dataclasses import dataclass

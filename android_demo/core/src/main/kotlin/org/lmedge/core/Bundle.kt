@@ -1,0 +1,88 @@
+package org.lmedge.core
+
+import org.json.JSONArray
+import org.json.JSONException
+import org.json.JSONObject
+
+/** What cannot be used, with a sentence for who holds the phone. */
+class BundleException(message: String) : Exception(message)
+
+/** Something about a face that a latent is moved along [direction] for: `amount * direction` adds about `amount` of [unit]. */
+class Control(val name: String, val unit: String, val direction: FloatArray, val low: Float, val high: Float)
+
+/** A model file of a bundle. */
+data class Variant(val name: String, val file: String, val bytes: Long)
+
+/** What bundle.json says. Points are in the order of [names]; [curves] are lines through them. */
+class Bundle(
+    val name: String,
+    val licence: String,
+    val latentSize: Int,
+    val width: Int,
+    val height: Int,
+    val names: List<String>,
+    val curves: List<IntArray>,
+    val controls: List<Control>,
+    val variants: List<Variant>,
+) {
+    companion object {
+        const val SCHEMA = 1
+        const val FILE = "bundle.json"
+
+        /** Reads bundle.json. Throws BundleException for another schema, or a file that was damaged. */
+        fun read(text: String): Bundle {
+            try {
+                return read(JSONObject(text))
+            } catch (error: JSONException) {
+                throw BundleException("$FILE is damaged (${error.message}); copy the bundle again.")
+            }
+        }
+
+        private fun read(about: JSONObject): Bundle {
+            val schema = about.opt("schema")
+            if (schema != SCHEMA) throw BundleException("$FILE has schema $schema, this app reads $SCHEMA; export the run again.")
+            val latentSize = about.getJSONObject("latent").getInt("size")
+            val image = about.getJSONObject("image")
+            val landmarks = about.getJSONObject("landmarks")
+            val names = landmarks.getJSONArray("names").strings()
+            val curves = landmarks.getJSONArray("curves").arrays().map { curve -> IntArray(curve.length()) { curve.getInt(it) } }
+            if (curves.any { curve -> curve.any { it !in names.indices } }) {
+                throw BundleException("$FILE draws lines through points that there are not; export the run again.")
+            }
+            val files = about.getJSONObject("variants")
+            val variants = files.keys().asSequence().toList().map { name ->
+                val entry = files.getJSONObject(name)
+                Variant(name, entry.getString("file"), entry.getLong("bytes"))
+            }
+            if (variants.isEmpty()) throw BundleException("$FILE lists no model; export the run again.")
+            // A name is a file beside bundle.json, never a path.
+            variants.firstOrNull { '/' in it.file || it.file.startsWith(".") }?.let {
+                throw BundleException("$FILE names ${it.file}, which is not a file of the bundle.")
+            }
+            return Bundle(
+                about.optString("name", "faces"),
+                about.optJSONObject("training")?.optString("licence") ?: "not stated",
+                latentSize, image.getInt("width"), image.getInt("height"), names, curves,
+                controls(about.optJSONArray("controls"), latentSize), variants,
+            )
+        }
+
+        /** An older bundle has none. */
+        private fun controls(entries: JSONArray?, latentSize: Int): List<Control> =
+            (entries ?: JSONArray()).objects().map { entry ->
+                val numbers = entry.getJSONArray("direction")
+                if (numbers.length() != latentSize) {
+                    throw BundleException("${entry.getString("name")} in $FILE is not for latents of $latentSize; export the run again.")
+                }
+                val direction = FloatArray(latentSize) { numbers.getDouble(it).toFloat() }
+                Control(
+                    entry.getString("name"), entry.getString("unit"), direction,
+                    entry.getDouble("low").toFloat(), entry.getDouble("high").toFloat(),
+                )
+            }
+    }
+}
+
+private fun JSONArray.strings() = List(length()) { getString(it) }
+private fun JSONArray.objects() = List(length()) { getJSONObject(it) }
+private fun JSONArray.arrays() = List(length()) { getJSONArray(it) }

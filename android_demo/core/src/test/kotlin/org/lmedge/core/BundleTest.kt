@@ -1,0 +1,60 @@
+package org.lmedge.core
+
+import org.json.JSONObject
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Test
+
+class BundleTest {
+    private fun changed(change: (JSONObject) -> Unit) = JSONObject(Vectors.bundleText).also(change).toString()
+
+    private fun refusal(text: String) = assertThrows(BundleException::class.java) { Bundle.read(text) }.message!!
+
+    @Test
+    fun theReferenceBundleIsRead() {
+        val bundle = Bundle.read(Vectors.bundleText)
+        assertEquals(listOf(64, 64, 64, 49), listOf(bundle.latentSize, bundle.width, bundle.height, bundle.names.size))
+        assertEquals("right_brow_0", bundle.names[0])
+        assertEquals(listOf("Turn", "Mouth", "Light"), bundle.controls.map { it.name })
+        assertEquals("faces-int8-qat.tflite", bundle.variants.single { it.name == "int8-qat" }.file)
+        assertTrue(bundle.licence.contains("non-commercial"))
+    }
+
+    @Test
+    fun landmarksOfAnotherSchemeAreReadToo() {
+        val bundle = Bundle.read(changed { about ->
+            about.getJSONObject("landmarks").put("names", List(68) { "point_$it" }).put("curves", listOf(listOf(0, 16, 67)))
+        })
+        assertEquals(68, bundle.names.size)
+        assertEquals(67, bundle.curves.single()[2])
+    }
+
+    @Test
+    fun anOlderBundleHasNoControls() = assertEquals(0, Bundle.read(changed { it.remove("controls") }).controls.size)
+
+    @Test
+    fun anotherSchemaIsRefused() =
+        assertEquals("bundle.json has schema 2, this app reads 1; export the run again.", refusal(changed { it.put("schema", 2) }))
+
+    @Test
+    fun aDamagedFileIsRefused() {
+        for (text in listOf("", "nonsense", "[1]", Vectors.bundleText.substring(0, 3000), changed { it.remove("latent") })) {
+            val said = refusal(text)
+            assertTrue(said, said.startsWith("bundle.json is damaged") || said.contains("has schema"))
+        }
+    }
+
+    @Test
+    fun aModelOutsideOfTheBundleIsRefused() {
+        val said = refusal(changed { it.getJSONObject("variants").getJSONObject("fp32").put("file", "../fp32.tflite") })
+        assertEquals("bundle.json names ../fp32.tflite, which is not a file of the bundle.", said)
+    }
+
+    @Test
+    fun controlsAndCurvesThatDoNotFitAreRefused() {
+        assertTrue(refusal(changed { it.getJSONObject("latent").put("size", 32) }).contains("is not for latents of 32"))
+        assertTrue(refusal(changed { it.getJSONObject("landmarks").put("curves", listOf(listOf(0, 49))) }).contains("points that there are not"))
+        assertEquals("bundle.json lists no model; export the run again.", refusal(changed { it.put("variants", JSONObject()) }))
+    }
+}

@@ -1,0 +1,37 @@
+package org.lmedge.engine
+
+import java.nio.ByteBuffer
+import org.lmedge.core.BundleException
+import org.tensorflow.lite.Interpreter
+import org.tensorflow.lite.Tensor
+
+/**
+ * TensorFlow Lite. [model] is mapped or direct, and must stay as it is while this lives. Throws BundleException for a
+ * model that this version cannot load.
+ */
+class TfliteRuntime(model: ByteBuffer, threads: Int) : ModelRuntime {
+    private val interpreter = try {
+        Interpreter(model, Interpreter.Options().setNumThreads(threads))
+    } catch (error: IllegalArgumentException) {
+        throw BundleException("The model cannot be loaded (${error.message?.lineSequence()?.first()}); copy the bundle again.")
+    }
+
+    private val known = ModelRuntime.SIGNATURE in interpreter.signatureKeys
+
+    override val inputs = if (!known) emptyMap() else
+        interpreter.getSignatureInputs(ModelRuntime.SIGNATURE).associateWith {
+            facts(interpreter.getInputTensorFromSignature(it, ModelRuntime.SIGNATURE))
+        }
+
+    override val outputs = if (!known) emptyMap() else
+        interpreter.getSignatureOutputs(ModelRuntime.SIGNATURE).associateWith {
+            facts(interpreter.getOutputTensorFromSignature(it, ModelRuntime.SIGNATURE))
+        }
+
+    override fun run(z: FloatArray, outputs: Map<String, ByteBuffer>) =
+        interpreter.runSignature(mapOf<String, Any>("z" to arrayOf(z)), outputs.toMap<String, Any>(), ModelRuntime.SIGNATURE)
+
+    override fun close() = interpreter.close()
+}
+
+private fun facts(tensor: Tensor) = TensorFacts(tensor.dataType().name, tensor.shape().toList())

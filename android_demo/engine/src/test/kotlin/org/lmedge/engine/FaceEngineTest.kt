@@ -1,0 +1,86 @@
+package org.lmedge.engine
+
+import java.io.File
+import kotlin.math.abs
+import org.json.JSONObject
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertThrows
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.lmedge.core.Bundle
+import org.lmedge.core.BundleException
+import org.lmedge.core.Latents
+import org.lmedge.core.Vectors
+
+class FaceEngineTest {
+    private val bundle = Bundle.read(Vectors.bundleText)
+
+    private fun model(variant: String) = File(Vectors.bundle, bundle.variants.single { it.name == variant }.file).readBytes()
+
+    private fun refusal(model: ByteArray, of: Bundle = bundle) =
+        assertThrows(BundleException::class.java) { FaceEngine(DesktopRuntime(model), of).close() }.message!!
+
+    private fun changed(change: (JSONObject) -> Unit) = Bundle.read(JSONObject(Vectors.bundleText).also(change).toString())
+
+    /** Largest difference of a level and of a landmark from the Python runtime. */
+    private fun difference(variant: String): Pair<Int, Float> = FaceEngine(DesktopRuntime(model(variant)), bundle).use { engine ->
+        var (level, landmark) = 0 to 0f
+        val faces = Vectors.all.getJSONObject("faces").getJSONArray(variant)
+        assertEquals(4, faces.length())
+        for (i in 0 until faces.length()) {
+            val wanted = faces.getJSONObject(i)
+            val face = engine.render(Latents.prior(bundle.latentSize, 7, i.toLong()))
+            val levels = Vectors.bytes(wanted.getString("image"))
+            assertEquals(levels.size, face.image.size)
+            level = maxOf(level, levels.indices.maxOf { abs((levels[it].toInt() and 0xff) - (face.image[it].toInt() and 0xff)) })
+            val points = Vectors.floats(wanted.getJSONArray("landmarks"))
+            landmark = maxOf(landmark, points.indices.maxOf { abs(points[it] - face.landmarks[it]) })
+            assertEquals(wanted.getDouble("confidence").toFloat(), face.confidence!!, if (variant == "fp32") 1e-5f else 0.1f)
+        }
+        level to landmark
+    }
+
+    @Test
+    fun floatFacesAreThoseOfThePythonRuntime() {
+        val (level, landmark) = difference("fp32")
+        assertTrue("$level levels, $landmark", level <= 1 && landmark <= 1e-5f)
+    }
+
+    @Test
+    fun int8FacesAreWithinTheLevelsOfTheDeviceTable() {
+        for (variant in listOf("int8", "int8-qat")) {
+            val (level, landmark) = difference(variant)
+            assertTrue("$variant: $level levels, $landmark", level <= 24 && landmark <= 5e-3f)
+        }
+    }
+
+    @Test
+    fun aLatentOfAnotherLengthIsRefused() = FaceEngine(DesktopRuntime(model("fp32")), bundle).use { engine ->
+        val said = assertThrows(BundleException::class.java) { engine.render(FloatArray(3)) }.message
+        assertEquals("A latent of 3 numbers is not one of 64, as this model takes.", said)
+    }
+
+    @Test
+    fun aModelWithAnotherLatentSizeIsRefused() {
+        val other = changed { it.getJSONObject("latent").put("size", 32); it.remove("controls") }
+        assertEquals(
+            "The model has latents of [1, 64] and bundle.json says [1, 32]; copy the whole bundle again.",
+            refusal(model("fp32"), other),
+        )
+    }
+
+    @Test
+    fun aModelWithOtherLandmarksIsRefused() {
+        val other = changed { it.getJSONObject("landmarks").put("names", List(68) { i -> "point_$i" }) }
+        assertTrue(refusal(model("fp32"), other).startsWith("The model has landmarks of [1, 49, 2] and bundle.json says [1, 68, 2]"))
+    }
+
+    @Test
+    fun aModelWithInt8LatentsIsRefused() =
+        assertEquals("The model takes INT8 latents; take int8-qat, int8 or fp32.", refusal(model("int8-io")))
+
+    @Test
+    fun aModelThatIsNoModelIsRefused() {
+        assertEquals("The model cannot be loaded; copy the bundle again.", refusal(ByteArray(100)))
+    }
+}
