@@ -77,7 +77,7 @@ def test_invert(trained, toys, tmp_path, lmedge):
     runs = [shutil.copytree(trained, tmp_path / name) for name in ("killed", "whole")]
     for run in runs:
         shutil.rmtree(run / "latents")
-    options = ("--steps", 400, "--batch", 16)
+    options = ("--steps", 120, "--batch", 16)
     assert kill_when(("invert", runs[0], toys, *options), (runs[0] / "latents" / "latents.json").exists, 1.0)
     for run in runs:
         done = lmedge("invert", run, toys, *options)
@@ -93,7 +93,7 @@ def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge, verb):
     before = names(run)
     (run / "lgen.json").unlink() if verb == "train-lgen" else None
     args, sign, delay = {
-        "train-lgen": (("train-lgen", run, "--data", "inverted", "--steps", 30000), lambda: True, 8.0),
+        "train-lgen": (("train-lgen", run, "--data", "inverted", "--steps", 30000), lambda: True, 6.0),
         "evaluate": (("evaluate", run, "--samples", 300), (run / ".report.partial").exists, 0.0),
         "export": (("export", run, "--out", out), (out.parent / ".out.partial").exists, 1.0),
         "sample": (("sample", bundle, "--count", 20000, "--out", out), (out.parent / ".out.partial").exists, 0.2),

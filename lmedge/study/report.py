@@ -21,12 +21,13 @@ def answer(result: StudyResult) -> list[str]:
     lines = []
     for amount, gain in result.gains.items():
         sure = "" if gain.low > 0 or gain.high < 0 else ": the difference may be chance"
-        word = "lower" if gain.value >= 0 else "higher"
-        interval = f"{gain.low:.1%} to {gain.high:.1%} lower with 95 % confidence"
-        lines.append(
-            f"{amount} real faces: with generated ones the NME is {abs(gain.value):.1%} {word} ({interval}){sure}."
-        )
+        interval = f"95 % confidence: {_change(gain.low)} to {_change(gain.high)}"
+        lines.append(f"{amount} real faces: with generated ones the NME is {_change(gain.value)} ({interval}){sure}.")
     return lines
+
+
+def _change(lowered: float) -> str:
+    return f"{abs(lowered):.1%} {'lower' if lowered >= 0 else 'higher'}"
 
 
 def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]) -> None:
