@@ -17,6 +17,7 @@ from lmedge.config import (
 )  # fmt: skip
 from lmedge.errors import UsageError
 from lmedge.progress import clock, console
+from lmedge.runtime.bundle import BUNDLE_FILE
 from lmedge.storage import claim_folder, read_json, write_json
 
 MARKER = "demo.json"
@@ -54,16 +55,18 @@ def demo(config: DemoConfig) -> Path:
     invert(InvertConfig(run=run, faces=dataset, count=config.inverted))
     say("learning landmarks from latents")
     metrics = train_lgen(TrainLgenConfig(run=run, data="inverted", steps=4000)).metrics
-    say("measuring, drawing the report")
-    evaluate(EvaluateConfig(run=run, samples=300))
-    say("exporting to TFLite")
-    export_run(ExportConfig(run=run, out=bundle, variants=("fp32", "int8"), overwrite=True))
+    report = run / "report" / "index.html"
+    if not report.exists():
+        say("measuring, drawing the report")
+        evaluate(EvaluateConfig(run=run, samples=300))
+    if not (bundle / BUNDLE_FILE).exists():
+        say("exporting to TFLite")
+        export_run(ExportConfig(run=run, out=bundle, variants=("fp32", "int8")))
     say("drawing faces with the TFLite interpreter")
     drawn = sample(SampleConfig(bundle=bundle, out=samples, overwrite=True))
     interpolate(InterpolateConfig(bundle=bundle, out=strip, overwrite=True))
     held = metrics["held_out"]["nme"]
     say(f"done: held-out NME {held:.2%} against exact points")
-    report = run / "report" / "index.html"
     print(f"faces drawn on the device side: {samples / 'contact.png'} ({drawn.sampler.variant} on "
           f"{drawn.sampler.interpreter})\nfrom one face to another:       {strip}\n"
           f"report:                         {report}")  # fmt: skip

@@ -26,6 +26,15 @@ FOUND_LOOKS = (37, 27, 55, 45, 10, 17, 15, 54, 44, 14)
 TINY = {"preset": "toy32", "width": 4, "latent": 8, "batch": 4, "precision": "float32"}
 
 
+# Tests of a minute and more begin first, so that no process is left with one at the end.
+LONGEST = ("test_demo", "test_kill", "test_evaluation", "gan/test_train", "gan/test_devices", "test_study")
+
+
+def pytest_collection_modifyitems(items):
+    """Sorts the longest to the front; the others stay as they are."""
+    items.sort(key=lambda item: not any(name in str(item.path) for name in LONGEST))
+
+
 def drawn_photo(look: int, size: int = 256) -> np.ndarray:
     """A drawn face as a photo `[size, size, 3]`."""
     return draw_face(random_look(np.random.default_rng((0, look))), size)[0]

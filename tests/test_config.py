@@ -33,6 +33,8 @@ ARGS = {
     "sample": ["b", "--out", "a"],
     "interpolate": ["b", "--out", "a.png"],
     "synthesize": ["b", "--out", "a", "--yaw", "10", "20", "--around", "p"],
+    "serve": ["b", "--port", "0"],
+    "web-export": ["b", "--out", "a", "--variant", "int8"],
     "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0"],
     "bench": ["b", "--threads", "1", "4", "--out", "perf.json"],
     "info": ["b"],

@@ -100,7 +100,8 @@ def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge, verb):
     }[verb]
     assert kill_when(args, sign, delay)
     assert not out.exists() and not (run / "report").exists()
-    args = tuple({30000: 30, 20000: 20}.get(arg, arg) for arg in args)
+    args = tuple({30000: 30, 20000: 20, 300: 40}.get(arg, arg) for arg in args)
+    args += ("--variants", "fp32") if verb == "export" else ()
     done = lmedge(*args)
     assert done.returncode == 0, done.stderr
     assert not [name for name in names(out.parent) | names(run) if name.startswith(".")]

@@ -6,8 +6,6 @@ from lmedge.landmarks import (
     IBUG49,
     IBUG68,
     convert_scheme,
-    drawn,
-    grid,
     in_pixels,
     mirrored,
     nme,
@@ -16,6 +14,7 @@ from lmedge.landmarks import (
     scheme_named,
     write_pts,
 )  # fmt: skip
+from lmedge.pictures import drawn, grid
 
 
 def test_ibug49_is_the_68_without_jaw_and_inner_mouth_corners():
