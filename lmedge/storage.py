@@ -91,6 +91,11 @@ def check_folder(path: Path, markers: tuple[str, ...], overwrite: bool) -> None:
         )
 
 
+def cache_folder() -> Path:
+    """Where what is fetched is kept: `$XDG_CACHE_HOME/lmedge`, or `~/.cache/lmedge`. It may not exist yet."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmedge"
+
+
 def claim_folder(path: Path, markers: tuple[str, ...], overwrite: bool) -> None:
     """Makes the output folder `path`, empty, under the conditions of `check_folder`."""
     check_folder(path, markers, overwrite)

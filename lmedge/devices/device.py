@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.runtime.faces import Faces
+from lmedge.storage import cache_folder
 
 ROOT = Path(__file__).resolve().parents[2]  # what is to be imported as `lmedge`
 SECONDS = 900  # a device that takes longer hangs
@@ -42,7 +43,7 @@ class Device(Protocol):
 
 def cache() -> Path:
     """Where devices are kept between checks."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmedge" / "devices"
+    return cache_folder() / "devices"
 
 
 def rendered(

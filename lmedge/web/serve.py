@@ -50,6 +50,8 @@ def serve(config: ServeConfig) -> None:
         folder = Path(made) / "web"
         with serving(folder, config.host, config.port) as server:
             if config.bundle is not None and (config.bundle / FACTS_FILE).is_file():
+                if config.variant is not None:
+                    raise UsageError(f"--variant {config.variant}: {config.bundle} is a page already, with one model.")
                 folder.symlink_to(config.bundle.resolve())
             else:
                 web_export(WebExportConfig(bundle=config.bundle, out=folder, variant=config.variant,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lmedge.errors import LmedgeError
 from lmedge.progress import console
-from lmedge.storage import making_folder
+from lmedge.storage import cache_folder, making_folder
 
 VERSION = "2.5.3"
 # package -> SHA-512 of its tarball, as npm's lock files give it
@@ -35,16 +35,15 @@ LARGEST = 64 << 20  # bytes of a tarball
 def litert_js(packages: Path | None = None) -> Path:
     """The folder with `FILES`: from `packages` (a `node_modules` that has @litertjs/core), or from the cache
     (`$XDG_CACHE_HOME/lmedge`), which the npm registry fills. Raises LmedgeError where neither is possible."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmedge"
     if packages is None:
-        folder = cache / f"litertjs-{VERSION}"
+        folder = cache_folder() / f"litertjs-{VERSION}"
         if not folder.is_dir():
             fetched = {name: _fetched(name) for name in PACKAGES}
             with making_folder(folder, (), False) as beside:
                 for file, (package, path) in FILES.items():
                     (beside / file).write_bytes(_member(fetched[package], f"package/{path}"))
         return folder
-    folder = cache / f"litertjs-of-{hashlib.sha256(str(packages.resolve()).encode()).hexdigest()[:16]}"
+    folder = cache_folder() / f"litertjs-of-{hashlib.sha256(str(packages.resolve()).encode()).hexdigest()[:16]}"
     with making_folder(folder, tuple(FILES), True) as beside:
         for file, (package, path) in FILES.items():
             source = packages / "@litertjs" / package / path

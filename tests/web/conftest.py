@@ -1,12 +1,13 @@
 """A real browser, and the page of the model that comes with lmedge in it."""
 
-import shutil
 import threading
 from contextlib import contextmanager
 
 import pytest
 
 from lmedge.config import WebExportConfig
+from lmedge.devices.browser import chromium
+from lmedge.devices.device import Unavailable
 from lmedge.errors import LmedgeError
 from lmedge.web.export import web_export
 from lmedge.web.serve import serving
@@ -31,9 +32,10 @@ def site(vendored, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser():
     """Headless Chromium."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("chromium is not installed")
+    try:
+        path = chromium()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:

@@ -91,13 +91,15 @@ def test_a_bundle_of_another_schema_is_refused(bundle, tmp_path):
         serve(ServeConfig(bundle=other, port=0))
 
 
-def test_a_port_in_use_is_refused():
+def test_a_wrong_call_of_serve_is_refused(site):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"--port {port} is in use; take another one, or 0 for a free one"):
             serve(ServeConfig(port=port))
+    with pytest.raises(UsageError, match="--variant int8: .* is a page already, with one model"):
+        serve(ServeConfig(bundle=site, port=0, variant="int8"))
     with pytest.raises(UsageError, match="--port must be between 0 and 65535, not 70000"):
         serve(ServeConfig(port=70000))
     with pytest.raises(UsageError, match=r"--host 203\.0\.113\.1 --port 0 cannot be served on"):
