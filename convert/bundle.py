@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convert import flatbuffer as fb
 from convert.c_arrays import VARIANT, write_c_arrays
 from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
-from convert.metadata import add_metadata
+from convert.metadata import add_metadata, landmarks_form
 from convert.model import Conversion
 from convert.parity import keras_faces, parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
@@ -142,10 +142,7 @@ def _about(networks: list[Any], scheme: Scheme, name: str, training: dict[str, A
         "latent": {"size": latent, "prior": "uniform", "low": -1.0, "high": 1.0},
         "image": {"width": width, "height": height, "channels": "RGB", "low": 0, "high": 255},
         "landmarks": {
-            "scheme": scheme.name,
-            "count": scheme.count,
-            "form": "((x + 0.5) / width, (y + 0.5) / height)",
-            "names": list(scheme.names),
+            **landmarks_form(scheme),
             "mirror": list(scheme.mirror),
             "curves": [list(curve) for curve in scheme.curves],
         },

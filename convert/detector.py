@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from convert import flatbuffer as fb
 from convert import rewrites as graph
-from convert.metadata import put
+from convert.metadata import landmarks_form, put
 from convert.model import centred, run_converter
 from lmedge import __version__
 from lmedge.detector.network import LabelledFaces, build_detector
-from lmedge.landmarks import Scheme, normalised
+from lmedge.landmarks import normalised
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime.detector import DETECT
 from lmedge.runtime.model_file import ABOUT
@@ -42,7 +42,7 @@ def export_detector(
     probe = faces.images[:8].astype(np.float32)
     # Deviations are a fifth as wide as landmarks, and so are the steps of their int8.
     deviations, mean_face = centred(plain, mean, probe)
-    about = {"kind": "detector", "lmedge": __version__, "landmarks": _landmarks(faces.scheme), **facts}
+    about = {"kind": "detector", "lmedge": __version__, "landmarks": landmarks_form(faces.scheme), **facts}
     with making_folder(out, (MARKER,), overwrite) as beside:
         for name, model in (
             ("fp32", fb.read(_converted(plain, None))),
@@ -106,8 +106,3 @@ def _faces(images: NDArray[np.uint8]) -> Iterator[tuple[str, dict[str, NDArray[n
     chosen = images[np.unique(np.linspace(0, len(images) - 1, CALIBRATION).round().astype(int))]
     for image in np.concatenate([ends, chosen]):
         yield DETECT, {"image": image[None].astype(np.float32)}
-
-
-def _landmarks(scheme: Scheme) -> dict[str, Any]:
-    return {"scheme": scheme.name, "count": scheme.count, "form": "((x + 0.5) / width, (y + 0.5) / height)",
-            "names": list(scheme.names)}  # fmt: skip

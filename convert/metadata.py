@@ -8,6 +8,7 @@ from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
 from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
+from lmedge.landmarks import Scheme
 from lmedge.runtime.model_file import ABOUT
 
 STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata find it
@@ -26,6 +27,12 @@ def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
     facts = {**about, "variant": variant}
     put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
     put(model, STANDARD, _standard(model, about, variant))
+
+
+def landmarks_form(scheme: Scheme) -> dict[str, Any]:
+    """What a bundle and a detector say of their landmarks."""
+    return {"scheme": scheme.name, "count": scheme.count, "form": "((x + 0.5) / width, (y + 0.5) / height)",
+            "names": list(scheme.names)}  # fmt: skip
 
 
 def put(model: Any, name: str, data: bytes) -> None:

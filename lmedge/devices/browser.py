@@ -1,7 +1,6 @@
 """A browser: LiteRT.js in headless Chromium."""
 
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +14,7 @@ from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels
 from lmedge.runtime.faces import Faces
 from lmedge.web.export import PAGE
-from lmedge.web.serve import serving
+from lmedge.web.serve import served
 from lmedge.web.vendor import VERSION, litert_js
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -68,21 +67,19 @@ class Browser:
             (site / "index.html").write_text(HTML)
             for name, model in models.items():
                 shutil.copyfile(model, site / f"{name}.tflite")
-            with serving(site, "127.0.0.1", 0) as server:
-                threading.Thread(target=server.serve_forever, daemon=True).start()
+            with served(site) as address:
 
                 def answers() -> dict[str, Any]:
                     with sync_playwright() as driver:
                         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
                         page = started.new_page()
-                        page.goto(f"http://127.0.0.1:{server.server_port}/")
+                        page.goto(address)
                         page.wait_for_function("() => window.FaceModel")
                         return {n: page.evaluate(RENDER, [f"{n}.tflite", latents.tolist()]) for n in models}
 
                 # Playwright wants a thread without an event loop, which the caller's may have.
                 with ThreadPoolExecutor(1) as thread:
                     said = thread.submit(answers).result()
-                server.shutdown()
         return {name: _outcome(answer, latents) for name, answer in said.items()}
 
 

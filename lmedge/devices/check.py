@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.table import Table
 
 from lmedge.devices.browser import Browser
@@ -115,8 +114,5 @@ def check(bundle: Bundle, devices: Sequence[Device], latents: int, seed: int = 0
 def between(faces: Faces, others: Faces) -> Agreement:
     """How far faces of the same latents differ."""
     levels = np.abs(faces.images.astype(np.int16) - others.images).max()
-    return Agreement(int(levels), float(_share(faces, others).max()))
-
-
-def _share(faces: Faces, others: Faces) -> NDArray[np.float32]:
-    return np.abs(faces.landmarks - others.landmarks) / faces.images.shape[2]
+    landmarks = np.abs(faces.landmarks - others.landmarks).max() / faces.images.shape[2]
+    return Agreement(int(levels), float(landmarks))

@@ -67,6 +67,11 @@ class Bundle:
             raise LmedgeError(f"{path / BUNDLE_FILE} lacks 'landmarks'; export the run again.")
         return cls(path, {name: path / file for name, file in files.items()}, about)
 
+    @classmethod
+    def of(cls, bundle: "Bundle | Path | str | None") -> "Bundle":
+        """One that is open already, the one at a path, or, for None, the model that comes with lmedge."""
+        return bundle if isinstance(bundle, Bundle) else cls.open(PRETRAINED if bundle is None else bundle)
+
     def scheme(self, points: int) -> Scheme:
         """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
         known = _scheme_name(self.about, self.path)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
-from lmedge.runtime.bundle import PRETRAINED, Bundle
+from lmedge.runtime.bundle import Bundle
 from lmedge.runtime.faces import Drawing, Faces
 from lmedge.runtime.sampler import FaceSampler
 
@@ -36,7 +36,7 @@ class FacePool(Drawing):
     ):
         if workers < 0:
             raise UsageError(f"workers must be at least 0, not {workers}.")
-        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(PRETRAINED if bundle is None else bundle)
+        opened = Bundle.of(bundle)
         self.workers = workers or os.cpu_count() or 1
         samplers = [FaceSampler(opened, variant, interpreter, 1) for _ in range(self.workers)]
         self.latent, self.height, self.width = samplers[0].latent, samplers[0].height, samplers[0].width

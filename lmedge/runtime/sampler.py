@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
-from lmedge.runtime.bundle import PRETRAINED, SIGNATURE, Bundle
+from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
 from lmedge.runtime.faces import Drawing, Faces
 
@@ -32,7 +32,7 @@ class FaceSampler(Drawing):
     ):
         if threads < 0:
             raise UsageError(f"--threads must be at least 0, not {threads}.")
-        self.bundle = bundle if isinstance(bundle, Bundle) else Bundle.open(PRETRAINED if bundle is None else bundle)
+        self.bundle = Bundle.of(bundle)
         self.interpreter = interpreters.choose(interpreter)
         self.variant = variant or self._suitable()
         path = self.bundle.model(self.variant)

@@ -55,13 +55,8 @@ def web_export(config: WebExportConfig) -> WebFolder:
 
 def _variant(bundle: Bundle, wanted: str | None) -> str:
     fits = [name for name in VARIANTS if name in bundle.variants]
-    if wanted is None and len(bundle.variants) == 1:
-        wanted = next(iter(bundle.variants))  # a lone model, whatever its name is
-        if wanted not in (*VARIANTS, "int8-io"):
-            return wanted
-    if wanted is None and fits:
-        return fits[0]
-    if wanted is None or wanted == "int8-io":
+    wanted = wanted or next(iter(fits or bundle.variants))  # a lone model may have any name
+    if wanted == "int8-io":
         take = f"take {' or '.join(fits[:2])}" if fits else "export the run with --variants int8-qat"
         raise UsageError(f"a browser cannot run int8-io of {bundle.path} (LiteRT.js has no int8 tensors); {take}.")
     return wanted

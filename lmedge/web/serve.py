@@ -3,6 +3,7 @@
 import errno
 import http.server
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -40,6 +41,17 @@ def serving(folder: Path, host: str, port: int) -> Iterator[http.server.Threadin
         raise UsageError(f"--host {host} --port {port} cannot be served on ({error.strerror}).") from None
     with server:
         yield server
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The address of a folder that is served beside what the caller does, on this machine only."""
+    with serving(folder, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
 
 
 def serve(config: ServeConfig) -> None:

@@ -1,8 +1,5 @@
 """A real browser, and the page of the model that comes with lmedge in it."""
 
-import threading
-from contextlib import contextmanager
-
 import pytest
 
 from lmedge.config import WebExportConfig
@@ -10,7 +7,7 @@ from lmedge.devices.browser import chromium
 from lmedge.devices.device import Unavailable
 from lmedge.errors import LmedgeError
 from lmedge.web.export import web_export
-from lmedge.web.serve import serving
+from lmedge.web.serve import served
 from lmedge.web.vendor import litert_js
 
 
@@ -42,15 +39,6 @@ def browser():
         started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield started
         started.close()
-
-
-@contextmanager
-def served(folder):
-    """The address of a folder on a free port."""
-    with serving(folder, "127.0.0.1", 0) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from PIL import Image
 from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
 from lmedge.runtime import FaceSampler, between, prior
-from tests.web.conftest import served
+from lmedge.web.serve import served
 
 PHONE = {"width": 360, "height": 640}
 GREEN = """() => {
