@@ -2,59 +2,57 @@ package org.lmedge.app
 
 import android.app.Activity
 import android.content.Intent
-import android.graphics.Bitmap
-import android.net.Uri
 import android.os.Bundle as State
-import android.view.LayoutInflater
 import android.view.View
 import android.view.ViewGroup
 import android.widget.AdapterView
 import android.widget.ArrayAdapter
 import android.widget.Button
-import android.widget.LinearLayout
-import android.widget.SeekBar
 import android.widget.Spinner
 import android.widget.Switch
 import android.widget.TextView
-import java.io.File
 import java.io.IOException
 import org.lmedge.core.Bundle
 import org.lmedge.core.Face
 import org.lmedge.core.Latents
 import org.lmedge.core.Pace
+import org.lmedge.core.Variant
 
 /** The screen: a face, what moves it, which model draws it, and how fast. */
 class FaceActivity : Activity() {
-    private lateinit var worker: FaceWorker
-    private lateinit var view: FaceView
-    private lateinit var status: TextView
+    private val view by lazy { findViewById<FaceView>(R.id.face) }
+    private val status by lazy { findViewById<TextView>(R.id.status) }
+    private val landmarks by lazy { findViewById<Switch>(R.id.landmarks) }
+    private val share by lazy { findViewById<Button>(R.id.share) }
     private val pace = Pace()
-    private var bundle: Bundle? = null
-    private var face: Face? = null
+    private lateinit var worker: FaceWorker
+    private var kept = State()  // of the screen before a rotation
     private var seed = 0L
-    private var sliders = emptyList<SeekBar>()
-    private var kept = IntArray(0)
+    private var bundle: Bundle? = null
+    private var sliders: Sliders? = null
+    private var loaded: Pair<Variant, Int>? = null  // and its threads
+    private var face: Face? = null
 
     override fun onCreate(state: State?) {
         super.onCreate(state)
         setContentView(R.layout.main)
-        view = findViewById(R.id.face)
-        status = findViewById(R.id.status)
-        seed = state?.getLong(SEED) ?: 0L
-        kept = state?.getIntArray(SLIDERS) ?: IntArray(0)
-        view.contentDescription = getString(R.string.face)
-        view.setOnClickListener { seed += 1; sliders.firstOrNull()?.progress = 0; draw() }
-        findViewById<Switch>(R.id.landmarks).setOnCheckedChangeListener { _, _ -> show() }
-        findViewById<Button>(R.id.reset).setOnClickListener { reset() }
-        findViewById<Button>(R.id.share).setOnClickListener { share() }
-        worker = FaceWorker(Assets(assets)) { status.text = it }
+        kept = state ?: State()
+        seed = kept.getLong(SEED)
+        view.setOnClickListener { next() }
+        landmarks.setOnCheckedChangeListener { _, _ -> show() }
+        findViewById<Button>(R.id.reset).setOnClickListener { sliders?.reset() }
+        share.setOnClickListener { share() }
+        val app = application as FaceApp
+        worker = FaceWorker(Assets(assets, app.folder), app::runtime, ::refuse)
         worker.open(::opened)
     }
 
     override fun onSaveInstanceState(state: State) {
         super.onSaveInstanceState(state)
         state.putLong(SEED, seed)
-        state.putIntArray(SLIDERS, sliders.map { it.progress }.toIntArray())
+        state.putIntArray(SLIDERS, sliders?.state ?: kept.getIntArray(SLIDERS))
+        state.putString(VARIANT, loaded?.first?.name ?: kept.getString(VARIANT))
+        state.putInt(THREADS, loaded?.second ?: kept.getInt(THREADS))
     }
 
     override fun onDestroy() {
@@ -63,93 +61,86 @@ class FaceActivity : Activity() {
     }
 
     private fun opened(bundle: Bundle) {
+        val variants = PREFERRED.mapNotNull { name -> bundle.variants.find { it.name == name } }
+        if (variants.isEmpty()) return refuse("The bundle has none of ${PREFERRED.joinToString()}; export the run again.")
         this.bundle = bundle
-        val names = listOf(getString(R.string.between)) + bundle.controls.map { it.name }
-        sliders = names.mapIndexed { i, name -> slider(name, kept.getOrElse(i) { if (i == 0) 0 else STEPS / 2 }) }
-        val variants = PREFERRED.filter { wanted -> bundle.variants.any { it.name == wanted } }
-        if (variants.isEmpty()) {
-            status.text = "The bundle has none of ${PREFERRED.joinToString()}; export the run again."
-            return
+        sliders = Sliders(findViewById<ViewGroup>(R.id.sliders), bundle.controls, kept.getIntArray(SLIDERS), ::draw)
+        val threads = (1..Runtime.getRuntime().availableProcessors()).toList()
+        val variant = choice(R.id.variant, variants.map { it.name }, kept.getString(VARIANT))
+        val thread = choice(R.id.threads, threads.map { it.toString() }, kept.getInt(THREADS).toString())
+        val load = { load(bundle, variants[variant.selectedItemPosition], threads[thread.selectedItemPosition]) }
+        listOf(variant, thread).forEach { it.onItemSelectedListener = Chosen(load) }
+        load()
+    }
+
+    private fun choice(id: Int, names: List<String>, name: String?) = findViewById<Spinner>(id).apply {
+        adapter = ArrayAdapter(context, android.R.layout.simple_spinner_item, names).apply {
+            setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item)
         }
-        choose(R.id.variant, variants) { load() }
-        choose(R.id.threads, (1..Runtime.getRuntime().availableProcessors()).map { it.toString() }) { load() }
+        setSelection(maxOf(0, names.indexOf(name)))
     }
 
-    private fun slider(name: String, progress: Int): SeekBar {
-        val parent = findViewById<LinearLayout>(R.id.sliders)
-        parent.addView(TextView(this).apply { text = name })
-        val bar = SeekBar(this)
-        bar.max = STEPS
-        bar.progress = progress
-        bar.contentDescription = name
-        bar.minimumHeight = (48 * resources.displayMetrics.density).toInt()
-        bar.setOnSeekBarChangeListener(object : SeekBar.OnSeekBarChangeListener {
-            override fun onProgressChanged(bar: SeekBar, progress: Int, fromUser: Boolean) = draw()
-            override fun onStartTrackingTouch(bar: SeekBar) = Unit
-            override fun onStopTrackingTouch(bar: SeekBar) = Unit
-        })
-        parent.addView(bar)
-        return bar
-    }
-
-    private fun choose(id: Int, choices: List<String>, chosen: () -> Unit) {
-        val spinner = findViewById<Spinner>(id)
-        spinner.adapter = ArrayAdapter(this, android.R.layout.simple_spinner_dropdown_item, choices)
-        spinner.onItemSelectedListener = object : AdapterView.OnItemSelectedListener {
-            override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, row: Long) = chosen()
-            override fun onNothingSelected(parent: AdapterView<*>?) = Unit
-        }
-    }
-
-    private fun load() {
-        val variant = findViewById<Spinner>(R.id.variant).selectedItem as? String ?: return
-        val threads = findViewById<Spinner>(R.id.threads).selectedItem as? String ?: return
+    /** Spinners also tell of the first choice, when they are laid out. */
+    private fun load(bundle: Bundle, variant: Variant, threads: Int) {
+        if (loaded == variant to threads) return
+        loaded = variant to threads
         pace.clear()
-        worker.load(bundle ?: return, variant, threads.toInt())
+        worker.load(bundle, variant, threads)
         draw()
     }
 
-    private fun reset() = sliders.forEachIndexed { i, slider -> slider.progress = if (i == 0) 0 else STEPS / 2 }
+    private fun next() {
+        seed += 1
+        sliders?.toFace()
+        draw()
+    }
 
     private fun draw() {
-        val bundle = bundle ?: return
-        val shares = sliders.map { it.progress.toFloat() / STEPS }
-        val amounts = bundle.controls.mapIndexed { i, control -> control.low + shares[i + 1] * (control.high - control.low) }
+        val (bundle, sliders, seed) = Triple(bundle ?: return, sliders ?: return, seed)
         val from = Latents.prior(bundle.latentSize, seed)
         val to = Latents.prior(bundle.latentSize, seed + 1)
-        worker.draw(Latents.moved(from, to, shares[0], bundle.controls, amounts)) { drawn, ms ->
+        worker.draw(Latents.moved(from, to, sliders.share, bundle.controls, sliders.amounts)) { drawn, ms ->
             face = drawn
             pace.add(ms)
-            status.text = getString(R.string.pace, seed, pace.median, pace.perSecond)
+            say(getString(R.string.pace, seed, pace.median, pace.perSecond), View.ACCESSIBILITY_LIVE_REGION_NONE)
+            view.contentDescription = getString(R.string.face, seed)
+            share.isEnabled = true
             show()
         }
     }
 
     private fun show() {
-        view.show(face ?: return, bundle?.curves.orEmpty(), findViewById<Switch>(R.id.landmarks).isChecked)
+        view.show(face ?: return, bundle?.curves.orEmpty(), landmarks.isChecked)
+    }
+
+    /** TalkBack reads out what went wrong, and not the pace of each face. */
+    private fun refuse(sentence: String) = say(sentence, View.ACCESSIBILITY_LIVE_REGION_POLITE)
+
+    private fun say(sentence: String, region: Int) {
+        status.accessibilityLiveRegion = region
+        status.text = sentence
     }
 
     private fun share() {
-        val face = face ?: return
         try {
-            val folder = SharedFiles.folder(this)
-            val picture = File(folder, "face-$seed.png")
-            picture.outputStream().use {
-                Bitmap.createBitmap(face.pixels(), face.width, face.height, Bitmap.Config.ARGB_8888).compress(Bitmap.CompressFormat.PNG, 100, it)
-            }
-            val points = File(folder, "face-$seed.pts").apply { writeText(face.pts()) }
-            val files = arrayListOf<Uri>(SharedFiles.uri(picture), SharedFiles.uri(points))
+            val files = SharedFiles.write(this, "face-$seed", face ?: return)
             val intent = Intent(Intent.ACTION_SEND_MULTIPLE).setType("*/*").putParcelableArrayListExtra(Intent.EXTRA_STREAM, files)
             startActivity(Intent.createChooser(intent.addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION), getString(R.string.share)))
         } catch (error: IOException) {
-            status.text = "The picture cannot be saved (${error.message})."
+            refuse("The picture cannot be saved (${error.message}).")
         }
+    }
+
+    private class Chosen(private val changed: () -> Unit) : AdapterView.OnItemSelectedListener {
+        override fun onItemSelected(parent: AdapterView<*>?, view: View?, position: Int, row: Long) = changed()
+        override fun onNothingSelected(parent: AdapterView<*>?) = Unit
     }
 
     private companion object {
         const val SEED = "seed"
         const val SLIDERS = "sliders"
-        const val STEPS = 200
-        val PREFERRED = listOf("int8-qat", "int8", "fp32", "fp16", "dynamic")
+        const val VARIANT = "variant"
+        const val THREADS = "threads"
+        val PREFERRED = listOf("int8-qat", "int8", "fp32", "fp16", "dynamic")  // the others take latents of int8
     }
 }

@@ -3,17 +3,24 @@ package org.lmedge.app
 import android.os.Handler
 import android.os.HandlerThread
 import android.os.Looper
+import android.os.SystemClock
+import java.nio.ByteBuffer
 import org.lmedge.core.Bundle
 import org.lmedge.core.BundleException
 import org.lmedge.core.Face
+import org.lmedge.core.Variant
 import org.lmedge.engine.FaceEngine
-import org.lmedge.engine.TfliteRuntime
+import org.lmedge.engine.ModelRuntime
 
 /**
- * Draws on a thread of its own, and answers on the main one. Of faces that are asked for while one is being drawn, only
- * the last is.
+ * Reads the bundle and draws, on a thread of its own, and answers on the main one; [failed] gets the sentence of what
+ * cannot be used. Of faces that are asked for while one is being drawn, only the last is.
  */
-class FaceWorker(private val assets: Assets, private val failed: (String) -> Unit) {
+class FaceWorker(
+    private val assets: Assets,
+    private val runtime: (ByteBuffer, Int) -> ModelRuntime,
+    private val failed: (String) -> Unit,
+) {
     private val thread = HandlerThread("faces").apply { start() }
     private val worker = Handler(thread.looper)
     private val main = Handler(Looper.getMainLooper())
@@ -26,37 +33,39 @@ class FaceWorker(private val assets: Assets, private val failed: (String) -> Uni
     }
 
     /** Takes another model, or another number of threads. */
-    fun load(bundle: Bundle, variant: String, threads: Int) = work {
+    fun load(bundle: Bundle, variant: Variant, threads: Int) = work {
         engine?.close()
         engine = null
-        engine = FaceEngine(TfliteRuntime(assets.model(bundle.variants.single { it.name == variant }), threads), bundle)
+        engine = FaceEngine(runtime(assets.model(variant), threads), bundle)
     }
 
-    /** The face of a latent, and the milliseconds that it took. */
+    /** The face of a latent, and the milliseconds that it took; nothing where no model could be loaded. */
     fun draw(z: FloatArray, drawn: (Face, Double) -> Unit) {
+        val job = guarded {
+            val start = System.nanoTime()
+            val face = engine?.render(z)
+            val ms = (System.nanoTime() - start) / 1e6
+            if (face != null) main.post { drawn(face, ms) }
+        }
         worker.removeCallbacksAndMessages(FACE)
-        worker.postAtTime({
-            guarded {
-                val start = System.nanoTime()
-                val face = engine?.render(z)
-                val ms = (System.nanoTime() - start) / 1e6
-                if (face != null) main.post { drawn(face, ms) }
-            }
-        }, FACE, android.os.SystemClock.uptimeMillis())
+        worker.postAtTime(job, FACE, SystemClock.uptimeMillis())
     }
 
+    /** Answers no more, and ends after what is being drawn. */
     fun close() {
-        main.removeCallbacksAndMessages(null)
         worker.removeCallbacksAndMessages(null)
-        worker.post { engine?.close() }
+        worker.post {
+            engine?.close()
+            main.removeCallbacksAndMessages(null)
+        }
         thread.quitSafely()
     }
 
     private fun work(job: () -> Unit) {
-        worker.post { guarded(job) }
+        worker.post(guarded(job))
     }
 
-    private fun guarded(job: () -> Unit) {
+    private fun guarded(job: () -> Unit) = Runnable {
         try {
             job()
         } catch (error: BundleException) {

@@ -5,11 +5,14 @@ import android.content.ContentValues
 import android.content.Context
 import android.database.Cursor
 import android.database.MatrixCursor
+import android.graphics.Bitmap
 import android.net.Uri
 import android.os.ParcelFileDescriptor
 import android.provider.OpenableColumns
 import java.io.File
 import java.io.FileNotFoundException
+import java.io.IOException
+import org.lmedge.core.Face
 
 /** Hands the files of the folder `shared` in the cache to the app that somebody shares them with; read only. */
 class SharedFiles : ContentProvider() {
@@ -40,10 +43,17 @@ class SharedFiles : ContentProvider() {
     override fun update(uri: Uri, values: ContentValues?, selection: String?, args: Array<String>?) = 0
 
     companion object {
-        private const val AUTHORITY = "org.lmedge.app.files"
+        private fun folder(context: Context) = File(context.cacheDir, "shared").apply { mkdirs() }
 
-        fun folder(context: Context) = File(context.cacheDir, "shared").apply { mkdirs() }
-
-        fun uri(file: File): Uri = Uri.Builder().scheme("content").authority(AUTHORITY).appendPath(file.name).build()
+        /** Saves a face as NAME.png and its points as NAME.pts, and gives their addresses. Throws IOException. */
+        fun write(context: Context, name: String, face: Face): ArrayList<Uri> {
+            val picture = File(folder(context), "$name.png")
+            val bitmap = Bitmap.createBitmap(face.pixels(), face.width, face.height, Bitmap.Config.ARGB_8888)
+            val whole = picture.outputStream().use { bitmap.compress(Bitmap.CompressFormat.PNG, 100, it) }
+            if (!whole) throw IOException("no space is left")  // what else could stop a bitmap in memory
+            val points = File(folder(context), "$name.pts").apply { writeText(face.pts()) }
+            val base = Uri.Builder().scheme("content").authority("${context.packageName}.files").build()
+            return listOf(picture, points).mapTo(ArrayList()) { Uri.withAppendedPath(base, it.name) }
+        }
     }
 }

@@ -1,5 +1,6 @@
 package org.lmedge.core
 
+import java.util.Locale
 import org.json.JSONArray
 import org.json.JSONException
 import org.json.JSONObject
@@ -8,7 +9,17 @@ import org.json.JSONObject
 class BundleException(message: String) : Exception(message)
 
 /** Something about a face that a latent is moved along [direction] for: `amount * direction` adds about `amount` of [unit]. */
-class Control(val name: String, val unit: String, val direction: FloatArray, val low: Float, val high: Float)
+class Control(val name: String, val unit: String, val direction: FloatArray, val low: Float, val high: Float) {
+    /** The amount at a [share] of the way from [low] to [high]. */
+    fun at(share: Float) = low + share * (high - low)
+
+    /** An amount for people: "Turn: +12 degrees". */
+    fun said(amount: Float): String {
+        val digits = if (high >= 10) 0 else if (high >= 1) 1 else 2
+        val number = String.format(Locale.ROOT, "%+.${digits}f", amount)
+        return "$name: ${if (number.any { it in '1'..'9' }) number else "0"} $unit"
+    }
+}
 
 /** A model file of a bundle. */
 data class Variant(val name: String, val file: String, val bytes: Long)

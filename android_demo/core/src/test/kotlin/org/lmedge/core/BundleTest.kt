@@ -57,4 +57,12 @@ class BundleTest {
         assertTrue(refusal(changed { it.getJSONObject("landmarks").put("curves", listOf(listOf(0, 49))) }).contains("points that there are not"))
         assertEquals("bundle.json lists no model; export the run again.", refusal(changed { it.put("variants", JSONObject()) }))
     }
+
+    @Test
+    fun anAmountIsSaidWithAsManyDigitsAsItHasUse() {
+        fun said(amount: Float, high: Float) = Control("Turn", "degrees", FloatArray(0), -high, high).said(amount)
+        assertEquals(listOf("Turn: +11 degrees", "Turn: 0 degrees"), listOf(said(10.7f, 21f), said(-0.3f, 21f)))
+        assertEquals(listOf("Turn: -1.2 degrees", "Turn: +0.04 degrees"), listOf(said(-1.2f, 3f), said(0.04f, 0.05f)))
+        assertEquals(-6f, Control("Turn", "degrees", FloatArray(0), -10f, 10f).at(0.2f), 1e-6f)
+    }
 }

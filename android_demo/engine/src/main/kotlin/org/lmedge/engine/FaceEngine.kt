@@ -1,5 +1,6 @@
 package org.lmedge.engine
 
+import java.io.Closeable
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import org.lmedge.core.Bundle
@@ -10,7 +11,7 @@ import org.lmedge.core.Face
  * Draws the faces of latents with a model of a [bundle]. Not thread-safe: one thread at a time. Throws BundleException
  * for a model that is not of the bundle or that takes other tensors; then [runtime] is closed.
  */
-class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) : AutoCloseable {
+class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) : Closeable {
     private val image = buffer(bundle.width * bundle.height * 3)
     private val landmarks = buffer(bundle.names.size * 2 * Float.SIZE_BYTES)
     private val confidence = buffer(Float.SIZE_BYTES)

@@ -12,8 +12,10 @@ import org.tensorflow.lite.Tensor
 class TfliteRuntime(model: ByteBuffer, threads: Int) : ModelRuntime {
     private val interpreter = try {
         Interpreter(model, Interpreter.Options().setNumThreads(threads))
-    } catch (error: IllegalArgumentException) {
-        throw BundleException("The model cannot be loaded (${error.message?.lineSequence()?.first()}); copy the bundle again.")
+    } catch (error: UnsatisfiedLinkError) {
+        throw BundleException("TensorFlow Lite has no library for this processor (${error.first()}).")
+    } catch (error: RuntimeException) {  // IllegalArgumentException, IllegalStateException
+        throw BundleException("The model cannot be loaded (${error.first()}); copy the bundle again.")
     }
 
     private val known = ModelRuntime.SIGNATURE in interpreter.signatureKeys
@@ -35,3 +37,5 @@ class TfliteRuntime(model: ByteBuffer, threads: Int) : ModelRuntime {
 }
 
 private fun facts(tensor: Tensor) = TensorFacts(tensor.dataType().name, tensor.shape().toList())
+
+private fun Throwable.first() = message.orEmpty().lineSequence().first()

@@ -1,0 +1,62 @@
+package org.lmedge.app
+
+import android.graphics.Bitmap
+import android.graphics.Color
+import java.io.File
+import org.junit.Assert.assertTrue
+import org.junit.Before
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+
+/** Screens as people would see them; kept in the folder of the system property `pictures`. */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34], application = DesktopApp::class, qualifiers = "w360dp-h720dp-xhdpi")
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+class PicturesTest {
+    @Before
+    fun theReferenceBundle() {
+        DesktopApp.chosen = "bundle"
+    }
+
+    /** Lightness of the background, 0 to 1: of the corner at the bottom right. */
+    private fun kept(screen: Screen, name: String): Float {
+        val picture = screen.picture()
+        File(System.getProperty("pictures"), "$name.png").outputStream().use { picture.compress(Bitmap.CompressFormat.PNG, 100, it) }
+        return Color.luminance(picture.getPixel(picture.width - 3, picture.height - 3))
+    }
+
+    @Test
+    fun portrait() {
+        val screen = Screen(seed = 5)
+        screen.untilDrawn { screen.sliders[1].progress = 150 }
+        assertTrue(kept(screen, "portrait") > 0.8f)
+    }
+
+    @Test
+    fun theThemeAtNightIsDark() {
+        RuntimeEnvironment.setQualifiers("+night")
+        assertTrue(kept(Screen(seed = 3), "dark") < 0.2f)
+    }
+
+    @Test
+    fun landscape() {
+        RuntimeEnvironment.setQualifiers("+land")
+        assertTrue(kept(Screen(seed = 12), "landscape") > 0.8f)
+    }
+
+    @Test
+    fun largeFonts() {
+        RuntimeEnvironment.setFontScale(2f)
+        assertTrue(kept(Screen(seed = 7), "large") > 0.8f)
+    }
+
+    @Test
+    fun aSentenceForABrokenModel() {
+        DesktopApp.chosen = "truncated"
+        assertTrue(kept(Screen(), "broken") > 0.8f)
+    }
+}

@@ -1,0 +1,77 @@
+package org.lmedge.app
+
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.os.Bundle as State
+import android.os.Looper
+import android.view.View
+import android.view.ViewGroup
+import android.widget.SeekBar
+import android.widget.Spinner
+import android.widget.TextView
+import java.util.concurrent.TimeUnit
+import org.junit.Assert.fail
+import org.robolectric.Robolectric
+import org.robolectric.Shadows.shadowOf
+
+/** The app's screen on the JVM: the framework of Android 14, drawn by its own graphics library. */
+class Screen(seed: Long = 0) {
+    val controller = Robolectric.buildActivity(FaceActivity::class.java)
+    val activity: FaceActivity get() = controller.get()
+    val face: FaceView get() = find(R.id.face)
+    val status get() = (find(R.id.status) as TextView).text.toString()
+    val sliders get() = all(activity.window.decorView).filterIsInstance<SeekBar>()
+
+    init {
+        controller.create(State().apply { putLong("seed", seed) }).start().postCreate(null).resume().visible()
+        until { status != activity.getString(R.string.loading) }
+    }
+
+    @Suppress("UNCHECKED_CAST")
+    fun <T : View> find(id: Int) = activity.findViewById(id) as T
+
+    /** Waits for what the worker does on its own thread. */
+    fun until(done: () -> Boolean) {
+        val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20)
+        while (true) {
+            shadowOf(Looper.getMainLooper()).idle()
+            if (done()) return
+            if (System.nanoTime() > end) fail("after 20 seconds the screen says: $status")
+            Thread.sleep(2)
+        }
+    }
+
+    /** Does something, and waits for the face that it gives. */
+    fun untilDrawn(change: () -> Unit) {
+        val (before, marker) = face.contentDescription to "…"
+        face.contentDescription = marker
+        change()
+        until { face.contentDescription != marker }
+        check(before != null)
+    }
+
+    fun choose(id: Int, name: String) = find<Spinner>(id).run {
+        setSelection((0 until count).first { getItemAtPosition(it) == name })
+    }
+
+    /** What the face's view draws at a size: ARGB, row by row. */
+    fun faceAt(size: Int): IntArray {
+        val (view, bitmap) = face to Bitmap.createBitmap(size, size, Bitmap.Config.ARGB_8888)
+        val (right, bottom) = view.right to view.bottom
+        view.layout(0, 0, size, size)
+        view.draw(Canvas(bitmap))
+        view.layout(0, 0, right, bottom)
+        return IntArray(size * size).also { bitmap.getPixels(it, 0, size, 0, 0, size, size) }
+    }
+
+    /** The whole screen. */
+    fun picture(): Bitmap {
+        val view = activity.window.decorView
+        return Bitmap.createBitmap(view.width, view.height, Bitmap.Config.ARGB_8888).also { view.draw(Canvas(it)) }
+    }
+
+    companion object {
+        fun all(view: View): List<View> =
+            listOf(view) + if (view is ViewGroup) (0 until view.childCount).flatMap { all(view.getChildAt(it)) } else emptyList()
+    }
+}

@@ -1,0 +1,137 @@
+"""Compiles android_demo without Gradle: the Kotlin compiler, aapt, and files of Maven Central that are pinned."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from lmedge.storage import cache_folder
+
+DEMO = Path(__file__).resolve().parents[1] / "android_demo"
+MAVEN = "https://repo1.maven.org/maven2"
+OPENED = ("--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED")  # for Robolectric
+PINS = DEMO / "maven.sha256"  # group, SHA-256 and path of each file
+
+
+def ended(sentence: str) -> SystemExit:
+    """The end of the check, with a sentence."""
+    return SystemExit(f"check_android: {sentence}")
+
+
+def missing(*tools: str) -> str | None:
+    """The first of the tools that is not installed."""
+    return next((name for name in tools if shutil.which(name) is None), None)
+
+
+def fetched(groups: Sequence[str]) -> dict[str, list[Path]]:
+    """Group of the pins -> its files, fetched once into ~/.cache/lmedge/android."""
+    folder = cache_folder() / "android"
+    folder.mkdir(parents=True, exist_ok=True)
+    found: dict[str, list[Path]] = {group: [] for group in groups}
+    for group, wanted, path in (line.split() for line in PINS.read_text().splitlines()):
+        if group not in found:
+            continue
+        file = folder / Path(path).name
+        if not file.exists():
+            print(f"fetching {MAVEN}/{path}", file=sys.stderr)
+            try:
+                with urllib.request.urlopen(f"{MAVEN}/{path}", timeout=120) as answer:
+                    data = answer.read()
+            except (urllib.error.URLError, OSError) as error:
+                raise ended(f"{MAVEN}/{path} cannot be fetched ({getattr(error, 'reason', error)}).") from None
+            if hashlib.sha256(data).hexdigest() != wanted:
+                raise ended(f"{MAVEN}/{path} is not the file that was tested; nothing of it was kept.")
+            beside = file.with_suffix(f".{os.getpid()}")
+            beside.write_bytes(data)
+            beside.rename(file)
+        found[group].append(file)
+    return found
+
+
+def declared(name: str) -> str:
+    """A value of the app's Gradle file, such as minSdk: it is said there and nowhere else."""
+    text = (DEMO / "app" / "build.gradle.kts").read_text()
+    found = re.search(rf'^\s*{name} = "?([\w.]+)"?$', text, re.MULTILINE)
+    if found is None:
+        raise ended(f"app/build.gradle.kts does not say {name}.")
+    return found[1]
+
+
+class Build:
+    """What is compiled from the sources, in the folder `out`, with the files of `groups`."""
+
+    def __init__(self, groups: dict[str, list[Path]], out: Path):
+        self.groups, self.out = groups, out
+        self.manifest = out / "AndroidManifest.xml"
+        for archive in (file for files in groups.values() for file in files if file.suffix == ".aar"):
+            with zipfile.ZipFile(archive) as opened:
+                (out / f"{archive.stem}.jar").write_bytes(opened.read("classes.jar"))
+
+    def jars(self, group: str) -> list[Path]:
+        """The jars of a group; of an .aar the one inside it."""
+        return [file if file.suffix == ".jar" else self.out / f"{file.stem}.jar" for file in self.groups[group]]
+
+    def path(self, *names: str) -> str:
+        """A class path of groups, and of modules that were compiled."""
+        files = [jar for name in names for jar in (self.jars(name) if name in self.groups else [self.out / name])]
+        return ":".join(map(str, files))
+
+    def run(self, what: str, *command: str | Path, shown: bool = False) -> str:
+        """A step: what it printed, or the end with what its tool says; `shown` leaves its lines to the terminal."""
+        start = time.monotonic()
+        done = subprocess.run(
+            [str(word) for word in command], stdout=None if shown else subprocess.PIPE,
+            stderr=None if shown else subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise ended(f"{what} failed{'.' if shown else ': ' + done.stdout.strip()[-3000:]}")
+        print(f"{what}: {time.monotonic() - start:.0f} s", flush=True)
+        return done.stdout or ""
+
+    def compile(self, module: str, sources: Sequence[Path], *needed: str) -> None:
+        """Kotlin sources -> class files of Java 8 without invokedynamic, which a dexer for Android 7 takes.
+
+        They are compiled against the standard library of Kotlin 1.7: that of 1.9 has invokedynamic itself.
+        """
+        self.run(f"kotlinc {module}", "java", "-Xmx1g", "-cp", self.path("compiler"),
+                 "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-stdlib", "-no-reflect", "-Werror", "-jvm-target",
+                 "1.8", "-api-version", "1.7", "-Xsam-conversions=class", "-Xlambdas=class",
+                 "-cp", self.path("kotlin", *needed), "-d", self.out / module, *sources)  # fmt: skip
+
+    def resources(self) -> None:
+        """The app's manifest, as Gradle merges it, and the class R of its resources."""
+        name = declared("namespace")
+        text = (DEMO / "app" / "src" / "main" / "AndroidManifest.xml").read_text().replace("${applicationId}", name)
+        head = f'package="{name}" android:versionCode="{declared("versionCode")}" '
+        head += f'android:versionName="{declared("versionName")}">\n    <uses-sdk '
+        head += f'android:minSdkVersion="{declared("minSdk")}" android:targetSdkVersion="{declared("targetSdk")}" />'
+        text = re.sub(r"(<manifest [^>]*)>", rf"\1 {head}", text)
+        self.manifest.write_text(text.replace("<application ", '<application android:extractNativeLibs="false" '))
+        generated = self.out / "generated"
+        generated.mkdir()
+        self.run("aapt R", *self.aapt(), "-m", "-J", generated)
+        self.run("javac R", "javac", "--release", "8", "-Xlint:-options", "-d", self.out / "app",
+                 *generated.rglob("R.java"))  # fmt: skip
+
+    def aapt(self) -> list[str | Path]:
+        """aapt on the app's resources, against those of Android 14."""
+        return ["aapt", "package", "-f", "-M", self.manifest, "-S", DEMO / "app" / "src" / "main" / "res",
+                "-I", self.groups["platform"][0]]  # fmt: skip
+
+    def junit(self, classes: Sequence[str], path: str, **properties: object) -> None:
+        """Runs test classes; underscores in the properties' names are dots."""
+        given = [f"-D{name.replace('_', '.')}={value}" for name, value in properties.items()]
+        self.run("junit", "java", *OPENED, *given, "-cp", path, "org.junit.runner.JUnitCore", *classes, shown=True)
+
+    def tests(self, module: str) -> list[str]:
+        """The test classes of a module."""
+        files = sorted((self.out / module).rglob("*Test.class"))
+        return [".".join(file.relative_to(self.out / module).with_suffix("").parts) for file in files]
