@@ -6,7 +6,8 @@ import struct
 import zipfile
 from pathlib import Path
 
-from android_build import Build, declared, ended
+from android_build import JAVA, Build, declared, ended
+
 from lmedge.runtime.bundle import BUNDLE_FILE
 
 PAGE = 4096
@@ -20,8 +21,9 @@ def assemble(build: Build, assets: Path, out: Path) -> None:
         archive.extractall(classes, [name for name in archive.namelist() if not name.startswith("META-INF")])
     dex, plain, aligned = (build.out / name for name in ("classes.dex", "plain.apk", "aligned.apk"))
     modules = [build.out / name for name in ("core", "engine", "app")]
-    build.run("dx", "java", "-Xmx1g", "-cp", build.path("dexer"), "com.android.dx.command.Main", "--dex",
-              f"--min-sdk-version={declared('minSdk')}", f"--output={dex}", *modules, classes, *build.jars("tflite"))  # fmt: skip
+    build.run("dx", *JAVA, "-cp", build.path("dexer"), "com.android.dx.command.Main", "--dex",
+              f"--min-sdk-version={declared('minSdk')}", f"--output={dex}",
+              *modules, classes, *build.jars("tflite"))  # fmt: skip
     build.run("aapt package", *build.aapt(), "-A", assets, "-0", "tflite", "-F", plain)
     with zipfile.ZipFile(plain, "a") as apk:
         apk.write(dex, "classes.dex", zipfile.ZIP_DEFLATED)
@@ -32,7 +34,8 @@ def assemble(build: Build, assets: Path, out: Path) -> None:
     build.run("zipalign", "zipalign", "-f", "-p", "4", plain, aligned)
     word, store = secrets.token_hex(8), build.out / "key.p12"
     build.run("keytool", "keytool", "-genkeypair", "-keystore", store, "-storetype", "PKCS12", "-storepass", word,
-              "-alias", "check", "-keyalg", "RSA", "-keysize", "2048", "-validity", "1", "-dname", "CN=thrown away")  # fmt: skip
+              "-alias", "check", "-keyalg", "RSA", "-keysize", "2048", "-validity", "1",
+              "-dname", "CN=thrown away")  # fmt: skip
     build.run("apksigner sign", "apksigner", "sign", "--ks", store, "--ks-pass", f"pass:{word}",
               "--min-sdk-version", declared("minSdk"), "--out", out, aligned)  # fmt: skip
 
@@ -43,7 +46,8 @@ def check(build: Build, apk: Path, bundle: Path) -> None:
     badging = build.run("aapt dump", "aapt", "dump", "badging", apk)
     if "uses-permission" in badging:
         raise ended("the APK asks for a permission.")
-    for line in (f"sdkVersion:'{declared('minSdk')}'", f"launchable-activity: name='{declared('namespace')}.FaceActivity'"):
+    activity = f"{declared('namespace')}.FaceActivity"
+    for line in (f"sdkVersion:'{declared('minSdk')}'", f"launchable-activity: name='{activity}'"):
         if line not in badging:
             raise ended(f"the APK does not say {line}.")
     with zipfile.ZipFile(apk) as archive:
@@ -55,11 +59,11 @@ def check(build: Build, apk: Path, bundle: Path) -> None:
         mapped = {".tflite": 4, ".so": PAGE}.get(Path(entry.filename).suffix)
         if mapped and (entry.compress_type != zipfile.ZIP_STORED or start(apk, entry) % mapped):
             raise ended(f"{entry.filename} is compressed, or not at a multiple of {mapped} bytes.")
-    kinds = {"native libraries": "lib/", "bundle": "assets/", "classes.dex": "classes.dex", "resources": "res"}
+    kinds = {"classes.dex": "classes.dex", "resources": "res", "bundle": "assets/"}
+    kinds |= {e.filename.split("/")[1]: e.filename for e in entries if e.filename.startswith("lib/")}
     sizes = {kind: sum(e.compress_size for e in entries if e.filename.startswith(head)) for kind, head in kinds.items()}
-    abis = sorted({Path(e.filename).parent.name for e in entries if e.filename.startswith("lib/")})
     parts = ", ".join(f"{kind} {size / 1e6:.2f} MB" for kind, size in sizes.items())
-    print(f"the APK: {apk.stat().st_size / 1e6:.2f} MB; {parts}; for {', '.join(abis)}")
+    print(f"the APK: {apk.stat().st_size / 1e6:.2f} MB: {parts}")
 
 
 def start(apk: Path, entry: zipfile.ZipInfo) -> int:

@@ -17,6 +17,7 @@ from lmedge.storage import cache_folder
 
 DEMO = Path(__file__).resolve().parents[1] / "android_demo"
 MAVEN = "https://repo1.maven.org/maven2"
+JAVA = ("java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # programs of a few seconds
 OPENED = ("--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED")  # for Robolectric
 PINS = DEMO / "maven.sha256"  # group, SHA-256 and path of each file
 
@@ -101,7 +102,7 @@ class Build:
 
         They are compiled against the standard library of Kotlin 1.7: that of 1.9 has invokedynamic itself.
         """
-        self.run(f"kotlinc {module}", "java", "-Xmx1g", "-cp", self.path("compiler"),
+        self.run(f"kotlinc {module}", *JAVA, "-cp", self.path("compiler"),
                  "org.jetbrains.kotlin.cli.jvm.K2JVMCompiler", "-no-stdlib", "-no-reflect", "-Werror", "-jvm-target",
                  "1.8", "-api-version", "1.7", "-Xsam-conversions=class", "-Xlambdas=class",
                  "-cp", self.path("kotlin", *needed), "-d", self.out / module, *sources)  # fmt: skip
@@ -129,7 +130,7 @@ class Build:
     def junit(self, classes: Sequence[str], path: str, **properties: object) -> None:
         """Runs test classes; underscores in the properties' names are dots."""
         given = [f"-D{name.replace('_', '.')}={value}" for name, value in properties.items()]
-        self.run("junit", "java", *OPENED, *given, "-cp", path, "org.junit.runner.JUnitCore", *classes, shown=True)
+        self.run("junit", *JAVA, *OPENED, *given, "-cp", path, "org.junit.runner.JUnitCore", *classes, shown=True)
 
     def tests(self, module: str) -> list[str]:
         """The test classes of a module."""

@@ -1,3 +1,5 @@
+import javax.inject.Inject
+
 plugins {
     alias(libs.plugins.android.application)
     alias(libs.plugins.kotlin.android)
@@ -19,26 +21,40 @@ android {
     }
     kotlinOptions { jvmTarget = "1.8" }
     androidResources { noCompress += "tflite" } // a model is mapped into memory from the APK
-    sourceSets["main"].assets.srcDir(layout.buildDirectory.dir("assets"))
-    sourceSets["test"].kotlin.setSrcDirs(emptyList<String>()) // see core
+    sourceSets["test"].java.setSrcDirs(emptyList<String>()) // see core
+    sourceSets["test"].kotlin.setSrcDirs(emptyList<String>())
 }
 
 dependencies {
     implementation(project(":engine"))
 }
 
-val bundle = rootProject.file(providers.gradleProperty("bundle").get())
+/** The bundle -> the assets: bundle.json and the models that take latents of float32. */
+abstract class CopyBundle @Inject constructor(private val files: FileSystemOperations) : DefaultTask() {
+    @get:InputDirectory
+    abstract val bundle: DirectoryProperty
 
-val copyBundle by tasks.registering(Sync::class) {
-    description = "Copies the bundle's models that take latents of float32, and bundle.json."
-    from(bundle) {
-        include("bundle.json", "*.tflite")
-        exclude("*-int8-io.tflite")
-    }
-    into(layout.buildDirectory.dir("assets/bundle"))
-    doFirst {
-        require(bundle.resolve("bundle.json").isFile) { "$bundle is not a bundle; make one with lmedge export." }
+    @get:OutputDirectory
+    abstract val assets: DirectoryProperty
+
+    @TaskAction
+    fun copy() {
+        val folder = bundle.get().asFile
+        require(folder.resolve("bundle.json").isFile) { "$folder is not a bundle; lmedge export makes one." }
+        files.sync {
+            from(folder) {
+                include("bundle.json", "*.tflite")
+                exclude("*-int8-io.tflite")
+            }
+            into(assets.dir("bundle"))
+        }
     }
 }
 
-tasks.named("preBuild") { dependsOn(copyBundle) }
+val copyBundle = tasks.register<CopyBundle>("copyBundle") {
+    bundle = rootProject.layout.projectDirectory.dir(providers.gradleProperty("bundle"))
+}
+
+androidComponents {
+    onVariants { it.sources.assets?.addGeneratedSourceDirectory(copyBundle, CopyBundle::assets) }
+}

@@ -1,4 +1,5 @@
 import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+import org.jetbrains.kotlin.gradle.tasks.KotlinJvmCompile
 
 plugins {
     alias(libs.plugins.kotlin.jvm)
@@ -9,11 +10,12 @@ java {
     targetCompatibility = JavaVersion.VERSION_1_8
 }
 
-kotlin {
-    compilerOptions { jvmTarget = JvmTarget.JVM_1_8 }
-    // The tests need what the Python runtime draws: scripts/check_android writes it and runs them.
-    sourceSets["test"].kotlin.setSrcDirs(emptyList<String>())
+tasks.withType<KotlinJvmCompile>().configureEach {
+    compilerOptions.jvmTarget = JvmTarget.JVM_1_8
 }
+
+// The tests need what the Python runtime draws: scripts/check_android writes it and runs them.
+kotlin.sourceSets["test"].kotlin.setSrcDirs(emptyList<String>())
 
 dependencies {
     compileOnly(libs.json) // Android has these classes itself

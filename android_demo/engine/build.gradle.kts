@@ -12,7 +12,8 @@ android {
         targetCompatibility = JavaVersion.VERSION_1_8
     }
     kotlinOptions { jvmTarget = "1.8" }
-    sourceSets["test"].kotlin.setSrcDirs(emptyList<String>()) // see core
+    sourceSets["test"].java.setSrcDirs(emptyList<String>()) // see core
+    sourceSets["test"].kotlin.setSrcDirs(emptyList<String>())
 }
 
 dependencies {

@@ -20,10 +20,10 @@ import org.lmedge.core.Variant
 
 /** The screen: a face, what moves it, which model draws it, and how fast. */
 class FaceActivity : Activity() {
-    private val view by lazy { findViewById<FaceView>(R.id.face) }
-    private val status by lazy { findViewById<TextView>(R.id.status) }
-    private val landmarks by lazy { findViewById<Switch>(R.id.landmarks) }
-    private val share by lazy { findViewById<Button>(R.id.share) }
+    private val view by lazy { findViewById(R.id.face) as FaceView }
+    private val status by lazy { findViewById(R.id.status) as TextView }
+    private val landmarks by lazy { findViewById(R.id.landmarks) as Switch }
+    private val share by lazy { findViewById(R.id.share) as Button }
     private val pace = Pace()
     private lateinit var worker: FaceWorker
     private var kept = State()  // of the screen before a rotation
@@ -40,7 +40,7 @@ class FaceActivity : Activity() {
         seed = kept.getLong(SEED)
         view.setOnClickListener { next() }
         landmarks.setOnCheckedChangeListener { _, _ -> show() }
-        findViewById<Button>(R.id.reset).setOnClickListener { sliders?.reset() }
+        (findViewById(R.id.reset) as Button).setOnClickListener { sliders?.reset() }
         share.setOnClickListener { share() }
         val app = application as FaceApp
         worker = FaceWorker(Assets(assets, app.folder), app::runtime, ::refuse)
@@ -64,7 +64,7 @@ class FaceActivity : Activity() {
         val variants = PREFERRED.mapNotNull { name -> bundle.variants.find { it.name == name } }
         if (variants.isEmpty()) return refuse("The bundle has none of ${PREFERRED.joinToString()}; export the run again.")
         this.bundle = bundle
-        sliders = Sliders(findViewById<ViewGroup>(R.id.sliders), bundle.controls, kept.getIntArray(SLIDERS), ::draw)
+        sliders = Sliders(findViewById(R.id.sliders) as ViewGroup, bundle.controls, kept.getIntArray(SLIDERS), ::draw)
         val threads = (1..Runtime.getRuntime().availableProcessors()).toList()
         val variant = choice(R.id.variant, variants.map { it.name }, kept.getString(VARIANT))
         val thread = choice(R.id.threads, threads.map { it.toString() }, kept.getInt(THREADS).toString())
@@ -73,7 +73,7 @@ class FaceActivity : Activity() {
         load()
     }
 
-    private fun choice(id: Int, names: List<String>, name: String?) = findViewById<Spinner>(id).apply {
+    private fun choice(id: Int, names: List<String>, name: String?) = (findViewById(id) as Spinner).apply {
         adapter = ArrayAdapter(context, android.R.layout.simple_spinner_item, names).apply {
             setDropDownViewResource(android.R.layout.simple_spinner_dropdown_item)
         }

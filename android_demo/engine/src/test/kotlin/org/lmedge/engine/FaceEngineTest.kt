@@ -1,6 +1,7 @@
 package org.lmedge.engine
 
 import java.io.File
+import java.nio.ByteBuffer
 import kotlin.math.abs
 import org.json.JSONObject
 import org.junit.Assert.assertEquals
@@ -82,5 +83,29 @@ class FaceEngineTest {
     @Test
     fun aModelThatIsNoModelIsRefused() {
         assertEquals("The model cannot be loaded; copy the bundle again.", refusal(ByteArray(100)))
+    }
+
+    @Test
+    fun facesOfAnotherSchemeAndSizeAreDrawnAsWell() {
+        val other = changed { about ->
+            about.put("image", JSONObject("""{"width": 4, "height": 2}""")).remove("controls")
+            about.getJSONObject("landmarks").put("names", List(68) { "point_$it" }).put("curves", listOf(listOf(0, 67)))
+        }
+        val model = object : ModelRuntime {
+            override val inputs = mapOf("z" to TensorFacts("FLOAT32", listOf(1, 64)))
+            override val outputs = mapOf("image" to TensorFacts("UINT8", listOf(1, 2, 4, 3)), "landmarks" to TensorFacts("FLOAT32", listOf(1, 68, 2)))
+
+            override fun run(z: FloatArray, outputs: Map<String, ByteBuffer>) {
+                assertEquals(setOf("image", "landmarks"), outputs.keys)
+                for (level in 0 until 24) outputs.getValue("image").put(level.toByte())
+                for (i in 0 until 136) outputs.getValue("landmarks").putFloat(i / 136f)
+            }
+
+            override fun close() = Unit
+        }
+        val face = FaceEngine(model, other).render(FloatArray(64))
+        assertEquals(listOf(4, 2, 136, null), listOf(face.width, face.height, face.landmarks.size, face.confidence))
+        assertEquals(listOf(0f, 135 / 136f), listOf(face.landmarks.first(), face.landmarks.last()))
+        assertEquals(0xff151617.toInt(), face.pixels().last())
     }
 }
