@@ -33,7 +33,7 @@ def test_the_app_draws_what_the_python_runtime_draws_and_is_packed(tmp_path):
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
     passed = [int(number) for number in re.findall(r"OK \((\d+) tests\)", done.stdout)]
-    assert passed[0] >= 22
+    assert passed[0] >= (22 if "skipped: the library" in done.stdout else 31)
     if "skipped: the app" in done.stdout:
         pytest.skip(done.stdout.splitlines()[-1])
     assert passed[1] >= 17

@@ -60,9 +60,7 @@ class FaceActivity : Activity() {
         super.onDestroy()
     }
 
-    private fun opened(bundle: Bundle) {
-        val variants = PREFERRED.mapNotNull { name -> bundle.variants.find { it.name == name } }
-        if (variants.isEmpty()) return refuse("The bundle has none of ${PREFERRED.joinToString()}; export the run again.")
+    private fun opened(bundle: Bundle, variants: List<Variant>) {
         this.bundle = bundle
         sliders = Sliders(findViewById(R.id.sliders) as ViewGroup, bundle.controls, kept.getIntArray(SLIDERS), ::draw)
         val threads = (1..Runtime.getRuntime().availableProcessors()).toList()
@@ -141,6 +139,5 @@ class FaceActivity : Activity() {
         const val SLIDERS = "sliders"
         const val VARIANT = "variant"
         const val THREADS = "threads"
-        val PREFERRED = listOf("int8-qat", "int8", "fp32", "fp16", "dynamic")  // the others take latents of int8
     }
 }

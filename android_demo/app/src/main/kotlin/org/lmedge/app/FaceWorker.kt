@@ -1,5 +1,6 @@
 package org.lmedge.app
 
+import android.os.Build
 import android.os.Handler
 import android.os.HandlerThread
 import android.os.Looper
@@ -26,10 +27,11 @@ class FaceWorker(
     private val main = Handler(Looper.getMainLooper())
     private var engine: FaceEngine? = null
 
-    /** Reads the bundle. */
-    fun open(opened: (Bundle) -> Unit) = work {
+    /** The bundle, and its models, the best one for this processor first. */
+    fun open(opened: (Bundle, List<Variant>) -> Unit) = work {
         val bundle = assets.bundle()
-        main.post { opened(bundle) }
+        val variants = bundle.variantsFor(Build.SUPPORTED_ABIS.first())
+        main.post { opened(bundle, variants) }
     }
 
     /** Takes another model, or another number of threads. */

@@ -36,7 +36,19 @@ class Bundle(
     val controls: List<Control>,
     val variants: List<Variant>,
 ) {
+    /**
+     * The models that take latents of float32, the best for a processor first. TensorFlow Lite's library for x86, which
+     * emulators have, draws int8 many times slower than float32.
+     */
+    fun variantsFor(abi: String): List<Variant> {
+        val order = if (abi.startsWith("x86")) FLOAT + INT8 else INT8 + FLOAT
+        return order.mapNotNull { name -> variants.find { it.name == name } }
+            .ifEmpty { throw BundleException("The bundle has none of ${order.joinToString()}; export the run again.") }
+    }
+
     companion object {
+        private val INT8 = listOf("int8-qat", "int8")
+        private val FLOAT = listOf("fp32", "fp16", "dynamic")
         const val SCHEMA = 1
         const val FILE = "bundle.json"
 

@@ -65,4 +65,14 @@ class BundleTest {
         assertEquals(listOf("Turn: -1.2 degrees", "Turn: +0.04 degrees"), listOf(said(-1.2f, 3f), said(0.04f, 0.05f)))
         assertEquals(-6f, Control("Turn", "degrees", FloatArray(0), -10f, 10f).at(0.2f), 1e-6f)
     }
+
+    @Test
+    fun theBestModelForTheProcessorComesFirst() {
+        val bundle = Bundle.read(Vectors.bundleText)
+        assertEquals(listOf("int8-qat", "int8", "fp32", "fp16", "dynamic"), bundle.variantsFor("arm64-v8a").map { it.name })
+        assertEquals(listOf("fp32", "fp16", "dynamic", "int8-qat", "int8"), bundle.variantsFor("x86_64").map { it.name })
+        val io = Bundle.read(changed { it.put("variants", JSONObject(mapOf("int8-io" to JSONObject(mapOf("file" to "a", "bytes" to 1))))) })
+        val said = assertThrows(BundleException::class.java) { io.variantsFor("x86") }.message
+        assertEquals("The bundle has none of fp32, fp16, dynamic, int8-qat, int8; export the run again.", said)
+    }
 }
