@@ -54,7 +54,8 @@ def demo(config: DemoConfig) -> Path:
     say("finding the latent of every face")
     invert(InvertConfig(run=run, faces=dataset, count=config.inverted))
     say("learning landmarks from latents")
-    metrics = train_lgen(TrainLgenConfig(run=run, data="inverted", steps=4000)).metrics
+    steps = max(400, min(4000, config.inverted * 4 // 3))  # fewer faces need no more looks at each
+    metrics = train_lgen(TrainLgenConfig(run=run, data="inverted", steps=steps)).metrics
     report = run / "report" / "index.html"
     if not report.exists():
         say("measuring, drawing the report")

@@ -77,7 +77,7 @@ def test_invert(trained, toys, tmp_path, lmedge):
     runs = [shutil.copytree(trained, tmp_path / name) for name in ("killed", "whole")]
     for run in runs:
         shutil.rmtree(run / "latents")
-    options = ("--steps", 120, "--batch", 16)
+    options = ("--steps", 120, "--batch", 16, "--encoder-steps", 20)
     assert kill_when(("invert", runs[0], toys, *options), (runs[0] / "latents" / "latents.json").exists, 1.0)
     for run in runs:
         done = lmedge("invert", run, toys, *options)
