@@ -85,14 +85,14 @@ class Build:
         files = [jar for name in names for jar in (self.jars(name) if name in self.groups else [self.out / name])]
         return ":".join(map(str, files))
 
-    def run(self, what: str, *command: str | Path, shown: bool = False, libraries: Path | None = None) -> str:
+    def run(self, what: str, *command: str | Path, shown: bool = False, library: Path | None = None) -> str:
         """A step: what it printed, or the end with what its tool says; `shown` leaves its lines to the terminal.
-        `libraries`: a folder where it finds native ones."""
+        `library`: a folder where it finds native libraries."""
         start = time.monotonic()
         done = subprocess.run(
             [str(word) for word in command], stdout=None if shown else subprocess.PIPE,
             stderr=None if shown else subprocess.STDOUT, text=True, check=False,
-            env=os.environ | ({"LD_LIBRARY_PATH": str(libraries)} if libraries else {}),
+            env=os.environ | ({"LD_LIBRARY_PATH": str(library)} if library else {}),
         )  # fmt: skip
         if done.returncode:
             raise ended(f"{what} failed{'.' if shown else ': ' + done.stdout.strip()[-3000:]}")
@@ -129,12 +129,14 @@ class Build:
         return ["aapt", "package", "-f", "-M", self.manifest, "-S", DEMO / "app" / "src" / "main" / "res",
                 "-I", self.groups["platform"][0]]  # fmt: skip
 
-    def junit(self, classes: Sequence[str], path: str, libraries: Path | None = None, **properties: object) -> None:
-        """Runs test classes; underscores in the properties' names are dots."""
-        given = [f"-D{name.replace('_', '.')}={value}" for name, value in properties.items()]
-        given += [f"-Djava.library.path={libraries}"] if libraries else []
+    def junit(
+        self, classes: Sequence[str], path: str, properties: dict[str, object], library: Path | None = None
+    ) -> None:
+        """Runs test classes. `library`: a folder with native libraries."""
+        given = [f"-D{name}={value}" for name, value in properties.items()]
+        given += [f"-Djava.library.path={library}"] if library else []
         self.run("junit", *JAVA, *OPENED, *given, "-cp", path, "org.junit.runner.JUnitCore", *classes,
-                 shown=True, libraries=libraries)  # fmt: skip
+                 shown=True, library=library)  # fmt: skip
 
     def tests(self, module: str) -> list[str]:
         """The test classes of a module."""

@@ -36,8 +36,8 @@ def desktop_library(build: Build) -> Path:
         data = archive.read("jni/x86_64/libtensorflowlite_jni.so")
     (folder / "libtensorflowlite_jni.so").write_bytes(freed(data))
     build.run("gcc", "gcc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror",
-              "-Wno-builtin-declaration-mismatch", f"-Wl,-soname,{SHIM}", "-Wl,--no-as-needed",
-              "-o", folder / SHIM, SOURCE, "-lm", "-ldl", "-lpthread")  # fmt: skip
+              f"-Wl,-soname,{SHIM}", "-Wl,--no-as-needed", "-o", folder / SHIM, SOURCE,
+              "-lm", "-ldl", "-lpthread")  # fmt: skip
     return folder
 
 

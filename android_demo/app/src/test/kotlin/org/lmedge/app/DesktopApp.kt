@@ -5,16 +5,20 @@ import java.util.concurrent.CopyOnWriteArraySet
 import org.lmedge.engine.DesktopRuntime
 import org.lmedge.engine.ModelRuntime
 
-/** The app with TensorFlow Lite of the desktop, and with the bundle that a test chose. */
+/**
+ * The app with the bundle that a test chose, on its own runtime; on TensorFlow Lite of the desktop where the system property
+ * `runtimes` says that Android's library could not be made to load.
+ */
 class DesktopApp : FaceApp() {
     override val folder get() = chosen
 
     override fun runtime(model: ByteBuffer, threads: Int): ModelRuntime {
-        val desktop = DesktopRuntime(ByteArray(model.remaining()).also { model.get(it) })
-        return object : ModelRuntime by desktop {
+        val runtime = if ("android" in System.getProperty("runtimes")!!) super.runtime(model, threads) else
+            DesktopRuntime(ByteArray(model.remaining()).also { model.get(it) })
+        return object : ModelRuntime by runtime {
             override fun run(z: FloatArray, outputs: Map<String, ByteBuffer>) {
                 threadsOfInference += Thread.currentThread().name
-                desktop.run(z, outputs)
+                runtime.run(z, outputs)
             }
         }
     }

@@ -2,6 +2,7 @@ package org.lmedge.app
 
 import android.graphics.Bitmap
 import android.graphics.Canvas
+import android.os.Build
 import android.os.Bundle as State
 import android.os.Looper
 import android.view.View
@@ -13,6 +14,7 @@ import java.util.concurrent.TimeUnit
 import org.junit.Assert.fail
 import org.robolectric.Robolectric
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.util.ReflectionHelpers
 
 /** The app's screen on the JVM: the framework of Android 14, drawn by its own graphics library. */
 class Screen(seed: Long = 0) {
@@ -23,6 +25,7 @@ class Screen(seed: Long = 0) {
     val sliders get() = all(activity.window.decorView).filterIsInstance<SeekBar>()
 
     init {
+        ReflectionHelpers.setStaticField(Build::class.java, "SUPPORTED_ABIS", arrayOf("x86_64")) // what the tests run on
         controller.create(State().apply { putLong("seed", seed) }).start().postCreate(null).resume().visible()
         until { status != activity.getString(R.string.loading) }
     }
