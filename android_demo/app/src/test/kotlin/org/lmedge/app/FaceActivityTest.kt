@@ -30,7 +30,7 @@ import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = DesktopApp::class, qualifiers = "w360dp-h720dp-xhdpi")
+@Config(sdk = [34], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class FaceActivityTest {
     private val wanted: JSONObject = Vectors.all.getJSONObject("faces").getJSONArray("fp32").getJSONObject(0) // of seed 7
@@ -38,12 +38,12 @@ class FaceActivityTest {
 
     @Before
     fun theReferenceBundle() {
-        DesktopApp.chosen = "bundle"
-        DesktopApp.threadsOfInference.clear()
+        TestApp.chosen = "bundle"
+        TestApp.threadsOfInference.clear()
     }
 
     @After
-    fun inferenceWasNeverOnTheMainThread() = DesktopApp.threadsOfInference.forEach { assertEquals("faces", it) }
+    fun inferenceWasNeverOnTheMainThread() = TestApp.threadsOfInference.forEach { assertEquals("faces", it) }
 
     @Test
     fun itDrawsTheFaceOfThePythonRuntime() {
@@ -55,7 +55,7 @@ class FaceActivityTest {
             val level = drawn[i] shr (16 - 8 * channel) and 0xff
             assertEquals((levels[3 * i + channel].toInt() and 0xff).toFloat(), level.toFloat(), 1f)
         }
-        assertEquals(setOf("faces"), DesktopApp.threadsOfInference)
+        assertEquals(setOf("faces"), TestApp.threadsOfInference)
     }
 
     @Test
@@ -172,7 +172,7 @@ class FaceActivityTest {
             "int8-io" to "The bundle has none of fp32, fp16, dynamic, int8-qat, int8; export the run again.",
         )
         for ((folder, sentence) in sentences) {
-            DesktopApp.chosen = folder
+            TestApp.chosen = folder
             val screen = Screen()
             assertTrue("$folder: ${screen.status}", screen.status.startsWith(sentence))
             assertEquals(View.ACCESSIBILITY_LIVE_REGION_POLITE, screen.find<TextView>(R.id.status).accessibilityLiveRegion)

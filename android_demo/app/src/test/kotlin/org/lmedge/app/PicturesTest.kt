@@ -14,12 +14,12 @@ import org.robolectric.annotation.GraphicsMode
 
 /** Screens as people would see them; kept in the folder of the system property `pictures`. */
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = DesktopApp::class, qualifiers = "w360dp-h720dp-xhdpi")
+@Config(sdk = [34], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 class PicturesTest {
     @Before
     fun theReferenceBundle() {
-        DesktopApp.chosen = "bundle"
+        TestApp.chosen = "bundle"
     }
 
     /** Lightness of the background, 0 to 1: of the corner at the bottom right. */
@@ -56,7 +56,7 @@ class PicturesTest {
 
     @Test
     fun aSentenceForABrokenModel() {
-        DesktopApp.chosen = "truncated"
+        TestApp.chosen = "truncated"
         assertTrue(kept(Screen(), "broken") > 0.8f)
     }
 }

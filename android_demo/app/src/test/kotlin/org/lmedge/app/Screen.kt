@@ -46,11 +46,10 @@ class Screen(seed: Long = 0) {
 
     /** Does something, and waits for the face that it gives. */
     fun untilDrawn(change: () -> Unit) {
-        val (before, marker) = face.contentDescription to "…"
-        face.contentDescription = marker
+        val undrawn = "…"
+        face.contentDescription = undrawn
         change()
-        until { face.contentDescription != marker }
-        check(before != null)
+        until { face.contentDescription != undrawn }
     }
 
     fun choose(id: Int, name: String) = find<Spinner>(id).run {

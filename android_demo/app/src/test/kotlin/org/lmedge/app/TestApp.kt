@@ -9,7 +9,7 @@ import org.lmedge.engine.ModelRuntime
  * The app with the bundle that a test chose, on its own runtime; on TensorFlow Lite of the desktop where the system property
  * `runtimes` says that Android's library could not be made to load.
  */
-class DesktopApp : FaceApp() {
+class TestApp : FaceApp() {
     override val folder get() = chosen
 
     override fun runtime(model: ByteBuffer, threads: Int): ModelRuntime {
