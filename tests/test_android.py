@@ -36,7 +36,7 @@ def test_the_app_draws_what_the_python_runtime_draws_and_is_packed(tmp_path):
     assert passed[0] >= (22 if "skipped: the library" in done.stdout else 31) and passed[1] == 1
     if "skipped: the app" in done.stdout:
         pytest.skip(done.stdout.splitlines()[-1])
-    assert passed[2] >= 16
+    assert passed[2] >= 16 and passed[3] == 2
     sizes = dict(re.findall(r"([\w.:-]+) ([\d.]+) MB", done.stdout.splitlines()[-2]))
     assert {"bundle", "arm64-v8a", "armeabi-v7a", "x86", "x86_64"} <= sizes.keys()
     assert float(sizes["APK:"]) < 25
