@@ -50,7 +50,7 @@ def fetched(groups: Sequence[str]) -> dict[str, list[Path]]:
                 raise ended(f"{MAVEN}/{path} cannot be fetched ({getattr(error, 'reason', error)}).") from None
             if hashlib.sha256(data).hexdigest() != wanted:
                 raise ended(f"{MAVEN}/{path} is not the file that was tested; nothing of it was kept.")
-            beside = file.with_suffix(f".{os.getpid()}")
+            beside = file.with_suffix(f".{os.getpid()}")  # its own name: two processes may fetch at once
             beside.write_bytes(data)
             beside.rename(file)
         found[group].append(file)
@@ -138,7 +138,8 @@ class Build:
         self.run("junit", *JAVA, *OPENED, *given, "-cp", path, "org.junit.runner.JUnitCore", *classes,
                  shown=True, library=library)  # fmt: skip
 
-    def tests(self, module: str) -> list[str]:
-        """The test classes of a module."""
+    def tests(self, module: str, alone: str) -> tuple[list[str], list[str]]:
+        """The test classes of a module, and by themselves those named `alone`, which need a process of their own."""
         files = sorted((self.out / module).rglob("*Test.class"))
-        return [".".join(file.relative_to(self.out / module).with_suffix("").parts) for file in files]
+        names = [".".join(file.relative_to(self.out / module).with_suffix("").parts) for file in files]
+        return [name for name in names if not name.endswith(alone)], [name for name in names if name.endswith(alone)]

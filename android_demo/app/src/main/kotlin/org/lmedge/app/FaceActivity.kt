@@ -63,11 +63,11 @@ class FaceActivity : Activity() {
     private fun opened(bundle: Bundle, variants: List<Variant>) {
         this.bundle = bundle
         sliders = Sliders(findViewById(R.id.sliders) as ViewGroup, bundle.controls, kept.getIntArray(SLIDERS), ::draw)
-        val threads = (1..Runtime.getRuntime().availableProcessors()).toList()
+        val counts = (1..Runtime.getRuntime().availableProcessors()).map { it.toString() }
         val variant = choice(R.id.variant, variants.map { it.name }, kept.getString(VARIANT))
-        val thread = choice(R.id.threads, threads.map { it.toString() }, kept.getInt(THREADS).toString())
-        val load = { load(bundle, variants[variant.selectedItemPosition], threads[thread.selectedItemPosition]) }
-        listOf(variant, thread).forEach { it.onItemSelectedListener = Chosen(load) }
+        val threads = choice(R.id.threads, counts, kept.getInt(THREADS).toString())
+        val load = { load(bundle, variants[variant.selectedItemPosition], threads.selectedItemPosition + 1) }
+        listOf(variant, threads).forEach { it.onItemSelectedListener = Chosen(load) }
         load()
     }
 

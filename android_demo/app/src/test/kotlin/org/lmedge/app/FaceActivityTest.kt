@@ -19,28 +19,18 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
-import org.junit.runner.RunWith
 import org.lmedge.core.Face
 import org.lmedge.core.Placement
 import org.lmedge.core.Vectors
-import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
-import org.robolectric.annotation.Config
-import org.robolectric.annotation.GraphicsMode
 
-@RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
-@GraphicsMode(GraphicsMode.Mode.NATIVE)
-class FaceActivityTest {
+class FaceActivityTest : OnPhone() {
     private val wanted: JSONObject = Vectors.all.getJSONObject("faces").getJSONArray("fp32").getJSONObject(0) // of seed 7
     private val green = 0xff00e05a.toInt()
 
     @Before
-    fun theReferenceBundle() {
-        TestApp.chosen = "bundle"
-        TestApp.threadsOfInference.clear()
-    }
+    fun nothingWasDrawnYet() = TestApp.threadsOfInference.clear()
 
     @After
     fun inferenceWasNeverOnTheMainThread() = TestApp.threadsOfInference.forEach { assertEquals("faces", it) }
@@ -172,8 +162,7 @@ class FaceActivityTest {
             "int8-io" to "The bundle has none of fp32, fp16, dynamic, int8-qat, int8; export the run again.",
         )
         for ((folder, sentence) in sentences) {
-            TestApp.chosen = folder
-            val screen = Screen()
+            val screen = Screen(bundle = folder)
             assertTrue("$folder: ${screen.status}", screen.status.startsWith(sentence))
             assertEquals(View.ACCESSIBILITY_LIVE_REGION_POLITE, screen.find<TextView>(R.id.status).accessibilityLiveRegion)
             assertFalse(screen.find<Button>(R.id.share).isEnabled)

@@ -6,24 +6,15 @@ import android.widget.TextView
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertTrue
-import org.junit.Before
 import org.junit.Test
-import org.junit.runner.RunWith
-import org.robolectric.RobolectricTestRunner
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
 
 /** The screen on the framework of Android 7.0, the oldest one that the app is for. It has no graphics here: nothing is drawn. */
-@RunWith(RobolectricTestRunner::class)
-@Config(sdk = [24], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
+@Config(sdk = [24])
 @GraphicsMode(GraphicsMode.Mode.LEGACY)
-class OldestAndroidTest {
-    @Before
-    fun theReferenceBundle() {
-        TestApp.chosen = "bundle"
-    }
-
+class OldestAndroidTest : OnPhone() {
     @Test
     fun facesAreMadeMovedAndShared() {
         val screen = Screen(seed = 2)
@@ -42,8 +33,7 @@ class OldestAndroidTest {
 
     @Test
     fun aBrokenModelIsASentence() {
-        TestApp.chosen = "truncated"
-        val said = Screen().find<TextView>(R.id.status).text
+        val said = Screen(bundle = "truncated").find<TextView>(R.id.status).text
         assertEquals("faces-fp32.tflite has 1000 bytes and should have 1017400; build the app again.", said)
     }
 }

@@ -4,24 +4,11 @@ import android.graphics.Bitmap
 import android.graphics.Color
 import java.io.File
 import org.junit.Assert.assertTrue
-import org.junit.Before
 import org.junit.Test
-import org.junit.runner.RunWith
-import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
-import org.robolectric.annotation.Config
-import org.robolectric.annotation.GraphicsMode
 
 /** Screens as people would see them; kept in the folder of the system property `pictures`. */
-@RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
-@GraphicsMode(GraphicsMode.Mode.NATIVE)
-class PicturesTest {
-    @Before
-    fun theReferenceBundle() {
-        TestApp.chosen = "bundle"
-    }
-
+class PicturesTest : OnPhone() {
     /** Lightness of the background, 0 to 1: of the corner at the bottom right. */
     private fun kept(screen: Screen, name: String): Float {
         val picture = screen.picture()
@@ -56,7 +43,6 @@ class PicturesTest {
 
     @Test
     fun aSentenceForABrokenModel() {
-        TestApp.chosen = "truncated"
-        assertTrue(kept(Screen(), "broken") > 0.8f)
+        assertTrue(kept(Screen(bundle = "truncated"), "broken") > 0.8f)
     }
 }

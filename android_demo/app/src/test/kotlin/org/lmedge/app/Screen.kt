@@ -12,12 +12,22 @@ import android.widget.Spinner
 import android.widget.TextView
 import java.util.concurrent.TimeUnit
 import org.junit.Assert.fail
+import org.junit.runner.RunWith
 import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
 import org.robolectric.util.ReflectionHelpers
 
-/** The app's screen on the JVM: the framework of Android 14, drawn by its own graphics library. */
-class Screen(seed: Long = 0) {
+/** A test on a phone of 360 x 720 dp with Android 14, which draws by its own graphics library. */
+@RunWith(RobolectricTestRunner::class)
+@Config(sdk = [34], application = TestApp::class, qualifiers = "w360dp-h720dp-xhdpi")
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+abstract class OnPhone
+
+/** The app's screen on the JVM, with a bundle among the assets. */
+class Screen(seed: Long = 0, bundle: String = "bundle") {
     val controller = Robolectric.buildActivity(FaceActivity::class.java)
     val activity: FaceActivity get() = controller.get()
     val face: FaceView get() = find(R.id.face)
@@ -25,6 +35,7 @@ class Screen(seed: Long = 0) {
     val sliders get() = all(activity.window.decorView).filterIsInstance<SeekBar>()
 
     init {
+        TestApp.chosen = bundle
         ReflectionHelpers.setStaticField(Build::class.java, "SUPPORTED_ABIS", arrayOf("x86_64")) // what the tests run on
         controller.create(State().apply { putLong("seed", seed) }).start().postCreate(null).resume().visible()
         until { status != activity.getString(R.string.loading) }

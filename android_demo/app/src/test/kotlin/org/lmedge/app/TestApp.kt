@@ -24,7 +24,7 @@ class TestApp : FaceApp() {
     }
 
     companion object {
-        var chosen = "bundle"
+        lateinit var chosen: String
         val threadsOfInference = CopyOnWriteArraySet<String>()
     }
 }
