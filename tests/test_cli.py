@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-from lmedge.cli import VERBS, _outside_our_hands, main
+from lmedge.cli import main
 from lmedge.config import STAGES
+from lmedge.failures import outside_our_hands
+from lmedge.verbs import VERBS
 
 
 def test_every_stage_has_a_verb():
@@ -60,7 +62,7 @@ def test_dry_run_prints_the_resolved_options_and_writes_nothing(capsys, tmp_path
     ],
 )
 def test_what_no_stage_foresees_is_one_sentence(error, sentence):
-    text, code = _outside_our_hands(error)
+    text, code = outside_our_hands(error)
     assert sentence in text and "\n" not in text and code == 1
 
 
