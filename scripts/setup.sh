@@ -1,5 +1,9 @@
-# Sourced by scripts/demo and scripts/test: makes the environment in .venv (or $LMEDGE_VENV) with the versions
-# of constraints.txt, once, and again when they change. Sets $venv.
+#!/usr/bin/env bash
+# Makes the environment in .venv (or $LMEDGE_VENV) with the versions of constraints.txt, once, and again when they
+# change: scripts/setup.sh [EXTRAS]
+# EXTRAS: those of pyproject.toml, `train` by default. Scripts in Bash source it: it sets $venv, and answers their
+# --help with the head of the script; environment.py is the same for scripts in Python.
+set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=${LMEDGE_VENV:-$root/.venv}
@@ -8,6 +12,11 @@ fail() {
     echo "$(basename "$0"): $1" >&2
     exit 1
 }
+
+case ${1:-} in -h | --help)
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"
+    exit
+esac
 
 make_environment() {
     local extras=$1 python="" candidate
@@ -34,3 +43,7 @@ make_environment() {
         fail "pip could not install the packages; is the network there, and 5 GB of disk?"
     echo "$wanted" > "$stamp"
 }
+
+if [ "${BASH_SOURCE[0]}" = "$0" ]; then
+    make_environment "${1:-train}"
+fi
