@@ -60,7 +60,7 @@ def bench(config: BenchConfig) -> Bench:
     """Times a bundle; see BenchConfig. Raises UsageError, LmedgeError."""
     require("--seconds", config.seconds, 0.01, 3600)
     bundle = chosen(config.bundle)
-    variants = config.variants or tuple(bundle.variants)
+    variants: tuple[str, ...] = config.variants or tuple(bundle.variants)
     for variant in variants:
         bundle.model(variant)
     interpreters = _interpreters(config.interpreters)

@@ -51,13 +51,12 @@ def _main(argv: list[str]) -> int:
         near = difflib.get_close_matches(verb, VERBS, 1)
         hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(VERBS)}."
         raise UsageError(f"there is no verb {verb!r}; {hint}")
-    import tyro
-
+    from lmedge.command_line import parse
     from lmedge.config import STAGES, to_json
 
     try:
-        config = tyro.cli(STAGES[verb], prog=f"lmedge {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
-    except SystemExit as stop:  # --help, or options that do not parse; tyro has said which
+        config = parse(STAGES[verb], verb, rest)
+    except SystemExit as stop:  # --help, or options that do not parse; it has been said which
         return int(stop.code or 0)
     if verb in TRAINING_VERBS:
         load_tensorflow()

@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.config.options import Stage
+from lmedge.config.options import InterpreterName, Stage, VariantName
+
+FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,8 @@ class SynthesizeConfig(Stage):
     """Folder for the dataset."""
     count: int = 1000
     """Faces to write."""
-    format: str = "pts"
-    """pts, coco, csv, tfrecord, webdataset or facesynthetics."""
+    format: FormatName = "pts"
+    """How the faces are stored, see above."""
     seed: int = 0
     """Seed: the same seed gives the same faces, and with the same versions the same bytes."""
     truncation: float = 1.0
@@ -49,10 +51,10 @@ class SynthesizeConfig(Stage):
     """With --around: most that a component of the latent moves; the prior is 2 wide."""
     mirror: bool = False
     """Let the mirror image of every face follow it, with its landmarks."""
-    variant: str | None = None
+    variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
-    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
-    """As for sample."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
     workers: int = 0
     """Worker processes that draw from a bundle; 0 takes one a core."""
     overwrite: bool = False

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.config.options import BundlePath, RunFolder, Stage, VariantName
+from lmedge.config.options import BundlePath, InterpreterName, RunFolder, Stage, VariantName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +77,10 @@ class SampleConfig(Stage):
     """Seed: the same seed gives the same latents everywhere."""
     min_confidence: float = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
-    variant: str | None = None
+    variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
-    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
-    """ai-edge-litert, tflite-runtime, or TensorFlow's own; auto takes the first installed."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
     threads: int = 0
     """Threads of the interpreter; 0 takes one a core."""
     overwrite: bool = False
@@ -106,10 +106,10 @@ class InterpolateConfig(Stage):
     """Faces in the strip, both ends included."""
     landmarks: bool = True
     """Draw the landmarks."""
-    variant: str | None = None
+    variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
-    interpreter: Literal["auto", "litert", "tflite", "tensorflow"] = "auto"
-    """As for sample."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
     overwrite: bool = False
     """Replace a file that is there."""
 
@@ -128,7 +128,7 @@ class BenchConfig(Stage):
     """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path | None = None
     """JSON file for the figures, with machine, processor, versions and date."""
-    variants: tuple[str, ...] = ()
+    variants: tuple[VariantName, ...] = ()
     """Variants to time. Default: all."""
     interpreters: tuple[Literal["litert", "tflite", "tensorflow"], ...] = ()
     """Interpreters to time. Default: ai-edge-litert and tflite-runtime, those that are installed."""
@@ -160,7 +160,7 @@ class WebExportConfig(Stage):
     """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
     """Folder for the page."""
-    variant: str | None = None
+    variant: VariantName | None = None
     """Model of the bundle. Default: int8-qat, int8, dynamic, fp32 or fp16, the first that is there."""
     litert_js: Path | None = None
     """A node_modules with @litertjs/core. Default: fetched once from the npm registry, and kept."""
@@ -182,7 +182,7 @@ class ServeConfig(Stage):
     """Port; 0 takes a free one."""
     host: str = "127.0.0.1"
     """Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for every network it is in."""
-    variant: str | None = None
-    """Model of the bundle. Default: as for web-export."""
+    variant: VariantName | None = None
+    """Model of the bundle. Default: int8-qat, int8, dynamic, fp32 or fp16, the first that is there."""
     litert_js: Path | None = None
-    """As for web-export."""
+    """A node_modules with @litertjs/core. Default: fetched once from the npm registry, and kept."""

@@ -21,7 +21,7 @@ class ToyConfig(Stage):
     count: int = 2000
     """Number of faces."""
     size: int = 32
-    """Side of a face in pixels: 32, 64 or 128."""
+    """Side of a face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeName = "ibug49"
     """Landmark scheme."""
     seed: int = 0
@@ -48,7 +48,7 @@ class PrepareConfig(Stage):
     out: Path
     """Folder for the dataset."""
     size: int = 64
-    """Side of a stored face in pixels: 32, 64 or 128."""
+    """Side of a stored face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeName = "ibug49"
     """Landmark scheme: ibug68 (300-W), or ibug49, its 49 points without the jaw."""
     crop: Literal["haar", "landmarks", "none"] = "haar"

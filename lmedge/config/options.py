@@ -1,10 +1,12 @@
 """What all options share: their types, checks, and JSON."""
 
 import dataclasses
+import difflib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from tyro.conf import arg
 
@@ -16,6 +18,7 @@ DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
 FacesPath = Annotated[Path | None, arg(metavar="[DATASET|PHOTO]")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
+InterpreterName = Literal["auto", "litert", "tflite", "tensorflow"]
 VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
 
 
@@ -36,22 +39,77 @@ def to_json(config: Stage) -> dict[str, Any]:
     return json.loads(json.dumps(options, default=str))
 
 
-def from_json(kind: type[Stage], options: dict[str, Any]) -> Any:
-    """The inverse of `to_json`. Raises UsageError on an option that this version does not know."""
-    fields = {f.name for f in dataclasses.fields(kind)}
-    unknown = set(options) - fields
-    if unknown:
-        raise UsageError(f"option {sorted(unknown)[0]!r} is unknown to {kind.__name__} of this version.")
+def from_json(kind: type[Stage], options: dict[str, Any], where: Path) -> Any:
+    """The inverse of `to_json`; errors as of `read_values`."""
+    return kind(**read_values(kind, options, where))
+
+
+def read_values(kind: type[Stage], options: dict[str, Any], where: Path) -> dict[str, Any]:
+    """Values for `kind`, by name, from the JSON object that stands in the file `where`; they may be a part of them.
+
+    Raises UsageError, which names file, option and value, for an option that this version does not know and for a value
+    of another type.
+    """
     hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
+    values = {}
     for name, value in options.items():
-        text = str(hints[name])
-        if isinstance(value, list):
-            value = tuple(Path(v) for v in value) if "Path" in text else tuple(value)
-        elif isinstance(value, str) and "Path" in text:
-            value = Path(value)
-        values[name] = value
-    return kind(**values)
+        if name not in hints:
+            near = difflib.get_close_matches(name, hints, 1)
+            hint = f"did you mean {near[0]}?" if near else "leave it out."
+            raise UsageError(f"{where}: there is no option {name!r} in {kind.__name__} of this version; {hint}")
+        try:
+            values[name] = _value(hints[name], value)
+        except TypeError:
+            raise UsageError(f"{where}: {name} is {json.dumps(value)}, not {_called(hints[name])}.") from None
+    return values
+
+
+def bare_type(hint: Any) -> Any:
+    """The type of an option without what is said to tyro and without None."""
+    if get_origin(hint) is Annotated:
+        return bare_type(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+    return hint
+
+
+def is_required(field: "dataclasses.Field[Any]") -> bool:
+    """An option without a default."""
+    return field.default is dataclasses.MISSING
+
+
+def _value(hint: Any, value: Any) -> Any:
+    """A JSON value as the type of an option. Raises TypeError."""
+    bare = bare_type(hint)
+    if value is None and type(None) in get_args(hint):
+        return None
+    if get_origin(bare) is Literal and isinstance(value, str) and value in get_args(bare):
+        return value
+    if get_origin(bare) is tuple and isinstance(value, list):
+        parts = get_args(bare)
+        parts = parts[:1] * len(value) if parts[-1] is ... else parts
+        if len(parts) == len(value):
+            return tuple(map(_value, parts, value))
+    if bare is Path and isinstance(value, str):
+        return Path(value)
+    if bare is float and type(value) is int:
+        return value
+    if bare in (bool, int, float, str) and type(value) is bare:
+        return value
+    raise TypeError
+
+
+def _called(hint: Any) -> str:
+    """A type in words."""
+    bare = bare_type(hint)
+    if get_origin(bare) is Literal:
+        words = "one of " + ", ".join(map(json.dumps, get_args(bare)))
+    elif get_origin(bare) is tuple:
+        parts = get_args(bare)
+        words = f"a list, each {_called(parts[0])}" if parts[-1] is ... else f"a list of {len(parts)} numbers"
+    else:
+        words = {bool: "true or false", int: "a whole number", float: "a number"}.get(bare, "a text")
+    return words + (" or null" if type(None) in get_args(hint) else "")
 
 
 def require(option: str, value: float, least: float, most: float | None = None) -> None:

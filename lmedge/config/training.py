@@ -126,7 +126,7 @@ class InvertConfig(Stage):
     batch: int = 64
     """Faces inverted at a time."""
     precision: Precision = "auto"
-    """Numbers the generator computes in; as for train-began."""
+    """Numbers the generator computes in. auto: bfloat16 where that is faster, see train-began; else float32."""
     seed: int = 0
     """Seed of the encoder's training, the random starts and redraws."""
     out: Path | None = None

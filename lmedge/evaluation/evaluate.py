@@ -204,7 +204,7 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
 
 def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
     """The search that the run's latents come from."""
-    options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)})
+    options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)}, run.config_file)
     return inverter_of(run, generator, dataset, options)
 
 

@@ -1,0 +1,144 @@
+import dataclasses
+import itertools
+import json
+import shlex
+from typing import Literal, get_args, get_origin, get_type_hints
+
+import pytest
+
+from lmedge.cli import main
+from lmedge.command_line import parse
+from lmedge.config import STAGES
+from lmedge.config.datasets import FormatName
+from lmedge.config.options import bare_type
+from lmedge.datasets.formats import FORMATS
+from tests.test_config import ARGS
+
+
+@pytest.fixture
+def help_page(capsys, monkeypatch):
+    """`help_page(verb, columns)` -> what `lmedge VERB --help` prints on so wide a terminal."""
+
+    def printed(verb, columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        assert main([verb, "--help"]) == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
+def in_box(page):
+    """The lines in the boxes."""
+    lines = [line.strip("│").rstrip() for line in page.splitlines() if line.startswith("│")]
+    assert lines
+    return lines
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+@pytest.mark.parametrize("verb", STAGES)
+def test_help_breaks_lines_at_the_edge_only(verb, columns, help_page):
+    page = help_page(verb, columns)
+    text = [line for line in page.splitlines() if not line.startswith("  lmedge ")]
+    assert max(map(len, text)) <= columns
+    lines = in_box(page)
+    for one, two in itertools.pairwise(lines):
+        goes_on = one.startswith(" " * 8) and two.startswith(" " * 8)
+        assert not goes_on or len(one) + 1 + len(two.split()[0]) > columns - 3, (one, two)
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_help_says_what_a_user_can_write(verb, help_page):
+    page = help_page(verb, 400)  # no words are parted
+    assert not any(leak in page for leak in ("None", "True", "False", "bold", "default: )"))
+    for option, hint in get_type_hints(STAGES[verb]).items():
+        flag = f"--{option.replace('_', '-')}"
+        base = bare_type(hint)
+        one = get_args(base)[0] if get_origin(base) is tuple else base
+        if get_origin(one) is Literal:
+            assert f"{flag} {{{','.join(get_args(one))}}}" in page
+        if hint is bool and getattr(STAGES[verb], option):
+            assert f"{flag}, --no-{flag[2:]} " in page and f"(default: {flag})" in page
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_examples_stand_one_a_line_and_are_calls_that_work(verb, help_page):
+    examples = [line.split("Example: ")[1] for line in STAGES[verb].__doc__.splitlines() if "Example: " in line]
+    assert [line.strip() for line in help_page(verb, 80).splitlines() if line.startswith("  lmedge ")] == examples
+    for example in examples:
+        assert isinstance(parse(STAGES[verb], verb, shlex.split(example)[2:]), STAGES[verb])
+
+
+def test_formats_of_the_command_line_are_those_there_are():
+    assert list(get_args(FormatName)) == list(FORMATS)
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_what_a_dry_run_prints_can_be_given_back(verb, capsys, tmp_path, trained):
+    words = [str(trained) if word == "r" and verb == "invert" else word for word in ARGS[verb]]
+    assert main([verb, *words, "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    file = tmp_path / "options.json"
+    file.write_text(printed)
+    assert main([verb, "--options", str(file), "--dry-run"]) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_the_command_line_wins_over_the_file(capsys, tmp_path):
+    file = tmp_path / "options.json"
+    file.write_text(json.dumps({"out": "a", "count": 7, "seed": 3, "overwrite": True, "variant": None}))
+    assert main(["sample", "b", "--options", str(file), "--count", "8", "--no-overwrite", "--dry-run"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["bundle"], told["out"], told["count"], told["seed"]) == ("b", "a", 8, 3)
+    assert told["overwrite"] is False and told["variant"] is None and told["threads"] == 0
+
+
+@pytest.mark.parametrize(
+    ("verb", "text", "refusal"),
+    [
+        ("sample", {"colour": 1}, ": there is no option 'colour' in SampleConfig of this version; leave it out."),
+        ("sample", {"sed": 1}, "; did you mean seed?"),
+        ("sample", {"count": "many"}, ': count is "many", not a whole number.'),
+        ("sample", {"count": True}, ": count is true, not a whole number."),
+        ("sample", {"count": None}, ": count is null, not a whole number."),
+        ("sample", {"overwrite": 1}, ": overwrite is 1, not true or false."),
+        ("sample", {"out": 3}, ": out is 3, not a text."),
+        (
+            "sample",
+            {"interpreter": "tf"},
+            ': interpreter is "tf", not one of "auto", "litert", "tflite", "tensorflow".',
+        ),
+        ("synthesize", {"yaw": [1]}, ": yaw is [1], not a list of 2 numbers or null."),
+        ("bench", {"threads": [1, 1.5]}, ": threads is [1, 1.5], not a list, each a whole number."),
+        ("sample", '{"count": ', " is not JSON"),
+        ("sample", "[]", " holds no JSON object"),
+    ],
+)
+def test_a_wrong_file_of_options_is_refused_with_its_name_and_the_value(verb, text, refusal, capsys, tmp_path):
+    file = tmp_path / "options.json"
+    file.write_text(text if isinstance(text, str) else json.dumps(text))
+    assert main([verb, "--options", str(file), "--out", "a", "--dry-run"]) != 0
+    told = capsys.readouterr()
+    assert told.err.startswith(f"lmedge: {file}") and refusal in told.err and told.err.count("\n") == 1
+    assert not told.out
+
+
+def test_what_is_missing_is_named(capsys, tmp_path):
+    assert main(["sample"]) == 2
+    assert capsys.readouterr().err == "lmedge: --out is missing; lmedge sample --help explains it.\n"
+    assert main(["prepare", "--out", "a"]) == 2
+    assert capsys.readouterr().err.startswith("lmedge: PHOTOS... is missing")
+    assert main(["sample", "--options", str(tmp_path / "no.json")]) == 2
+    assert "no.json is not a file" in capsys.readouterr().err
+
+
+def test_no_markup_leaks_into_what_is_said_of_a_wrong_word(capsys):
+    assert main(["synthesize", "--out", "a", "--yaw", "1"]) == 2
+    assert main(["synthesize", "--out", "a", "--yaw", "1", "x"]) == 2
+    told = capsys.readouterr().err
+    assert "--yaw" in told and "bold" not in told and "None" not in told
+
+
+def test_options_stand_after_what_is_the_verb_s_own(help_page):
+    names = [line.split()[0].strip(",") for line in in_box(help_page("toy", 80)) if line.startswith(" --")]
+    own = [f"--{f.name}" for f in dataclasses.fields(STAGES["toy"]) if f.name not in ("dry_run", "debug")]
+    assert names == [*own, "--dry-run", "--debug", "--options"]
