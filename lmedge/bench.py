@@ -17,12 +17,13 @@ from rich.table import Table
 from lmedge import __version__
 from lmedge.config import BenchConfig, require
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.installation import install, remedy
 from lmedge.progress import progress
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
-from lmedge.runtime.interpreter import INTERPRETERS, installed
+from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.runtime.timing import Timing, time_model
 from lmedge.storage import claim_file, write_json
 
@@ -100,12 +101,11 @@ def _interpreters(wanted: tuple[str, ...]) -> tuple[str, ...]:
     here = installed()
     for name in wanted:
         if name not in here:
-            raise UsageError(
-                f"--interpreters {name}: {INTERPRETERS[name][1]} is not installed; pip install {INTERPRETERS[name][1]}."
-            )
+            module, distribution = INTERPRETERS[name]
+            raise UsageError(f"--interpreters {name}: {distribution} is not installed; {remedy(module)}.")
     found = wanted or tuple(name for name in here if name != NOT_BENCHED) or tuple(here)
     if not found:
-        raise LmedgeError("no TFLite interpreter is installed; pip install 'lmedge[litert]' or 'lmedge[tflite]'.")
+        raise LmedgeError(f"no TFLite interpreter is installed; {install(suits_here())}.")
     return found
 
 

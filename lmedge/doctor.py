@@ -8,17 +8,25 @@ import subprocess
 import sys
 
 from lmedge import __version__
-from lmedge.runtime.interpreter import INTERPRETERS, installed
+from lmedge.installation import install
+from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 
 BASE = ("numpy", "pillow", "tyro", "rich")
 TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
-         "jinja2", "matplotlib", "fpng")  # fmt: skip
-NEEDS = {
+         "jinja2", "matplotlib")  # fmt: skip
+DATASETS = ("fpng",)
+INTERPRETER = "a TFLite interpreter"
+# verbs -> distributions
+NEEDS: dict[str, tuple[str, ...]] = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
     "train-began, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
-    "evaluate, study, demo": TRAIN,
-    "synthesize": ("fpng",),
+    "evaluate, study, demo": (*TRAIN, *DATASETS),
+    "report": ("opencv-contrib-python", "jinja2", "matplotlib"),
     "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
+    "sample, interpolate, bench": (INTERPRETER,),
+    "synthesize": (INTERPRETER, *DATASETS),
+    "serve, web-export": (INTERPRETER,),
+    "info, doctor": (),
 }
 
 
@@ -26,7 +34,7 @@ def doctor() -> list[str]:
     """Lines of text. TensorFlow is asked for GPUs in a process of its own, as it may fail to load."""
     lines = [f"lmedge {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
              f"{os.cpu_count()} cores"]  # fmt: skip
-    versions = {name: _version(name) for name in (*BASE, *TRAIN)}
+    versions = {name: _version(name) for name in (*BASE, *TRAIN, *DATASETS)}
     lines += [f"  {name:<24} {version or 'missing'}" for name, version in versions.items()]
     lines += ["interpreters"]
     here = installed()
@@ -38,13 +46,13 @@ def doctor() -> list[str]:
             lines.append(f"  {distribution:<24} {here[name]}{'' if works is None else f', does not load: {works}'}")
     lines.append(f"GPU: {_gpus() if versions['tensorflow'] else 'TensorFlow is missing'}")
     lines.append("verbs")
+    versions[INTERPRETER] = next(iter(here.values()), None)
     for verbs, needs in NEEDS.items():
         missing = [name for name in needs if not versions[name]]
-        extra = "datasets" if needs == ("fpng",) else "train"
-        verdict = "ready" if not missing else f"missing {', '.join(missing)}: pip install 'lmedge[{extra}]'"
+        extras = dict.fromkeys("train" if name in TRAIN else "datasets" if name in DATASETS else suits_here()
+                               for name in missing)  # fmt: skip
+        verdict = f"missing {', '.join(missing)}: {install(*extras)}" if missing else "ready"
         lines.append(f"  {verbs:<32} {verdict}")
-    verdict = "ready" if here else "no interpreter: pip install 'lmedge[litert]' or 'lmedge[tflite]'"
-    lines.append(f"  {'sample, interpolate, bench, info':<32} {verdict}")
     return lines
 
 

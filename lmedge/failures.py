@@ -2,6 +2,8 @@
 
 import errno
 
+from lmedge.installation import remedy
+
 
 def outside_our_hands(error: Exception) -> tuple[str, int]:
     """A sentence about an error that is not ours, and the exit code."""
@@ -15,9 +17,8 @@ def outside_our_hands(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.ENOTDIR, errno.EEXIST):
         return f"{error.filename} cannot be made ({error.strerror}); choose a folder that you may write.", 1
     if isinstance(error, ModuleNotFoundError):
-        of_train = ("tensorflow", "keras", "cv2", "mediapipe", "jinja2")
-        extra = "train" if error.name in of_train else "datasets" if error.name == "fpng" else "litert"
-        return f"{error.name} is not installed and this verb needs it; pip install 'lmedge[{extra}]'.", 1
+        name = error.name or "a module"
+        return f"{name} is not installed and this verb needs it; {remedy(name)}.", 1
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return "out of memory; lower --batch or the number of workers.", 1
     first = text.splitlines()[0][:300] if text else "no message"

@@ -56,7 +56,10 @@ def test_dry_run_prints_the_resolved_options_and_writes_nothing(capsys, tmp_path
         (OSError(errno.ENOSPC, "No space left on device", "x.png"), "the disk is full while writing x.png"),
         (RuntimeError("writing: No space left on device"), "the disk is full; free some space"),
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), "no permission to use /root/x"),
-        (ModuleNotFoundError("No module", name="mediapipe"), "pip install 'lmedge[train]'"),
+        (
+            ModuleNotFoundError("No module", name="mediapipe"),
+            "mediapipe is not installed and this verb needs it; pip install",
+        ),
         (MemoryError(), "lower --batch"),
         (ZeroDivisionError("a\nb"), "failed with ZeroDivisionError: a (add --debug"),
     ],

@@ -3,11 +3,13 @@
 import importlib
 import importlib.util
 import os
+import platform
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.installation import install, remedy
 from lmedge.quiet import native_stderr_off
 
 # name -> (module, distribution), in order of preference
@@ -38,6 +40,11 @@ def installed() -> dict[str, str]:
     return found
 
 
+def suits_here() -> str:
+    """The extra whose interpreter has a wheel for this machine."""
+    return "tflite" if platform.machine().startswith("armv") else "litert"
+
+
 def choose(name: str = "auto") -> str:
     """The interpreter to use. Raises UsageError when it, or every one, is missing or cannot work here."""
     here = installed()
@@ -47,14 +54,16 @@ def choose(name: str = "auto") -> str:
         if name not in INTERPRETERS:
             raise UsageError(f"interpreter {name!r} is unknown; take one of {', '.join(INTERPRETERS)}.")
         if name not in here:
-            raise UsageError(f"--interpreter {name}: {INTERPRETERS[name][1]} is not installed; pip install it.")
+            raise UsageError(
+                f"--interpreter {name}: {INTERPRETERS[name][1]} is not installed; {remedy(INTERPRETERS[name][0])}."
+            )
         if name == "tflite" and clash:
             raise UsageError("tflite-runtime does not work in a process that has imported TensorFlow.")
         return name
     for candidate in INTERPRETERS:
         if candidate in here and not (candidate == "tflite" and clash):
             return candidate
-    raise LmedgeError("no TFLite interpreter is installed; pip install 'lmedge[litert]' or 'lmedge[tflite]'.")
+    raise LmedgeError(f"no TFLite interpreter is installed; {install(suits_here())}.")
 
 
 def load(name: str, model: str, threads: int) -> Any:

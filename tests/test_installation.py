@@ -1,0 +1,81 @@
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from lmedge import doctor as stage
+from lmedge import installation
+from lmedge.config import STAGES
+from lmedge.doctor import doctor
+from lmedge.installation import install, remedy
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def installed_from(monkeypatch, tmp_path):
+    """`installed_from(url)`: lmedge runs outside a clone, and pip has noted this address; None for an index."""
+
+    def noted(url):
+        monkeypatch.setattr(installation, "ROOT", tmp_path / "site-packages")
+        monkeypatch.setattr(installation, "_installed_from", lambda: url)
+
+    return noted
+
+
+def test_a_clone_is_installed_again_with_the_versions_that_were_tested(monkeypatch, tmp_path):
+    monkeypatch.chdir(ROOT)
+    assert install("train") == "pip install -c constraints.txt '.[train]'"
+    assert install("litert", "datasets") == "pip install '.[litert,datasets]'"
+    monkeypatch.chdir(tmp_path)
+    *_, constraints, source = shlex.split(install("train"))
+    assert Path(constraints) == ROOT / "constraints.txt" and source == f"{ROOT}[train]"
+
+
+def test_a_wheel_is_named(installed_from, tmp_path):
+    wheel = tmp_path / "my wheels" / "lmedge-0.1.0-py3-none-any.whl"
+    installed_from(wheel.as_uri())
+    assert install("litert") == "pip install 'lmedge-0.1.0-py3-none-any.whl[litert]'"  # it is gone
+    wheel.parent.mkdir()
+    wheel.touch()
+    assert shlex.split(install("train"))[-1] == f"{wheel}[train]"
+
+
+def test_other_origins_are_named(installed_from):
+    installed_from("git+https://example.org/lmedge")
+    assert install("train") == "pip install 'lmedge[train] @ git+https://example.org/lmedge'"
+    installed_from(None)
+    assert install("train") == "pip install 'lmedge[train]'"
+
+
+def test_the_extra_is_the_one_that_brings_the_module(installed_from):
+    installed_from(None)
+    wanted = {"cv2": "[train]", "keras.src": "[train]", "fpng": "[datasets]", "tflite_runtime": "[tflite]", "numpy": ""}
+    for module, extra in wanted.items():
+        assert shlex.split(remedy(module))[-1] == f"lmedge{extra}"
+
+
+def test_no_message_advises_a_name_that_no_index_has():
+    for file in (*ROOT.glob("lmedge/**/*.py"), *ROOT.glob("convert/**/*.py"), ROOT / "README.md"):
+        assert not re.search(r"pip install '?\"?lmedge\[", file.read_text(encoding="utf-8")), file
+
+
+def test_doctor_speaks_of_every_verb(monkeypatch):
+    monkeypatch.setattr(stage, "_try", lambda code: None)  # what is installed is loaded elsewhere
+    monkeypatch.setattr(stage, "_gpus", lambda: "none")
+    lines = doctor()
+    verbs = [verb for line in lines[lines.index("verbs") + 1 :] for verb in line.split("  ")[1].split(", ")]
+    assert sorted(verbs) == sorted(STAGES)
+
+
+def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(stage, "_version", lambda name: None if name in ("fpng", "mediapipe", "tensorflow") else "1")
+    monkeypatch.setattr(stage, "installed", dict)
+    monkeypatch.setattr(stage, "suits_here", lambda: "litert")
+    monkeypatch.chdir(ROOT)
+    told = {line.split("  ")[1]: line for line in doctor() if line.startswith("  ")}
+    assert told["toy, prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
+    assert told["serve, web-export"].endswith("missing a TFLite interpreter: pip install '.[litert]'")
+    assert told["synthesize"].endswith("missing a TFLite interpreter, fpng: pip install '.[litert,datasets]'")
+    assert told["report"].endswith("ready") and told["info, doctor"].endswith("ready")
