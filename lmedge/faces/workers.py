@@ -1,73 +1,186 @@
-"""Worker processes that turn jobs into faces. They need no TensorFlow, so this file imports none."""
+"""Worker processes that turn jobs into faces. They need no TensorFlow, so this file imports none.
 
-import multiprocessing
+Each has a pipe of its own, and nobody else has an end of it: however a worker ends, be it in the middle of an answer,
+its pipe ends too and the parent knows. A pipe that all workers share would stay open, and the parent wait for ever.
+"""
+
 import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
 import threading
-from collections import deque
+import traceback
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from itertools import islice
-from typing import Any, TypeVar
+from itertools import count, islice
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn, TypeVar
 
 from lmedge.errors import LmedgeError
 from lmedge.quiet import native_stderr_off, set_variables
 
 Answer = TypeVar("Answer")
-AHEAD = 4  # parcels of jobs that wait for each worker; more jobs stay where they come from
+Start = tuple[Callable[..., None], tuple[Any, ...]]
+AHEAD = 4  # parcels of jobs for each worker that are given before their answers are asked for
+END_SECONDS = 5.0  # for a process whose pipe has ended
+# No multiprocessing.Process, which would run the user's script once more in every worker, and fail where it is not
+# written for that (`if __name__ == "__main__"`).
+PROGRAM = """\
+import sys
+from multiprocessing.connection import Connection
+parent = Connection(int(sys.argv[1]))
+sys.path[:] = parent.recv()
+from lmedge.faces.workers import serve
+serve(parent)
+"""
 
 
 @contextmanager
 def answers_of(
-    work: Callable[[Any], Answer],
-    jobs: Iterable[Any],
-    start_worker: tuple[Callable[..., None], tuple[Any, ...]],
-    workers: int,
-    parcel: int = 8,
+    work: Callable[[Any], Answer], jobs: Iterable[Any], start_worker: Start, workers: int, parcel: int = 8
 ) -> Iterator[Iterator[Answer]]:
     """Yields an iterator over `work(job)` of every job, in order, computed by processes that each ran
     `start_worker` first. Jobs may be without end: they travel in parcels, a few ahead of the answers that are asked
-    for. Raises LmedgeError when a worker dies."""
-    start, args = start_worker
-    workers = workers or os.cpu_count() or 1
-    # spawn: TensorFlow's and MediaPipe's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_start, initargs=(start, args))
+    for. Raises what `work` and `start_worker` raise, and LmedgeError when a worker dies."""
+    crew = _Crew(work, start_worker, workers or os.cpu_count() or 1)
     try:
-        yield _in_order(pool, work, iter(jobs), parcel, AHEAD * workers)
-    except BrokenProcessPool:
-        raise LmedgeError("a worker process died (out of memory?); run the same command again.") from None
+        yield crew.answers(iter(jobs), parcel)
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        crew.end()
 
 
-def _in_order(
-    pool: ProcessPoolExecutor, work: Callable[[Any], Answer], jobs: Iterator[Any], parcel: int, ahead: int
-) -> Iterator[Answer]:
-    waiting: deque[Future[list[Answer]]] = deque()
-    while True:
-        while len(waiting) < ahead and (some := list(islice(jobs, parcel))):
-            waiting.append(pool.submit(_parcel, work, some))
-        if not waiting:
-            return
-        yield from waiting.popleft().result()
+class _Worker:
+    """A process, and the parent's end of the pipe to it."""
+
+    def __init__(self) -> None:
+        self.connection, its_own = Pipe()
+        command = [sys.executable, "-P", "-c", PROGRAM, str(its_own.fileno())]
+        # Ctrl-C reaches every process of a terminal. It is the parent's to end, and workers end with it; one that is
+        # still importing would print a page. A blocked signal stays blocked in a new process.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[its_own.fileno()])
+        finally:
+            its_own.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def how_it_ended(self) -> str:
+        """`SIGKILL: out of memory?`, `SIGSEGV`, `exit code 1`."""
+        try:
+            code = self.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "it closed its pipe"
+        if code >= 0:
+            return f"exit code {code}"
+        return "SIGKILL: out of memory?" if -code == signal.SIGKILL else signal.Signals(-code).name
 
 
-def _parcel(work: Callable[[Any], Answer], jobs: list[Any]) -> list[Answer]:
-    return [work(job) for job in jobs]
+class _Crew:
+    """Workers, and for each a thread that gives it parcels and takes its answers."""
+
+    def __init__(self, work: Callable[[Any], Any], start: Start, most: int):
+        self._work, self._start, self._most = work, start, most
+        self._workers: list[_Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._parcels: queue.SimpleQueue[tuple[int, list[Any]] | None] = queue.SimpleQueue()  # None: go home
+        self._news = threading.Condition()
+        self._answers: dict[int, list[Any] | Exception] = {}  # by the number of the parcel
+        self._failure: Exception | None = None
+
+    def answers(self, jobs: Iterator[Any], parcel: int) -> Iterator[Any]:
+        given = 0
+        for number in count():
+            while given < number + AHEAD * self._most and (some := list(islice(jobs, parcel))):
+                self._parcels.put((given, some))
+                given += 1
+                if given <= self._most:
+                    self._hire()
+            if number == given:
+                return
+            with self._news:
+                # A death is told at once, though the answer that is due may be minutes away.
+                self._news.wait_for(lambda due=number: due in self._answers or self._failure)  # type: ignore[misc]
+                answer = self._failure or self._answers.pop(number)
+            if isinstance(answer, Exception):
+                raise answer
+            yield from answer
+
+    def _hire(self) -> None:
+        worker = _Worker()
+        self._workers.append(worker)
+        self._threads.append(threading.Thread(target=self._attend, args=(worker,), daemon=True))
+        self._threads[-1].start()
+
+    def _attend(self, worker: _Worker) -> None:
+        try:
+            worker.connection.send(sys.path)
+            worker.connection.send((self._start, self._work))
+            while given := self._parcels.get():
+                number, jobs = given
+                worker.connection.send(jobs)
+                answer = worker.connection.recv()
+                with self._news:
+                    self._answers[number] = answer
+                    self._news.notify_all()
+        except (EOFError, OSError):
+            how = worker.how_it_ended()
+            self._fail(LmedgeError(f"a worker process died ({how}); run the same command again."))
+        except Exception as error:  # a job or an answer that cannot travel
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        with self._news:
+            self._failure = self._failure or error
+            self._news.notify_all()
+
+    def end(self) -> None:
+        """Ends all, whatever they are at: what they have answered is the parent's, the rest is not wanted."""
+        for worker in self._workers:
+            worker.process.kill()
+            self._parcels.put(None)
+        for thread in self._threads:
+            thread.join()
+        for worker in self._workers:
+            worker.connection.close()
+            worker.process.wait()
 
 
-def _start(start: Callable[..., None], args: tuple[Any, ...]) -> None:
-    """In each worker: end with the parent, however that ends, then set up."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
+def serve(parent: Connection) -> NoReturn:
+    """In each worker: start, then answer parcels until the parent ends, however that is."""
+    (start, args), work = parent.recv()
+    parcels: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(parent, parcels), daemon=True).start()
     set_variables()
+    failure: Exception | None = None
+    try:
+        with native_stderr_off():
+            start(*args)
+    except Exception as error:
+        failure = _portable(error)
+    while True:
+        jobs = parcels.get()
+        try:
+            parent.send(failure or [work(job) for job in jobs])
+        except Exception as error:
+            parent.send(_portable(error))
 
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
 
-    threading.Thread(target=end_with_parent, daemon=True).start()
-    with native_stderr_off():
-        start(*args)
+def _listen(parent: Connection, parcels: "queue.SimpleQueue[list[Any]]") -> None:
+    """In a thread, so that the parent never waits to be heard, and its end is noticed during a long job."""
+    try:
+        while True:
+            parcels.put(parent.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error with its traceback as a note, or one that says the same where it cannot travel."""
+    error.add_note("".join(traceback.format_exception(error)))
+    try:
+        return pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
