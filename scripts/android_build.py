@@ -1,25 +1,17 @@
-"""Compiles android_demo without Gradle: the Kotlin compiler, aapt, and files of Maven Central that are pinned."""
+"""Compiles android_demo without Gradle: the Kotlin compiler, aapt, and files that Maven fetches."""
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from lmedge.storage import cache_folder
-
 DEMO = Path(__file__).resolve().parents[1] / "android_demo"
-MAVEN = "https://repo1.maven.org/maven2"
 JAVA = ("java", "-Xmx1g", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # programs of a few seconds
 OPENED = ("--add-opens=java.base/java.io=ALL-UNNAMED", "--add-opens=java.base/java.lang=ALL-UNNAMED")  # for Robolectric
-PINS = DEMO / "maven.sha256"  # group, SHA-256 and path of each file
 
 
 def ended(sentence: str) -> SystemExit:
@@ -30,31 +22,6 @@ def ended(sentence: str) -> SystemExit:
 def missing(*tools: str) -> str | None:
     """The first of the tools that is not installed."""
     return next((name for name in tools if shutil.which(name) is None), None)
-
-
-def fetched(groups: Sequence[str]) -> dict[str, list[Path]]:
-    """Group of the pins -> its files, fetched once into ~/.cache/lmedge/android."""
-    folder = cache_folder() / "android"
-    folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[Path]] = {group: [] for group in groups}
-    for group, wanted, path in (line.split() for line in PINS.read_text().splitlines()):
-        if group not in found:
-            continue
-        file = folder / Path(path).name
-        if not file.exists():
-            print(f"fetching {MAVEN}/{path}", file=sys.stderr)
-            try:
-                with urllib.request.urlopen(f"{MAVEN}/{path}", timeout=120) as answer:
-                    data = answer.read()
-            except (urllib.error.URLError, OSError) as error:
-                raise ended(f"{MAVEN}/{path} cannot be fetched ({getattr(error, 'reason', error)}).") from None
-            if hashlib.sha256(data).hexdigest() != wanted:
-                raise ended(f"{MAVEN}/{path} is not the file that was tested; nothing of it was kept.")
-            beside = file.with_suffix(f".{os.getpid()}")  # its own name: two processes may fetch at once
-            beside.write_bytes(data)
-            beside.rename(file)
-        found[group].append(file)
-    return found
 
 
 def declared(name: str) -> str:

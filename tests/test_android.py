@@ -1,3 +1,4 @@
+import hashlib
 import re
 import shutil
 import subprocess
@@ -29,7 +30,7 @@ def test_the_app_draws_what_the_python_runtime_draws_and_is_packed(tmp_path):
     apk, pictures = tmp_path / "lmedge.apk", tmp_path / "pictures"
     command = [sys.executable, CHECK, "--apk", apk, "--pictures", pictures]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if "cannot be fetched" in done.stderr:
+    if "cannot be fetched" in done.stderr or "is not installed (Debian: apt install maven)" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stdout + done.stderr
     passed = [int(number) for number in re.findall(r"OK \((\d+) tests?\)", done.stdout)]
@@ -87,7 +88,7 @@ def test_gradle_and_the_check_build_with_the_same_libraries():
         ("kotlin-compiler-embeddable", versions["kotlin"]),
         ("json", versions["json"]),
     ):
-        assert f"/{artifact}/{version}/" in pins
+        assert f":{artifact}:{version}" in pins
     modules = re.findall(r'":(\w+)"', (DEMO / "settings.gradle.kts").read_text())
     assert modules == ["core", "engine", "app"]
     assert all((DEMO / module / "build.gradle.kts").is_file() for module in modules)
@@ -99,3 +100,66 @@ def test_the_layer_core_knows_no_android():
     sources = list((DEMO / "core" / "src").rglob("*.kt"))
     assert len(sources) >= 4
     assert not [source for source in sources if re.search(r"^import android", source.read_text(), re.MULTILINE)]
+
+
+FAKE_MAVEN = """#!{python}
+import pathlib, sys, xml.etree.ElementTree as xml
+if {fails}:
+    sys.exit("[ERROR] Failed to execute goal: Unknown host repository.example -> [Help 1]")
+pom = pathlib.Path(sys.argv[sys.argv.index("--file") + 1])
+for item in xml.parse(pom).iter("artifactItem"):
+    of = {{part.tag: part.text for part in item}}
+    end = "-" + of["classifier"] if "classifier" in of else ""
+    file = pom.parent / "files" / f"{{of['artifactId']}}-{{of['version']}}{{end}}.{{of.get('type', 'jar')}}"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(":".join(part.text for part in item))
+"""
+NAMES = ("org.here:plain:1.0", "org.here:android:2:aar", "org.here:native:3-1.5:jar:linux-x86_64")
+
+
+@pytest.fixture
+def maven(tmp_path, monkeypatch):
+    """android_maven with three pins of its own, an empty cache, and a Maven that copies a file's name into it."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import android_maven
+
+    def install(fails: bool = False) -> None:
+        command = tmp_path / "bin" / "mvn"
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(FAKE_MAVEN.format(python=sys.executable, fails=fails))
+        command.chmod(0o755)
+
+    pins = tmp_path / "pins"
+    pins.write_text("".join(f"some {hashlib.sha256(name.encode()).hexdigest()} {name}\n" for name in NAMES))
+    monkeypatch.setattr(android_maven, "PINS", pins)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    android_maven.install = install
+    return android_maven
+
+
+def test_maven_is_asked_by_name_once(maven, tmp_path):
+    maven.install()
+    found = maven.fetched(["some", "other"])
+    files = ["plain-1.0.jar", "android-2.aar", "native-3-1.5-linux-x86_64.jar"]
+    assert [file.name for file in found["some"]] == files and found["other"] == []
+    assert [file.read_text() for file in found["some"]] == list(NAMES)
+    assert sorted(path.name for path in (tmp_path / "cache" / "lmedge" / "android").iterdir()) == sorted(files)
+    (tmp_path / "bin" / "mvn").unlink()
+    assert maven.fetched(["some"])["some"] == found["some"]  # from the cache
+
+
+def test_a_file_that_was_not_tested_is_not_kept(maven, tmp_path):
+    maven.install()
+    maven.PINS.write_text(f"some {'0' * 64} {NAMES[0]}\n")
+    with pytest.raises(SystemExit, match=r"org.here:plain:1.0 as Maven gave it is not the file that was tested"):
+        maven.fetched(["some"])
+    assert list((tmp_path / "cache" / "lmedge" / "android").iterdir()) == []
+
+
+def test_what_maven_says_is_passed_on(maven):
+    with pytest.raises(SystemExit, match=r"Maven, .*is not installed \(Debian: apt install maven\)"):
+        maven.fetched(["some"])
+    maven.install(fails=True)
+    with pytest.raises(SystemExit, match=r"cannot be fetched by Maven \(.*Unknown host repository.example\)"):
+        maven.fetched(["some"])

@@ -1,4 +1,7 @@
-"""ARM boards, emulated: Debian's Python in a folder, run by qemu-user. No root, no chroot, nothing is installed."""
+"""ARM boards, emulated: Debian's Python in a folder, run by qemu-user. No root, no chroot, nothing is installed.
+
+apt and pip fetch it by name, from the sources that this machine's apt and pip have; apt checks their signatures.
+"""
 
 import platform
 import shutil
@@ -14,8 +17,6 @@ from lmedge.devices.device import ROOT, Outcome, Unavailable, cache, rendered
 from lmedge.progress import console
 from lmedge.storage import making_folder
 
-DEBIAN = "http://deb.debian.org/debian bookworm main"
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib", "python3-numpy", "python3-pil", "libstdc++6")
 PURE = ("tyro>=0.9", "rich>=13.7")  # what the command line needs besides
 RUNTIME = "tflite-runtime==2.14.0"
@@ -90,32 +91,41 @@ class Emulated:
 
 
 def _unpack(architecture: str, packages: tuple[str, ...], root: Path) -> None:
-    """Unpacks Debian packages and what they depend on into `root`; apt works in a folder of its own and knows nothing
-    of the machine's packages. Raises Unavailable."""
+    """Unpacks Debian packages and what they depend on into `root`, from the sources of this machine's apt; it works in
+    a folder of its own and knows nothing of the machine's packages. Raises Unavailable."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if missing or not KEYRING.is_file():
-        raise Unavailable(f"{missing[0] if missing else KEYRING} is not here (a Debian or Ubuntu has it)")
+    if missing:
+        raise Unavailable(f"{missing[0]} is not here (a Debian or Ubuntu has it)")
     root.mkdir(parents=True, exist_ok=True)
     apt = root / ".apt"
     for name in ("state/lists/partial", "cache/archives/partial"):
         (apt / name).mkdir(parents=True)
     (apt / "status").touch()
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {DEBIAN}\n")
     options = {
         "Dir::State": apt / "state", "Dir::State::status": apt / "status", "Dir::Cache": apt / "cache",
-        "Dir::Etc::sourcelist": apt / "sources.list", "Dir::Etc::sourceparts": "-", "Debug::NoLocking": "1",
-        "APT::Architecture": architecture, "APT::Architectures": architecture, "APT::Sandbox::User": "root",
+        "Debug::NoLocking": "1", "APT::Architecture": architecture, "APT::Architectures": architecture,
+        "APT::Sandbox::User": "root",
     }  # fmt: skip
     get = ["apt-get", *(word for name, value in options.items() for word in ("-o", f"{name}={value}")), "-qq"]
-    _run([*get, "update"])
-    _run([*get, "install", "-y", "--download-only", "--no-install-recommends", *packages])
+    lost = _failure([*get, "update"])  # a source that does not answer may not be needed
+    if failed := _failure([*get, "install", "-y", "--download-only", "--no-install-recommends", *packages]):
+        hint = f"apt's sources must have Debian 12 for {architecture}; APT_CONFIG can name others"
+        raise Unavailable(f"{lost or failed} ({hint})")
     for package in sorted((apt / "cache/archives").glob("*.deb")):
         _run(["dpkg-deb", "-x", str(package), str(root)])
     shutil.rmtree(apt)
 
 
 def _run(command: list[str]) -> None:
+    if failed := _failure(command):
+        raise Unavailable(failed)
+
+
+def _failure(command: list[str]) -> str | None:
+    """Runs a command; what to say where it fails: its first line that apt marks as an error, or its last."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-        raise Unavailable(f"{Path(command[0]).name} failed: {said[:200]}")
+    if not done.returncode:
+        return None
+    said = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()
+    line = next((line for line in said if line.startswith("E: ")), said[-1])
+    return f"{Path(command[0]).name} failed: {line[:200]}"

@@ -1,6 +1,7 @@
 import io
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from lmedge.devices.check import Agreement, Row, between, check, every_device, table
 from lmedge.devices.device import Outcome, Unavailable
-from lmedge.devices.emulated import PROCESSORS, Emulated
+from lmedge.devices.emulated import PROCESSORS, Emulated, _unpack
 from lmedge.devices.micro import smallest
 from lmedge.devices.native import Native
 from lmedge.runtime import Bundle, FaceSampler, prior
@@ -48,6 +49,43 @@ def test_the_command_line_runs_on_an_emulated_board(kind, tmp_path):
     with Image.open(tmp_path / "out" / "face-00000.png") as picture:
         drawn = np.asarray(picture).astype(int)
     assert np.abs(drawn - FaceSampler(variant="fp32").sample(1, 3).images[0]).max() <= 1
+
+
+@pytest.fixture
+def fake_apt(tmp_path, monkeypatch):
+    """Writes an apt-get that notes how it is called in `asked` and then does as told."""
+    asked = tmp_path / "asked"
+
+    def install(update: str, download: str) -> Path:
+        for tool in ("apt-get", "dpkg-deb"):
+            (tmp_path / tool).write_text(
+                f'#!/bin/sh\necho "$0 $@" >> {asked}\ncase "$*" in *update) {update};; *-only*) {download};; esac\n'
+            )
+            (tmp_path / tool).chmod(0o755)
+        return asked
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return install
+
+
+def test_apt_is_asked_by_name_for_another_processor_from_its_own_sources(tmp_path, fake_apt):
+    asked = fake_apt("echo 'E: a mirror is being written' >&2; exit 100", ":")
+    _unpack("armhf", ("python3.11-minimal",), tmp_path / "root")  # what was not there was not needed
+    update, install = asked.read_text().splitlines()
+    assert update.endswith(" update") and install.endswith(" python3.11-minimal")
+    assert "APT::Architecture=armhf" in install and "sourcelist" not in update and "sourceparts" not in update
+
+
+def test_what_apt_says_is_passed_on(tmp_path, fake_apt):
+    with pytest.raises(Unavailable, match="apt-get is not here"):
+        _unpack("armhf", (), tmp_path / "0")
+    lacks = "echo 'E: Unable to locate package x\nE: y' >&2; exit 100"
+    fake_apt(":", lacks)
+    with pytest.raises(Unavailable, match="apt-get failed: E: Unable to locate package x .apt's sources must have Deb"):
+        _unpack("armhf", ("x",), tmp_path / "1")
+    fake_apt("echo 'E: no network' >&2; exit 100", lacks)
+    with pytest.raises(Unavailable, match="apt-get failed: E: no network"):
+        _unpack("armhf", ("x",), tmp_path / "2")
 
 
 class Made:
