@@ -18,5 +18,5 @@ android {
 
 dependencies {
     api(project(":core"))
-    implementation(libs.tflite)
+    implementation(libs.bundles.runtime)
 }

@@ -5,7 +5,7 @@ import java.nio.ByteBuffer
 import org.lmedge.engine.ModelRuntime
 import org.lmedge.engine.TfliteRuntime
 
-/** Which bundle the app shows, and what runs its models: the place for LiteRT, or for a runtime of your own. */
+/** Which bundle the app shows, and what runs its models: the place for a runtime of your own. */
 open class FaceApp : Application() {
     /** The bundle's folder among the assets. */
     open val folder = "bundle"

@@ -6,8 +6,8 @@ import org.tensorflow.lite.Interpreter
 import org.tensorflow.lite.Tensor
 
 /**
- * TensorFlow Lite. [model] is mapped or direct, and must stay as it is while this lives. Throws BundleException for a
- * model that this version cannot load.
+ * LiteRT, or TensorFlow Lite, whose classes it has. [model] is mapped or direct, and must stay as it is while this lives.
+ * Throws BundleException for a model that this version cannot load.
  */
 class TfliteRuntime(model: ByteBuffer, threads: Int) : ModelRuntime {
     private val interpreter = try {
