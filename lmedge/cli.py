@@ -6,7 +6,7 @@ import sys
 import traceback
 from typing import Any
 
-from lmedge import __version__
+from lmedge import __version__, interrupt
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.failures import outside_our_hands
 from lmedge.quiet import load_tensorflow, set_variables
@@ -14,23 +14,22 @@ from lmedge.verbs import TRAINING_VERBS, VERBS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs a command line; returns its exit code: 0, 1 for a failed run, 2 for a wrong call."""
+    """Runs a command line; returns its exit code: 0, 1 for a failed run, 2 for a wrong call, 130 for one that was
+    stopped."""
     argv = sys.argv[1:] if argv is None else argv
     set_variables()
     debug = "--debug" in argv
     try:
         return _main(argv)
-    except LmedgeError as error:
+    except (Exception, KeyboardInterrupt) as error:
         if debug:
             traceback.print_exc()
-        return _refuse(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return _refuse("stopped; what was finished is kept, and the same command goes on from there.", 130)
-    except BrokenPipeError:
-        return 141
-    except Exception as error:
-        if debug:
-            traceback.print_exc()
+        if isinstance(error, KeyboardInterrupt) or interrupt.pressed():
+            return _refuse(interrupt.STOPPED, interrupt.EXIT_CODE)
+        if isinstance(error, LmedgeError):
+            return _refuse(str(error), error.exit_code)
+        if isinstance(error, BrokenPipeError):
+            return 141
         return _refuse(*outside_our_hands(error))
 
 

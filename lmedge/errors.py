@@ -12,3 +12,9 @@ class UsageError(LmedgeError):
     """A call that cannot be carried out as written: a wrong option, a folder of the wrong kind."""
 
     exit_code = 2
+
+
+class Stopped(LmedgeError):
+    """A run that ended because it was asked to (Ctrl-C, SIGTERM), with everything saved."""
+
+    exit_code = 130

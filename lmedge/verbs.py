@@ -36,7 +36,8 @@ def _train_began(config: Any) -> None:
     take_threads()
     result = train_began(config)
     rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
-    print(f"{result.kimg:g} kimg{rate}; samples in {result.run.samples}, next: lmedge invert {result.run.path} DATASET")
+    samples = f"samples in {result.run.samples}, " if result.run.samples.is_dir() else ""
+    print(f"{result.kimg:g} kimg{rate}; {samples}next: lmedge invert {result.run.path} DATASET")
 
 
 def _invert(config: Any) -> None:

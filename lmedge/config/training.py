@@ -31,9 +31,10 @@ PRESETS = {
 class TrainBeganConfig(Stage):
     """Train the face generator: a BEGAN (arXiv 1703.10717).
 
-    Continues by itself when the run has a checkpoint: the same command again goes on to --kimg. Sample grids, curves
-    for TensorBoard and log.jsonl land in the run folder; `lmedge report RUN` draws them at any time. A training that
-    goes wrong is stopped, with its last good checkpoint. kimg are thousands of images seen, whatever the batch.
+    Continues by itself when the run has a checkpoint: the same command again goes on to --kimg, also after Ctrl-C,
+    which saves first. Sample grids (the first one before the first step), curves for TensorBoard and log.jsonl land in
+    the run folder; `lmedge report RUN` draws them at any time. A training that goes wrong is stopped, with its last
+    good checkpoint. kimg are thousands of images seen, whatever the batch.
 
     On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
     same command on all of them, with a --run on a disk that they share.

@@ -2,9 +2,9 @@
 
 import json
 import os
-import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,15 @@ from PIL import Image
 
 from lmedge.gan import checkpoint
 from lmedge.gan.networks import in_precision, to_uint8
+from lmedge.interrupt import asking
 from lmedge.pictures import grid
+from lmedge.progress import console
 from lmedge.run import Run, save_network
 from lmedge.storage import replacing, write_bytes
 
 FIXED_FACES = 128  # latents that are drawn again and again
+SHOWN_FACES = 64
+REAL_FACES = "real.png"
 SMOOTHING = 0.99  # of the convergence measure, a step
 BETTER = 0.998  # the smoothed measure must fall below this share of the best to count as better
 
@@ -118,23 +122,43 @@ class Journal(keras.callbacks.Callback):
 
 
 class Pictures(keras.callbacks.Callback):
-    """Grids of the averaged generator's faces from fixed latents; hands the faces to `look`."""
+    """Grids of the averaged generator's faces from fixed latents, the first one before the first step, beside one of
+    real faces; hands the faces of later ones to `look`."""
 
-    def __init__(self, run: Run, every: int, latent: int, look: Callable[[NDArray[np.uint8]], None], writes: bool):
+    def __init__(self, run: Run, every: int, latent: int, look: Callable[[NDArray[np.uint8]], None], writes: bool,
+                 real: Callable[[], NDArray[np.uint8]]):  # fmt: skip
         super().__init__()
-        self.run, self.every, self.look, self.writes = run, every, look, writes
+        self.run, self.every, self.look, self.writes, self.real = run, every, look, writes, real
         self.z = np.random.default_rng(0).uniform(-1, 1, (FIXED_FACES, latent)).astype(np.float32)
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        step = self.model.done
-        if step % self.every:
+    def on_train_begin(self, logs: Any = None) -> None:
+        if not self.writes:
             return
-        images = to_uint8(self.model.ema_generator(self.z))
+        self.run.samples.mkdir(exist_ok=True)
+        if not (self.run.samples / REAL_FACES).exists():
+            self._write(self.run.samples / REAL_FACES, self.real())
+        if not any(self.run.samples.glob("step-*.png")):
+            self._write(self._file(), self._draw())
+        newest = max(path.name for path in self.run.samples.glob("step-*.png"))
+        console.print(f"train-began: pictures in {self.run.samples}: {REAL_FACES}, {newest}, more as it learns")
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self.model.done % self.every:
+            return
+        images = self._draw()
         if self.writes:
-            self.run.samples.mkdir(exist_ok=True)
-            with replacing(self.run.samples / f"step-{step:08}.png") as beside:
-                Image.fromarray(grid(list(images[:64]), 8)).save(beside, "PNG")
+            self._write(self._file(), images)
         self.look(images)
+
+    def _file(self) -> Path:
+        return self.run.samples / f"step-{self.model.done:08}.png"
+
+    def _draw(self) -> NDArray[np.uint8]:
+        return to_uint8(self.model.ema_generator(self.z))
+
+    def _write(self, path: Path, images: NDArray[np.uint8]) -> None:
+        with replacing(path) as beside:
+            Image.fromarray(grid(list(images[:SHOWN_FACES]), 8)).save(beside, "PNG")
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -151,18 +175,16 @@ class Checkpoints(keras.callbacks.Callback):
         self.saved, self.stopped, self.failed = -1, False, False
         self.good: Path | None = None  # to go back to
         self.newest: Path | None = None  # not yet proven
-        self._handlers: dict[int, Any] = {}
+        self._asking: ExitStack | None = None
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        def stop(*_: Any) -> None:
-            if self.stopped:  # the second time at once
-                os._exit(130)
-            self.stopped = self.model.stop_training = True
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers[number] = signal.signal(number, stop)
+    def stop(self) -> None:
+        """Saves after this step, and ends."""
+        self.stopped = self.model.stop_training = True
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._asking is None:  # before its first step a sitting has nothing to save
+            self._asking = ExitStack()
+            self._asking.enter_context(asking(self.stop, f"saving {self.run.path}; once more ends without that."))
         if self.model.done % self.every == 0 or self.stopped:
             self.save()
 
@@ -172,9 +194,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     def release(self) -> None:
         """Gives the signals back."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
+        if self._asking is not None:
+            self._asking.close()
 
     def save(self) -> None:
         """A checkpoint of this step and generator.keras, unless they are there."""

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lmedge.config import PRESETS, TrainBeganConfig, require, to_json
-from lmedge.errors import LmedgeError, UsageError
+from lmedge.errors import LmedgeError, Stopped, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint, devices
 from lmedge.gan.began import Began
-from lmedge.gan.callbacks import Checkpoints, Counter, Journal, Pictures, Plateau
+from lmedge.gan.callbacks import SHOWN_FACES, Checkpoints, Counter, Journal, Pictures, Plateau
 from lmedge.gan.data import image_batches
 from lmedge.gan.health import Health
 from lmedge.gan.watch import Judge, Watch
@@ -124,7 +125,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
         raise LmedgeError(_lost(watch.lost.text, saver, config))
     kimg = _kimg(config, model.done)
     if saver.stopped:
-        raise LmedgeError(f"stopped at {kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there.")
+        raise Stopped(f"stopped at {kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there.")
     rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
     return Trained(run, kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
 
@@ -151,7 +152,9 @@ def _callbacks(
         lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious, chief,
     )  # fmt: skip
     watch = Watch(health, journal, saver, dataset, config.batch)
-    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief)
+    some = np.linspace(0, len(dataset) - 1, min(SHOWN_FACES, len(dataset))).round().astype(np.int64)
+    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief,
+                        lambda: dataset.images(some))  # fmt: skip
     judge = [Judge(journal, _steps(config, config.judge_every), config.latent, dataset)] if chief else []
     return saver, watch, [plateau, journal, watch, pictures, *judge, saver]
 

@@ -1,5 +1,6 @@
 """Callbacks that judge a training while it runs, and stop one that has gone wrong."""
 
+from contextlib import suppress
 from typing import Any
 
 import keras
@@ -58,6 +59,10 @@ class Watch(keras.callbacks.Callback):
                 self.model.stop_training = self.saver.failed = True
 
 
+class _AskedToStop(Exception):
+    pass
+
+
 class Judge(keras.callbacks.Callback):
     """Measures Frechet and kernel distance to the real faces every N steps, on the features that come with lmedge,
     and writes them into the journal beside the distance of two halves of the real faces."""
@@ -72,17 +77,26 @@ class Judge(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.model.done % self.every == 0:
-            self.journal.write(self.model.done, self.judge())
+            with suppress(_AskedToStop):
+                self.journal.write(self.model.done, self.judge())
+
+    def _look_up(self, count: int = 0) -> None:
+        """Between two batches: whoever asks the training to stop does not wait for figures."""
+        if self.model.stop_training:
+            raise _AskedToStop
 
     def judge(self) -> dict[str, float]:
         """The figures of the averaged generator as it is now."""
         if self.real is None:
             count = min(2 * JUDGED_FACES, len(self.dataset))
             some = np.random.default_rng(2).choice(len(self.dataset), count, replace=False)
-            real = self.extract(self.dataset.images(some))
+            real = self.extract(self.dataset.images(some), self._look_up)
             self.real, other = real[: count // 2], real[count // 2 :]
             self.halves = {"frechet_real": frechet(self.real, other), "kernel_real": kernel_distance(self.real, other)}
         z = self.z[: len(self.real)]
-        faces = [to_uint8(self.model.ema_generator(z[i : i + BATCH])) for i in range(0, len(z), BATCH)]
-        ours = self.extract(np.concatenate(faces))
+        faces = []
+        for i in range(0, len(z), BATCH):
+            self._look_up()
+            faces.append(to_uint8(self.model.ema_generator(z[i : i + BATCH])))
+        ours = self.extract(np.concatenate(faces), self._look_up)
         return {"frechet": frechet(ours, self.real), "kernel": kernel_distance(ours, self.real), **self.halves}

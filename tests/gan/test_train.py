@@ -12,12 +12,14 @@ from PIL import Image
 
 from lmedge.config import ToyConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.gan import checkpoint
-from lmedge.gan.callbacks import Plateau
+from lmedge.gan.callbacks import Counter, Plateau
 from lmedge.gan.train import train_began
+from lmedge.gan.watch import Judge
 from lmedge.run import Run
-from tests.conftest import tiny_training
+from tests.conftest import file_system, tiny_training
 
 TRAIN = [
     sys.executable, "-m", "lmedge", "train-began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
@@ -103,12 +105,51 @@ def test_asked_to_stop_it_saves_first(toys, tmp_path, number):
         time.sleep(0.05)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    last = errors.strip().splitlines()[-1]
+    assert process.returncode == 130
+    *_, saving, last = (line for line in errors.strip().splitlines() if line.startswith("lmedge: "))
+    assert saving == f"lmedge: saving {run}; once more ends without that."
     assert "saved; the same command goes on from there" in last
     step = round(float(last.split("stopped at ")[1].split()[0]) * 1000 / 4)
     assert checkpoint.checkpoint_path(run / "checkpoints", step).exists()
     assert (run / "generator.keras").exists()
+
+
+def test_the_first_pictures_are_there_before_the_first_step(toys, tmp_path, monkeypatch, capsys):
+    seen = {}
+
+    def look(callback, batch, logs=None):
+        seen.setdefault("files", sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()))
+        seen.setdefault("said", capsys.readouterr().err)
+
+    monkeypatch.setattr(Counter, "on_train_batch_begin", look, raising=False)
+    train_began(tiny_training(toys, tmp_path / "run", steps=1))
+    assert seen["files"] == ["real.png", "step-00000000.png"]
+    assert f"pictures in {tmp_path / 'run' / 'samples'}: real.png, step-00000000.png" in seen["said"]
+    with Image.open(tmp_path / "run" / "samples" / "real.png") as picture:
+        first = np.asarray(picture)[:32, :32]
+    assert (first == FaceDataset(toys).images([0])[0]).all()
+    with Image.open(tmp_path / "run" / "samples" / "step-00000000.png") as picture:
+        assert picture.size == (8 * 34 - 2, 8 * 34 - 2)
+
+
+def test_who_is_asked_to_stop_does_not_measure_first(toys, trained):
+    model = FakeModel()
+    model.stop_training, model.ema_generator = False, Run.open(trained).generator()
+    judge = Judge(FakeJournal(), 1, 8, FaceDataset(toys))
+    judge.set_model(model)
+    extract = judge.extract
+
+    def asked_while_it_measures(faces, advance):
+        model.stop_training = True
+        return extract(faces, advance)
+
+    judge.extract = asked_while_it_measures
+    model.done = 1
+    judge.on_train_batch_end(1)
+    assert judge.real is None and not judge.journal.lines
+    model.stop_training, judge.extract = False, extract
+    judge.on_train_batch_end(1)
+    assert judge.journal.lines[0]["frechet"] > 0
 
 
 def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
@@ -199,6 +240,12 @@ def test_a_checkpoint_is_data_and_runs_nothing(trained, tmp_path):
     assert not (tmp_path / "bombed").exists()
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    with file_system(tmp_path / "disk", "size=2m") as folder:
+        yield folder
+
+
 def test_a_full_disk_keeps_the_last_good_checkpoint(toys, small_disk, tmp_path, lmedge):
     run = small_disk / "run"
     args = [*TRAIN[3:], toys, "--run", run]
@@ -219,6 +266,14 @@ class FakeModel:
     def __init__(self):
         self.done = 0
         self.g_optimizer, self.d_optimizer = FakeOptimizer(), FakeOptimizer()
+
+
+class FakeJournal:
+    def __init__(self):
+        self.lines = []
+
+    def write(self, step, values):
+        self.lines.append(values)
 
 
 class FakeOptimizer:
