@@ -5,13 +5,14 @@ from typing import Any
 
 from lmedge.config import InfoConfig
 from lmedge.errors import UsageError
-from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
+from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
 from lmedge.storage import read_json
 
 
 def info(config: InfoConfig) -> dict[str, Any]:
-    """Facts about `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known kind."""
-    path = config.path
+    """Everything that is known of `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known
+    kind."""
+    path = PRETRAINED if config.path is None else config.path
     if (path / "dataset.json").is_file():
         return _dataset(path)
     if (path / "config.json").is_file():
@@ -63,7 +64,7 @@ def _bundle(path: Path) -> dict[str, Any]:
     bundle = Bundle.open(path)
     for variant in bundle.variants:
         bundle.model(variant)  # checks its hash and its structure
-    return {"kind": "bundle", **_about(bundle.about)}
+    return {"kind": "bundle", **bundle.about}
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -75,13 +76,5 @@ def _model(path: Path) -> dict[str, Any]:
                        for name, (inputs, outputs) in model.signatures.items()},
         "operators": sum(model.ops.values()),
         "metadata": list(model.metadata),
-        **_about(model.about),
+        **model.about,
     }  # fmt: skip
-
-
-def _about(about: dict[str, Any]) -> dict[str, Any]:
-    """The facts without the lists that only programs read."""
-    landmarks = about.get("landmarks")
-    if isinstance(landmarks, dict):
-        return about | {"landmarks": {k: landmarks[k] for k in ("scheme", "count") if k in landmarks}}
-    return about

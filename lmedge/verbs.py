@@ -174,15 +174,10 @@ def _study(config: Any) -> None:
 
 def _info(config: Any) -> None:
     from lmedge.info import info
+    from lmedge.summary import summary
 
     facts = info(config)
-    if config.json:
-        print(json.dumps(facts, indent=2))
-        return
-    width = max(map(len, facts))
-    for name, value in facts.items():
-        text = json.dumps(value) if isinstance(value, dict | list) else value
-        print(f"{name:<{width}}  {text}")
+    print(json.dumps(facts, indent=2) if config.json else "\n".join(summary(facts)))
 
 
 def _doctor(config: Any) -> None:

@@ -2,23 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from lmedge.config.options import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class InfoConfig(Stage):
-    """Say what a dataset, run, bundle or .tflite file holds.
+    """Say what a dataset, run, bundle or .tflite file holds; of a bundle, that its files are whole.
 
-    Example: lmedge info bundle
+    Example: lmedge info
+    Example: lmedge info bundle --json
     """
 
-    path: Positional[Path]
-    """Folder or file."""
+    path: Positional[Annotated[Path | None, arg(metavar="[PATH]")]] = None
+    """Folder or file. Default: the model that comes with lmedge."""
     json: bool = False
-    """Print JSON."""
+    """Print everything, as JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)

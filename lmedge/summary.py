@@ -1,0 +1,118 @@
+"""What `info` found, in lines that people read. Facts come from files of strangers: what is missing or of another type
+is left out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Facts = dict[str, Any]
+Row = tuple[str, str]
+FILES_OF_A_RUN = {
+    "generator.keras": "generator",
+    "encoder.keras": "encoder",
+    "lgen.keras": "L-Gen",
+    "confidence.keras": "confidence",
+    "latents/latents.json": "latents",
+    "metrics.json": "metrics",
+    "report/index.html": "report",
+}
+
+
+def summary(facts: Facts) -> list[str]:
+    """Lines without control characters, `name  what is known of it`."""
+    rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "model": _model}[facts["kind"]](facts)
+    told = [(name, "".join(c if c.isprintable() else "?" for c in text)) for name, text in rows if text]
+    width = max(len(name) for name, _ in told)
+    return [f"{name:<{width}}  {text}" for name, text in told]
+
+
+def _dataset(facts: Facts) -> Iterator[Row]:
+    yield "dataset", _say("{:,} faces of {} x {} pixels", facts, "count", "size", "size")
+    yield "landmarks", _say("{}, {}", facts, "scheme", "annotator")
+    yield "crop", _say("{}", facts, "crop.crop")
+    yield "made by", _say("lmedge {}", facts, "made_by")
+    yield "photos", _say("{:,}", facts, "photos")
+    rejected = facts.get("rejected")
+    if isinstance(rejected, dict):
+        yield "left out", ", ".join(f"{number} {reason}" for reason, number in rejected.items()) or "none"
+    yield "licence", _say("{}", facts, "licence")
+    yield "size", f"{facts['bytes'] / 1e6:,.1f} MB in {facts['shards']} shard{'' if facts['shards'] == 1 else 's'}"
+    yield "versions", _versions(facts)
+
+
+def _run(facts: Facts) -> Iterator[Row]:
+    yield "run", _listed(facts.get("stages")) or "nothing was done yet"
+    yield "generator", _say("preset {}, width {}, latents of {}", facts, "preset", "width", "latent")
+    yield "training", _say("batch {}, {}, seed {}", facts, "batch", "precision", "seed")
+    step = facts.get("checkpoint_step")
+    yield "checkpoint", "none" if step is None else f"step {step}"
+    yield "dataset", _say("{:,} faces of {} pixels, {}", facts, "dataset.count", "dataset.size", "dataset.scheme")
+    yield "licence", _say("{}", facts, "dataset.licence")
+    yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "held_out_nme")
+    yield "has", ", ".join(name for file, name in FILES_OF_A_RUN.items() if facts.get(file))
+    yield "lacks", ", ".join(name for file, name in FILES_OF_A_RUN.items() if not facts.get(file))
+    yield "versions", _versions(facts)
+
+
+def _bundle(facts: Facts) -> Iterator[Row]:
+    yield "bundle", _say("{}", facts, "name") + _say(", version {}", facts, "version") + _made_with(facts)
+    yield from _about(facts)
+    for name, entry in facts["variants"].items():
+        size = entry.get("bytes")
+        row = f"{size / 1024:>7,.0f} KiB" if isinstance(size, int) else ""
+        row += _say(", {:.1f} dB and NME {:.2%} from Keras", entry, "parity.image_psnr", "parity.landmark_nme")
+        yield name, row + _say(", TFLite {} or later", entry, "min_runtime")
+
+
+def _model(facts: Facts) -> Iterator[Row]:
+    name = _say("{}", facts, "name") or "of somebody else"
+    yield "model", name + _say(" {}", facts, "variant") + _say(", version {}", facts, "version") + _made_with(facts)
+    yield "size", f"{facts['bytes'] / 1024:,.0f} KiB, {facts['operators']} operators"
+    for signature, shapes in facts["signatures"].items():
+        yield f"{signature}()", str(shapes)
+    yield from _about(facts)
+
+
+def _about(facts: Facts) -> Iterator[Row]:
+    """What bundles and their models know of themselves."""
+    yield "faces", _say("{} x {} pixels, {}", facts, "image.width", "image.height", "image.channels")
+    yield (
+        "latent",
+        _say("{} numbers, {} in {:g}..{:g}", facts, *(f"latent.{n}" for n in ("size", "prior", "low", "high"))),
+    )
+    confidence = ", and a confidence" if facts.get("confidence") else ""
+    yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
+    yield "trained on", _say("{:,} faces", facts, "training.faces") + _say(", {:g} kimg", facts, "training.kimg")
+    yield "licence", _say("{}", facts, "training.licence")
+    yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "training.held_out_nme")
+    controls = facts.get("controls")
+    if isinstance(controls, list):
+        yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
+
+
+def _made_with(facts: Facts) -> str:
+    return _say(", made with lmedge {}", facts, "lmedge")
+
+
+def _versions(facts: Facts) -> str:
+    versions = facts.get("versions")
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) if isinstance(versions, dict) else ""
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names)) if isinstance(names, list) else ""
+
+
+def _say(template: str, facts: Facts, *paths: str) -> str:
+    """The template with the facts at these paths (`training.faces`); nothing where one of them is missing."""
+    values = []
+    for path in paths:
+        value: Any = facts
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is None or isinstance(value, dict | list):
+            return ""
+        values.append(value)
+    try:
+        return template.format(*values)
+    except (TypeError, ValueError):  # a text where a number is meant
+        return ""

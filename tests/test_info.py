@@ -1,0 +1,74 @@
+import json
+import shutil
+
+import pytest
+
+from lmedge.cli import main
+from lmedge.faces.records import FaceDataset
+from lmedge.runtime.bundle import PRETRAINED
+from lmedge.summary import summary
+
+
+@pytest.fixture
+def told(capsys):
+    """`told(...)` -> what `lmedge info ...` prints."""
+
+    def printed(*words):
+        assert main(["info", *map(str, words)]) == 0
+        return capsys.readouterr().out
+
+    return printed
+
+
+def rows(text):
+    return dict(line.split("  ", 1) for line in text.splitlines())
+
+
+def test_without_a_path_it_tells_of_the_model_that_ships(told):
+    text = told()
+    assert text == told(PRETRAINED)
+    about = json.loads((PRETRAINED / "bundle.json").read_text())
+    assert about["name"] in text and about["training"]["licence"] in text and f"{about['training']['faces']:,}" in text
+    assert set(about["variants"]) <= rows(text).keys()
+    # What people read: no list of a hundred numbers, no line that is folded.
+    assert len(text.splitlines()) < 20 and max(map(len, text.splitlines())) < 100
+
+
+def test_json_has_everything(told):
+    assert json.loads(told("--json")) == {"kind": "bundle", **json.loads((PRETRAINED / "bundle.json").read_text())}
+
+
+def test_a_dataset(told, toys):
+    facts = rows(told(toys))
+    dataset = FaceDataset(toys)
+    assert facts["dataset"].strip() == f"{len(dataset)} faces of {dataset.size} x {dataset.size} pixels"
+    assert facts["size"].endswith("in 1 shard") and facts["left out"].strip() == "none"
+
+
+def test_a_run(told, trained):
+    facts = rows(told(trained))
+    assert {name.strip() for name in facts["has"].split(",")} >= {"generator", "encoder", "L-Gen", "latents"}
+    assert "metrics" in facts["lacks"] and facts["checkpoint"].strip() == "step 6"
+    nme = json.loads((trained / "lgen.json").read_text())["held_out"]["nme"]
+    assert f"{nme:.2%}" in facts["L-Gen"]
+
+
+def test_a_model(told, bundle):
+    text = told(bundle / "faces-int8.tflite")
+    assert "faces int8" in text and "z -> confidence, image, landmarks" in text
+    assert f"{(bundle / 'faces-int8.tflite').stat().st_size / 1024:,.0f} KiB" in text
+
+
+def test_a_manifest_of_a_stranger_does_no_harm(told, bundle, tmp_path):
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    about = json.loads((copy / "bundle.json").read_text())
+    about |= {"name": "red \x1b[31m\nline", "training": ["many"], "image": None, "latent": {"size": "x", "low": {}}}
+    about["variants"]["fp32"] |= {"bytes": "x", "parity": {"image_psnr": "x"}, "min_runtime": {}}
+    (copy / "bundle.json").write_text(json.dumps(about))
+    text = told(copy)
+    assert "\x1b" not in text and "red ?[31m?line" in text and "trained on" not in text
+    assert json.loads(told(copy, "--json"))["training"] == ["many"]
+
+
+def test_half_of_the_facts_still_give_a_summary():
+    assert summary({"kind": "run", "stages": []})[0] == "run         nothing was done yet"
