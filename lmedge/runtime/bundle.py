@@ -72,6 +72,11 @@ class Bundle:
         """One that is open already, the one at a path, or, for None, the model that comes with lmedge."""
         return bundle if isinstance(bundle, Bundle) else cls.open(PRETRAINED if bundle is None else bundle)
 
+    @property
+    def image_psnr(self) -> dict[str, float | None]:
+        """dB of the image of each variant, as the export measured it against Keras; None where nothing says."""
+        return {name: _psnr(self.about, name) for name in self.variants}
+
     def scheme(self, points: int) -> Scheme:
         """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
         known = _scheme_name(self.about, self.path)
@@ -96,6 +101,13 @@ class Bundle:
             raise LmedgeError(f"{path} is damaged: its SHA-256 is not the bundle's; copy the bundle again.")
         check_model(data, str(path))
         return path
+
+
+def _psnr(about: dict[str, Any], variant: str) -> float | None:
+    try:
+        return float(about["variants"][variant]["parity"]["image_psnr"])
+    except (LookupError, TypeError, ValueError):  # a lone model, an older bundle, or one that was edited by hand
+        return None
 
 
 def _scheme_name(about: dict[str, Any], path: Path) -> str | None:
