@@ -110,8 +110,8 @@ def pressed() -> bool:
 
 @contextmanager
 def asking(stop: Callable[[], None], sentence: str) -> Iterator[None]:
-    """Inside, the first Ctrl-C or SIGTERM calls `stop`, between two steps of Python, and a command line says `sentence`
-    at once; a second one ends the process. In a thread other than the main one nothing changes."""
+    """Inside, the first Ctrl-C, SIGTERM or end of the terminal calls `stop`, between two steps of Python, and a command
+    line says `sentence` at once; a second one ends the process. In a thread other than the main one nothing changes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -124,8 +124,9 @@ def asking(stop: Callable[[], None], sentence: str) -> Iterator[None]:
         first = False
         stop()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, handle) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # not under nohup
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle)
     if _listener is not None:
         _listener.asked = sentence
     try:
