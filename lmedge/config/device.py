@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.config.options import BundlePath, RunFolder, Stage
-from lmedge.variants import InterpreterName, VariantName
+from lmedge.config.options import BundlePath, InterpreterName, RunFolder, Stage, VariantName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +81,8 @@ class SampleConfig(Stage):
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"
     """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
-    threads: int | None = None
-    """Threads of the interpreter; 0 takes one a core. Default: one on tflite-runtime, which crawls where anything else
-    uses the cores, and one a core on the others."""
+    threads: int = 0
+    """Threads of the interpreter; 0 takes one a core."""
     overwrite: bool = False
     """Replace a folder of samples that is there."""
 
@@ -118,7 +116,7 @@ class InterpolateConfig(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig(Stage):
-    """Time every variant of a bundle on every interpreter that is installed, and say which to ship on how many threads.
+    """Time every variant of a bundle on every interpreter that is installed, and say which one to ship.
 
     Each measurement runs in a process of its own: size, load time, first face, median and 95th percentile, faces a
     second, memory, nodes outside XNNPACK, and the difference from the float Keras networks.
@@ -152,8 +150,9 @@ class BenchConfig(Stage):
 class WebExportConfig(Stage):
     """Write a folder that makes faces in the browser: static files for any web host, nothing is computed there.
 
-    The page draws with LiteRT.js (WebAssembly), which is put into the folder: once loaded it needs no network. Sliders
-    turn the head, open the mouth and change the light, along directions that are read off the model.
+    The page draws with LiteRT.js (WebAssembly), which is put into the folder: once loaded it needs no network, and over
+    https or from localhost it opens again without one. Sliders turn the head, open the mouth and change the light
+    along directions that are read off the model.
 
     Example: lmedge web-export bundle --out site
     """
@@ -165,7 +164,7 @@ class WebExportConfig(Stage):
     variant: VariantName | None = None
     """Model of the bundle. Default: int8-qat, int8, dynamic, fp32 or fp16, the first that is there."""
     litert_js: Path | None = None
-    """A node_modules with @litertjs/core. Default: fetched once from the npm registry, and kept."""
+    """A node_modules with @litertjs/core 2.5.3. Default: npm fetches it once; it is kept, and checked on every use."""
     overwrite: bool = False
     """Replace a page that is there."""
 
@@ -187,4 +186,4 @@ class ServeConfig(Stage):
     variant: VariantName | None = None
     """Model of the bundle. Default: int8-qat, int8, dynamic, fp32 or fp16, the first that is there."""
     litert_js: Path | None = None
-    """A node_modules with @litertjs/core. Default: fetched once from the npm registry, and kept."""
+    """A node_modules with @litertjs/core 2.5.3. Default: npm fetches it once; it is kept, and checked on every use."""

@@ -63,7 +63,9 @@ class Browser:
         with TemporaryDirectory() as folder:
             site = Path(folder)
             shutil.copytree(PAGE, site, dirs_exist_ok=True)
-            (site / "litert").symlink_to(vendored)
+            (site / "litert").mkdir()
+            for name, data in vendored.items():
+                (site / "litert" / name).write_bytes(data)
             (site / "index.html").write_text(HTML)
             for name, model in models.items():
                 shutil.copyfile(model, site / f"{name}.tflite")

@@ -1,8 +1,11 @@
 """The `web-export` stage: a bundle -> a folder of static files that makes faces in the browser."""
 
+import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lmedge.config import WebExportConfig
 from lmedge.errors import UsageError
@@ -46,11 +49,21 @@ def web_export(config: WebExportConfig) -> WebFolder:
     }
     with making_folder(config.out, (FACTS_FILE,), config.overwrite) as beside:
         shutil.copytree(PAGE, beside, dirs_exist_ok=True)
-        shutil.copytree(vendored, beside / "litert")
+        (beside / "litert").mkdir()
+        for name, data in vendored.items():
+            (beside / "litert" / name).write_bytes(data)
         shutil.copyfile(model, beside / model.name)
-        write_json(beside / FACTS_FILE, facts)
+        write_json(beside / FACTS_FILE, {**facts, "version": _version(beside, facts)})
         size = sum(file.stat().st_size for file in beside.rglob("*") if file.is_file())
     return WebFolder(config.out, variant, size)
+
+
+def _version(folder: Path, facts: dict[str, Any]) -> str:
+    """Differs where any file does: a browser keeps the files of one version together."""
+    digest = hashlib.sha256(json.dumps(facts).encode())
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def _variant(bundle: Bundle, wanted: str | None) -> str:

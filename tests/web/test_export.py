@@ -1,11 +1,5 @@
-import io
 import json
 import shutil
-import socket
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 
 import numpy as np
 import pytest
@@ -89,66 +83,3 @@ def test_a_bundle_of_another_schema_is_refused(bundle, tmp_path):
     (other / "bundle.json").write_text(json.dumps({**about, "schema": 2}))
     with pytest.raises(LmedgeError, match="has schema 2, this version reads 1; export the run again"):
         serve(ServeConfig(bundle=other, port=0))
-
-
-def test_a_wrong_call_of_serve_is_refused(site):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(UsageError, match=f"--port {port} is in use; take another one, or 0 for a free one"):
-            serve(ServeConfig(port=port))
-    with pytest.raises(UsageError, match="--variant int8: .* is a page already, with one model"):
-        serve(ServeConfig(bundle=site, port=0, variant="int8"))
-    with pytest.raises(UsageError, match="--port must be between 0 and 65535, not 70000"):
-        serve(ServeConfig(port=70000))
-    with pytest.raises(UsageError, match=r"--host 203\.0\.113\.1 --port 0 cannot be served on"):
-        serve(ServeConfig(host="203.0.113.1", port=0))
-
-
-def test_serve_shows_a_page_until_it_is_stopped(site):
-    command = [sys.executable, "-m", "lmedge", "serve", str(site), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
-        url = server.stdout.readline().split()[0]
-        with urllib.request.urlopen(url, timeout=30) as answer:
-            assert b"<title>lmedge" in answer.read() and answer.headers["Content-Type"] == "text/html; charset=utf-8"
-        with urllib.request.urlopen(f"{url}litert/litert_wasm_internal.wasm", timeout=30) as answer:
-            assert answer.headers["Content-Type"] == "application/wasm"
-        server.send_signal(2)
-        assert server.wait(30) == 130
-        assert "stopped" in server.stderr.read()
-
-
-@pytest.fixture
-def no_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "lmedge"
-
-
-def test_a_litert_js_that_is_not_the_tested_one_is_refused(no_cache, monkeypatch):
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: io.BytesIO(b"something else"))
-    with pytest.raises(LmedgeError, match="is not the LiteRT.js .* that this lmedge was tested with"):
-        vendor.litert_js()
-    assert not no_cache.exists()
-
-
-def test_without_a_network_it_says_what_to_do(no_cache, monkeypatch):
-    def unreachable(*_, **__):
-        raise urllib.error.URLError("no route to host")
-
-    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
-    with pytest.raises(LmedgeError, match=r"cannot be fetched .*no route to host.*--litert-js"):
-        vendor.litert_js()
-
-
-def test_litert_js_is_taken_from_a_folder_of_packages(no_cache, vendored, tmp_path):
-    packages = tmp_path / "node_modules"
-    for file, (package, path) in vendor.FILES.items():
-        target = packages / "@litertjs" / package / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(vendored / file, target)
-    found = vendor.litert_js(packages)
-    assert all((found / file).read_bytes() == (vendored / file).read_bytes() for file in vendor.FILES)
-    (packages / "@litertjs" / "core" / "dist" / "index.js").unlink()
-    with pytest.raises(LmedgeError, match=r"--litert-js .* has no .*index\.js; npm install @litertjs/core"):
-        vendor.litert_js(packages)
