@@ -16,7 +16,6 @@ from lmedge.landmarks import Scheme, mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
 from lmedge.runtime.latents import around
 from lmedge.runtime.selection import Seen, Selection
-from lmedge.variants import InterpreterName
 
 CHUNK = 64  # latents drawn at a time
 
@@ -43,7 +42,7 @@ class Drawing:
 
     bundle: Path
     variant: str
-    interpreter: InterpreterName
+    interpreter: str
 
     def painter(self) -> FaceSampler:
         """Loads the model, for one thread."""

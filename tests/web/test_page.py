@@ -1,22 +1,30 @@
+import base64
+import io
+import os
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.config import WebExportConfig
 from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
 from lmedge.runtime import FaceSampler, between, prior
+from lmedge.web.export import web_export
 from lmedge.web.serve import served
 
 PHONE = {"width": 360, "height": 640}
-GREEN = """() => {
-  const {width, height} = document.getElementById('canvas');
-  const data = document.getElementById('canvas').getContext('2d').getImageData(0, 0, width, height).data;
-  let count = 0;
-  for (let i = 0; i < data.length; i += 4) count += data[i] < 40 && data[i + 1] > 180 && data[i + 2] < 130;
-  return count;
+LAPTOP = {"width": 1280, "height": 800}
+FIRST = """() => {
+  for (const input of document.querySelectorAll('input')) {
+    input.value = input.defaultValue;
+    input.checked = input.defaultChecked;
+  }
+  history.replaceState(null, '', '#0');
+  onhashchange();
 }"""
+KEPT = "async () => [(await navigator.serviceWorker.getRegistrations()).length, (await caches.keys()).length]"
 
 
 @pytest.fixture(scope="module")
@@ -24,23 +32,56 @@ def sampler():
     return FaceSampler(variant="int8-qat", threads=1)
 
 
-@pytest.fixture
-def page(browser, address):
+@pytest.fixture(scope="module")
+def opened(browser, address):
+    """The page, opened once."""
     context = browser.new_context(viewport=PHONE, accept_downloads=True)
-    opened = context.new_page()
-    opened.requests, opened.errors = [], []
-    opened.on("request", lambda request: opened.requests.append(request.url))
-    opened.on("pageerror", lambda error: opened.errors.append(str(error)))
-    opened.goto(address)
-    opened.wait_for_selector("#controls:not([hidden])", timeout=60_000)
-    waiting(opened, "lmedge.state.face")
-    yield opened
-    assert opened.errors == []
+    page = context.new_page()
+    page.requests, page.errors = [], []
+    page.on("request", lambda request: page.requests.append(request.url))
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    load(page, address)
+    yield page
     context.close()
 
 
+@pytest.fixture
+def page(opened):
+    """The page with face 0 and every control where it is at first."""
+    drawn(opened, opened.evaluate, FIRST)
+    yield opened
+    opened.set_viewport_size(PHONE)
+    errors, opened.errors[:] = opened.errors[:], []
+    assert errors == []
+
+
+def load(page, address):
+    page.goto(address)
+    waiting(page, "window.lmedge?.state.started")
+
+
 def waiting(page, condition):
-    page.wait_for_function(f"() => {condition}", timeout=20_000)
+    page.wait_for_function(f"() => {condition}", timeout=60_000)
+
+
+def drawn(page, act, *arguments):
+    """Does what has a face drawn, and waits for it."""
+    page.evaluate("() => { lmedge.before = lmedge.state.face; }")
+    act(*arguments)
+    waiting(page, "lmedge.state.face !== lmedge.before")
+
+
+def canvas(page):
+    """What is on the canvas: `[512, 512, 3]`."""
+    url = page.evaluate("document.getElementById('canvas').toDataURL()")
+    with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as picture:
+        return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def green(page):
+    """Pixels of landmarks."""
+    red, green, blue = np.moveaxis(canvas(page), -1, 0)
+    return int(((red < 40) & (green > 180) & (blue < 130)).sum())
 
 
 def shown(page):
@@ -62,23 +103,37 @@ def same(page, sampler, z):
     assert marks == pytest.approx(faces.landmarks, abs=0.05)
 
 
-def set_slider(page, name, value):
-    page.eval_on_selector(
-        name, "(e, v) => { e.value = v; e.dispatchEvent(new Event('input', {bubbles: true})); }", value
-    )
-    page.wait_for_timeout(300)
-
-
 def test_the_faces_are_those_of_the_python_runtime(page, sampler):
     same(page, sampler, prior(1, 64, 0)[0])
-    page.click("#face")
-    waiting(page, "lmedge.state.seed === 1 && document.getElementById('status').textContent.startsWith('Face 1:')")
-    same(page, sampler, prior(1, 64, 1)[0])
-    assert " ms a face, confidence 0." in page.inner_text("#status")
+    for seed, button in enumerate(("#face", "#new"), 1):
+        drawn(page, page.click, button)
+        same(page, sampler, prior(1, 64, seed)[0])
+        said = page.inner_text("#status")
+        assert said.startswith(f"Face {seed}: ") and " ms a face, confidence 0." in said
+        assert page.url.endswith(f"#{seed}")
+    for text, seed in (("#7", 7), ("#-1", 0), ("#" + "9" * 400, 0)):
+        drawn(page, page.evaluate, "text => { location.hash = text; }", text)
+        same(page, sampler, prior(1, 64, seed)[0])
+
+
+def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):
+    first = canvas(page)
+    sliders = page.locator("input[type=range]").all()
+    assert len(sliders) == 4
+    for slider in sliders:
+        before = canvas(page)
+        drawn(page, slider.press, "End")
+        assert np.abs(canvas(page) - before).mean() > 2
+    drawn(page, page.uncheck, "#landmarks")
+    drawn(page, page.click, "text=Reset")
+    assert (canvas(page) == first).all()
+    same(page, sampler, prior(1, 64, 0)[0])
+    assert [float(slider.input_value()) for slider in sliders] == pytest.approx([0] * 4, abs=1e-9)
+    assert page.is_checked("#landmarks")
 
 
 def test_the_slider_goes_from_this_face_to_the_next(page, sampler):
-    set_slider(page, "#between", 0.5)
+    drawn(page, page.fill, "#between", "0.5")
     same(page, sampler, between(prior(1, 64, 0)[0], prior(1, 64, 1)[0], 3)[1])
 
 
@@ -92,48 +147,21 @@ def test_the_sliders_turn_the_head_open_the_mouth_and_change_the_light(page, sam
     for number, name in enumerate(("Turn", "Mouth", "Light")):
         slider = f"input[name={name}]"
         low, high = (float(page.get_attribute(slider, end)) for end in ("min", "max"))
-        set_slider(page, slider, high * 0.6)
+        drawn(page, page.fill, slider, str(high * 0.6))
         more = seen()
-        set_slider(page, slider, low * 0.6)
+        drawn(page, page.fill, slider, str(low * 0.6))
         less = seen()
         assert more[number] - less[number] > 0.4 * 0.6 * (high - low)
-        set_slider(page, slider, 0)
+        drawn(page, page.fill, slider, "0")
         assert seen() == pytest.approx(before, abs=1e-3)
 
 
-def test_landmarks_are_switched_on_and_off(page):
-    assert page.evaluate(GREEN) > 300
-    page.uncheck("#landmarks")
-    page.wait_for_timeout(300)
-    assert page.evaluate(GREEN) == 0
-
-
-def test_it_needs_no_network_once_loaded_and_asks_nobody_else(page, address):
-    assert all(url.startswith((address, "data:", "blob:")) for url in page.requests)
-    page.context.set_offline(True)
-    page.click("#new")
-    waiting(page, "document.getElementById('status').textContent.startsWith('Face 1:')")
-
-
-def test_it_is_used_by_keyboard(page):
-    page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    waiting(page, "document.getElementById('status').textContent.startsWith('Face 1:')")
-    page.keyboard.press("Tab")
-    page.keyboard.press("ArrowRight")
-    waiting(page, "document.getElementById('between').value === '0.01'")
-    page.focus("#landmarks")
-    page.keyboard.press("Space")
-    page.wait_for_timeout(300)
-    assert page.evaluate(GREEN) == 0
-
-
-def test_it_fits_a_narrow_screen(page):
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    boxes = page.eval_on_selector_all(
-        "button, input", "all => all.map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.width])"
-    )
-    assert boxes and all(left >= 0 and right <= PHONE["width"] and width > 20 for left, right, width in boxes)
+def test_landmarks_are_switched_off_and_on(page):
+    assert green(page) > 300
+    drawn(page, page.uncheck, "#landmarks")
+    assert green(page) == 0
+    drawn(page, page.check, "#landmarks")
+    assert green(page) > 300
 
 
 def test_the_face_is_saved_with_its_points(page, tmp_path):
@@ -148,12 +176,77 @@ def test_the_face_is_saved_with_its_points(page, tmp_path):
     assert read_pts(tmp_path / "face-0.pts") == pytest.approx(marks[0], abs=2e-3)
 
 
+def test_these_tests_press_every_control(page):
+    buttons = page.eval_on_selector_all("button", "all => all.map(e => e.ariaLabel ?? e.textContent)")
+    assert buttons == ["New face", "New face", "Reset", "Save PNG", "Save points"]
+    inputs = page.eval_on_selector_all("input, select, textarea, a", "all => all.map(e => e.id || e.name)")
+    assert inputs == ["between", "Turn", "Mouth", "Light", "landmarks"]
+
+
+def test_it_asks_nobody_else(page, address):
+    assert len(page.requests) > 8 and all(url.startswith((address, "data:", "blob:")) for url in page.requests)
+
+
+def test_it_is_used_by_keyboard(page, address):
+    page.reload()
+    load(page, address)
+    page.keyboard.press("Tab")
+    drawn(page, page.keyboard.press, "Enter")
+    assert page.inner_text("#status").startswith("Face 1:")
+    page.keyboard.press("Tab")
+    drawn(page, page.keyboard.press, "ArrowRight")
+    assert page.input_value("#between") == "0.01"
+    page.focus("#landmarks")
+    drawn(page, page.keyboard.press, "Space")
+    assert green(page) == 0
+
+
+@pytest.mark.parametrize("screen", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_it_fits_the_screen(page, screen):
+    page.set_viewport_size(screen)
+    wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
+    assert wide <= screen["width"]
+    boxes = page.eval_on_selector_all(
+        "button, input", "all => all.map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.width])"
+    )
+    assert boxes and all(left >= 0 and right <= screen["width"] and width > 20 for left, right, width in boxes)
+    if screen is LAPTOP:  # nothing lies below the fold
+        assert high <= screen["height"]
+
+
 def test_a_latent_of_another_length_is_refused(page):
     said = page.evaluate(
         "async () => { const m = await lmedge.FaceModel.load('faces-int8-qat.tflite');"
         " try { await m.render(new Float32Array(3)); } catch (error) { return error.message; } }"
     )
     assert said == "A latent of 3 numbers is not one of 64, as this model takes."
+
+
+def test_it_opens_again_without_a_network_and_a_page_made_anew_is_shown(browser, site, sampler, tmp_path):
+    anew = web_export(WebExportConfig(out=tmp_path / "anew", variant="fp32")).out
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "index.html").write_text("<p>of somebody else</p>")
+    page = browser.new_page()
+    with served(site) as url:
+        load(page, url)
+        waiting(page, "lmedge.state.kept")
+    port = int(url.split(":")[2].strip("/"))
+    load(page, url)  # the server has gone
+    same(page, sampler, prior(1, 64, 0)[0])
+    with served(anew, port):
+        load(page, url)
+        assert "(fp32)" in page.inner_text("#about")
+        waiting(page, "lmedge.state.kept")
+    load(page, url)
+    assert "(fp32)" in page.inner_text("#about")
+    drawn(page, page.click, "#new")
+    assert page.evaluate(KEPT) == [1, 1]
+    with served(other, port):
+        page.goto(url)
+        assert page.inner_text("p") == "of somebody else"
+        page.wait_for_function(f"async () => String(await ({KEPT})()) === '0,0'")
+    page.close()
 
 
 def sentence(browser, url, script=""):
@@ -168,21 +261,25 @@ def sentence(browser, url, script=""):
     return text
 
 
-def test_a_browser_without_simd_is_told(browser, address):
+def test_what_it_cannot_run_on_is_told(browser, address, site):
     said = sentence(browser, address, "WebAssembly.validate = () => false")
     assert said.startswith("This browser has no WebAssembly SIMD; take a newer one")
+    said = sentence(browser, (site / "index.html").as_uri())
+    assert said.startswith("Browsers do not run this page from a file; show the folder with “lmedge serve FOLDER”")
 
 
-def test_a_damaged_model_is_told(browser, site, tmp_path):
+def test_a_damaged_page_is_told(browser, site, tmp_path):
     broken = tmp_path / "site"
-    shutil.copytree(site, broken)
+    shutil.copytree(site, broken, copy_function=os.link)
     model = broken / "faces-int8-qat.tflite"
-    model.write_bytes(model.read_bytes()[:5000])
+    start = model.read_bytes()[:5000]
+    model.unlink()
     with served(broken) as url:
-        said = sentence(browser, url)
-        assert (
-            said
-            == "faces-int8-qat.tflite cannot be run in a browser; take int8-qat, int8 or fp32, or copy the file again."
-        )
-        model.unlink()
         assert sentence(browser, url) == "faces-int8-qat.tflite cannot be loaded (404); copy the whole folder."
+        model.write_bytes(start)
+        said = "faces-int8-qat.tflite cannot be run in a browser; take int8-qat, int8 or fp32, or copy the file again."
+        assert sentence(browser, url) == said
+        (broken / "web.json").unlink()
+        assert sentence(browser, url) == "web.json cannot be loaded (404); copy the whole folder."
+        (broken / "litert" / "core.js").unlink()
+        assert sentence(browser, url).startswith("A script of the page cannot be loaded; copy the whole folder")

@@ -1,6 +1,6 @@
 // The page: a face, what moves it, and what it is saved as.
 import {moved, prior} from './latents.js';
-import {FaceModel} from './model.js';
+import {FaceModel, loaded} from './model.js';
 
 const DRAWN = 512; // pixels of the canvas
 const LAST = 50; // faces whose median time is shown
@@ -9,26 +9,54 @@ const times = [];
 let facts, model, drawing, again;
 
 /** What is on the screen; tests read it too. */
-export const state = {seed: 0, z: null, face: null};
+export const state = {seed: 0, z: null, face: null, started: false, kept: false};
 window.lmedge = {state, FaceModel, prior};
 
 async function start() {
-  facts = await (await fetch('web.json')).json();
+  facts = await (await loaded('web.json')).json();
   model = await FaceModel.load(facts.model);
   for (const control of facts.controls) addSlider(control);
   at('about').textContent = facts.about;
-  state.seed = Math.max(0, Number.parseInt(location.hash.slice(1), 10) || 0);
+  state.seed = seedOfAddress();
   at('controls').hidden = false;
   at('face').disabled = false;
   at('face').onclick = at('new').onclick = () => show(state.seed + 1);
-  at('reset').onclick = () => { at('controls').reset(); draw(); };
+  at('controls').onreset = () => setTimeout(draw); // the controls change after this event
   at('controls').onsubmit = (event) => event.preventDefault();
   at('controls').oninput = draw;
   at('save-png').onclick = savePicture;
   at('save-points').onclick = savePoints;
-  window.onhashchange = () => show(Number.parseInt(location.hash.slice(1), 10) || 0);
+  window.onhashchange = () => show(seedOfAddress());
   await draw();
   for (let i = 0; i < 3; i++) await draw(); // the first face of a model takes longer than the others
+  state.started = true;
+  await keep().catch(console.warn); // a browser without room for it still makes faces
+}
+
+/** 7 of `#7`; 0 where there is no such number. */
+function seedOfAddress() {
+  const seed = Number.parseInt(location.hash.slice(1), 10);
+  return seed >= 0 && seed < Number.MAX_SAFE_INTEGER ? seed : 0;
+}
+
+/** Keeps the files that were loaded, for worker.js to open the page without a network: a set for each version of the
+ * page, the older ones go. Browsers offer it over https and on localhost. */
+async function keep() {
+  if (!navigator.serviceWorker) return;
+  await navigator.serviceWorker.register('worker.js');
+  const folder = new URL('./', location).href;
+  const name = `${folder} ${facts.version}`;
+  const cache = await caches.open(name);
+  const files = performance.getEntriesByType('resource').map((entry) => entry.name);
+  const missing = [];
+  for (const url of new Set([folder, ...files.filter((file) => file.startsWith(folder))])) {
+    if (!(await cache.match(url))) missing.push(url);
+  }
+  await cache.addAll(missing);
+  for (const other of await caches.keys()) {
+    if (other.startsWith(`${folder} `) && other !== name) await caches.delete(other);
+  }
+  state.kept = true;
 }
 
 function addSlider({name, low, high}) {
@@ -71,6 +99,7 @@ async function drawOnce() {
   times.push(state.face.ms);
   if (times.length > LAST) times.shift();
   paint();
+  at('status').className = '';
   const median = [...times].sort((a, b) => a - b)[times.length >> 1];
   const sure = state.face.confidence === undefined ? '' : `, confidence ${state.face.confidence.toFixed(2)}`;
   at('status').textContent = `Face ${state.seed}: ${median.toFixed(1)} ms a face${sure}`;

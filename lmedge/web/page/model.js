@@ -7,16 +7,22 @@ const SIMD = new Uint8Array([
 ]);
 let runtime;
 
+/** The answer for a file of the page. Throws an Error with a sentence. */
+export async function loaded(url) {
+  const answer = await fetch(url).catch(() => ({status: 'no answer'}));
+  if (!answer.ok) throw new Error(`${url} cannot be loaded (${answer.status}); copy the whole folder.`);
+  return answer;
+}
+
 export class FaceModel {
   /** Loads `url` (a .tflite of a bundle); LiteRT.js is at `litert/`, beside this file. Throws an Error with a sentence. */
   static async load(url) {
     if (typeof WebAssembly !== 'object' || !WebAssembly.validate(SIMD)) {
-      throw new Error('This browser has no WebAssembly SIMD; take a newer one (Chrome 91, Firefox 89, Safari 16.4).');
+      throw new Error('This browser has no WebAssembly SIMD; take a newer one (Chrome 91, Firefox 108, Safari 16.4).');
     }
     runtime ??= loadLiteRt(new URL('litert/', import.meta.url).pathname);
     await runtime;
-    const answer = await fetch(url);
-    if (!answer.ok) throw new Error(`${url} cannot be loaded (${answer.status}); copy the whole folder.`);
+    const answer = await loaded(url);
     const bytes = new Uint8Array(await answer.arrayBuffer());
     try {
       return new FaceModel(await loadAndCompile(bytes, {accelerator: 'wasm'}));
