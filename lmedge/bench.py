@@ -2,12 +2,11 @@
 
 import dataclasses
 import datetime
-import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from typing import Any
 from rich.table import Table
 
 from lmedge import __version__
-from lmedge.config import BenchConfig, require
+from lmedge.bounds import cores, require, require_threads
+from lmedge.config import BenchConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install, remedy
 from lmedge.progress import progress
@@ -25,33 +25,21 @@ from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.runtime.timing import Timing, time_model
+from lmedge.ship import STOCK, Row, Shipped, advice, on_fewest_threads, shipped_of
 from lmedge.storage import claim_file, write_json
+from lmedge.variants import InterpreterName
 
-STOCK = "stock "  # before the name of a variant that the plain converter made
-SMALL = "int8-io"  # for microcontrollers; on these interpreters callers would have to quantise themselves
-WORST_PSNR = 40.0  # dB; a variant below it is not recommended
 NOT_BENCHED = "tensorflow"  # its interpreter is for workstations; it is timed when it is the only one
 FEWEST_DETECTED = 40  # faces that Face Mesh looks for
 
 
 @dataclass(frozen=True)
-class Row:
-    """One model on one interpreter; `refused` says why there is no timing."""
-
-    interpreter: str
-    variant: str
-    bytes: int
-    timing: Timing | None
-    refused: str = ""
-
-
-@dataclass(frozen=True)
 class Bench:
-    """What was measured: `rows`; `ship` interpreter -> variant; `parts` milliseconds of the image alone and of
+    """What was measured: `rows`; `ship` by interpreter; `parts` milliseconds of the image alone and of
     the landmarks alone; `face_mesh` milliseconds of detecting them instead; the machine."""
 
     rows: tuple[Row, ...]
-    ship: dict[str, str]
+    ship: dict[str, Shipped]
     parts: dict[str, dict[str, float]]
     face_mesh: dict[str, Any]
     machine: dict[str, Any]
@@ -69,35 +57,35 @@ def bench(config: BenchConfig) -> Bench:
         raise UsageError("--compare stock converts the Keras networks again; name their run with --run.")
     if config.out:
         claim_file(config.out, config.overwrite)
-    threads = config.threads or tuple(dict.fromkeys((1, os.cpu_count() or 1)))
+    threads = config.threads or tuple(dict.fromkeys((1, cores())))
     for count in threads:
-        require("--threads", count, 1, 1024)
+        require_threads("--threads", count, 1)
     with tempfile.TemporaryDirectory() as folder:
         models = {variant: bundle.variants[variant] for variant in variants}
         if config.compare:
             models |= _stock(config, bundle, Path(folder))
         total = len(models) * len(interpreters) * len(threads) + len(interpreters) + 1
-        with progress("bench", total, "measurements") as advance:
-            rows = []
+        with progress("bench", total, "measurements") as done:
+            rows: list[Row] = []
             for interpreter in interpreters:
                 for variant, model in models.items():
                     for count in threads:
                         rows.append(_row(interpreter, variant, model, count, config.seconds, bundle))
-                        advance(1, f"{variant} on {interpreter}")
-            ship = _ship(rows)
-            parts = {}
-            for interpreter, variant in ship.items():
-                parts[interpreter] = _parts(models[variant], interpreter, config.seconds)
-                advance(1, "image and landmarks apart")
+                        done(1, f"{variant} on {interpreter}")
+            ship = shipped_of(rows, bundle.image_psnr)
+            parts: dict[str, dict[str, float]] = {}
+            for name, shipped in ship.items():
+                parts[name] = _parts(models[shipped.variant], name, config.seconds)
+                done(1, "image and landmarks apart")
             face_mesh = _face_mesh(bundle, models) if config.face_mesh else {}
-            advance(1, "Face Mesh")
+            done(1, "Face Mesh")
     result = Bench(tuple(rows), ship, parts, face_mesh, machine(interpreters))
     if config.out:
         write_json(config.out, dataclasses.asdict(result))
     return result
 
 
-def _interpreters(wanted: tuple[str, ...]) -> tuple[str, ...]:
+def _interpreters(wanted: tuple[InterpreterName, ...]) -> tuple[InterpreterName, ...]:
     here = installed()
     for name in wanted:
         if name not in here:
@@ -117,30 +105,6 @@ def _row(interpreter: str, variant: str, model: Path, threads: int, seconds: flo
     except LmedgeError as refusal:
         return Row(interpreter, variant, size, None, str(refusal))
     return Row(interpreter, variant, size, timing)
-
-
-def _ship(rows: list[Row]) -> dict[str, str]:
-    """For each interpreter the variant that is fastest on the fewest threads timed among those that draw well; of two
-    that are within a twentieth of each other the one that draws better."""
-    best: dict[str, str] = {}
-    threads = _fewest_threads(rows)
-    for interpreter in dict.fromkeys(row.interpreter for row in rows):
-        good = [
-            (row.timing, row.variant)
-            for row in rows
-            if row.interpreter == interpreter and row.timing and row.timing.threads == threads
-            and not row.variant.startswith((STOCK, SMALL))
-            and (row.timing.parity is None or row.timing.parity.image_psnr >= WORST_PSNR)
-        ]  # fmt: skip
-        if good:
-            fastest = min(timing.median_ms for timing, _ in good)
-            near = [(timing, name) for timing, name in good if timing.median_ms <= 1.05 * fastest]
-            best[interpreter] = max(near, key=lambda pair: pair[0].parity.image_psnr if pair[0].parity else 0.0)[1]
-    return best
-
-
-def _fewest_threads(rows: Sequence[Row]) -> int:
-    return min((row.timing.threads for row in rows if row.timing), default=1)
 
 
 def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
@@ -188,7 +152,7 @@ def _face_mesh(bundle: Bundle, models: dict[str, Path]) -> dict[str, Any]:
     return {"median_ms": round(statistics.median(times[5:]), 3), "found": found, "faces": len(times)}
 
 
-def machine(interpreters: tuple[str, ...]) -> dict[str, Any]:
+def machine(interpreters: Iterable[InterpreterName]) -> dict[str, Any]:
     """What the figures were measured on, and when."""
     here = installed()
     return {
@@ -196,7 +160,7 @@ def machine(interpreters: tuple[str, ...]) -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "processor": _processor(),
-        "cores": os.cpu_count(),
+        "cores": cores(),
         "python": platform.python_version(),
         "lmedge": __version__,
         "interpreters": {name: f"{INTERPRETERS[name][1]} {here[name]}" for name in interpreters},
@@ -251,17 +215,16 @@ def conclusions(result: Bench) -> list[str]:
     lines = []
     refused = dict.fromkeys((row.interpreter, row.variant, row.refused) for row in result.rows if row.refused)
     lines += [f"{result.machine['interpreters'][name]} refuses {variant}: {why}" for name, variant, why in refused]
-    threads = _fewest_threads(result.rows)
-    timings = {(row.interpreter, row.variant): row.timing for row in result.rows
-               if row.timing and row.timing.threads == threads}  # fmt: skip
-    for interpreter, variant in result.ship.items():
+    for interpreter, shipped in result.ship.items():
+        variant = shipped.variant
+        timings = on_fewest_threads(result.rows, interpreter)
         name = result.machine["interpreters"][interpreter]
         parts = result.parts.get(interpreter)
         if parts:
             share = parts["landmarks"] / parts["generate"]
             lines.append(f"{name}, {variant}: the landmarks take {share:.1%} of the time of the image")
-        mesh, whole = result.face_mesh.get("median_ms"), timings[interpreter, variant]
-        if mesh and whole:
+        mesh, whole = result.face_mesh.get("median_ms"), timings[variant]
+        if mesh:
             ratio = ((parts or {}).get("generate", whole.median_ms) + mesh) / whole.median_ms
             found = f"found {result.face_mesh['found']} of {result.face_mesh['faces']}"
             lines.append(
@@ -270,7 +233,6 @@ def conclusions(result: Bench) -> list[str]:
             )
     if "skipped" in result.face_mesh:
         lines.append(f"Face Mesh was not timed: {result.face_mesh['skipped']}")
-    lines += [
-        f"ship this on {result.machine['interpreters'][name]}: {variant}" for name, variant in result.ship.items()
-    ]
+    for interpreter, shipped in result.ship.items():
+        lines += advice(result.rows, interpreter, shipped, result.machine["interpreters"][interpreter])
     return lines

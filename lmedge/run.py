@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ import numpy as np
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.storage import read_json, write_bytes, write_json
+from lmedge.keras_file import load_network
+from lmedge.storage import read_json, write_json
 
 SCHEMA = 2  # 1 counted steps, not images
 VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert",
@@ -165,26 +165,6 @@ class Run:
             verb = VERB_OF[path.name]
             raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
         return load_network(path)
-
-
-def load_network(path: Path) -> Any:
-    """A Keras model, without code in it. Raises LmedgeError for a damaged file."""
-    import keras
-
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever its parts raise on a damaged file
-        reason = str(error).splitlines()[0][:200]
-        raise LmedgeError(f"{path} cannot be read ({reason}); train it again.") from error
-
-
-def save_network(network: Any, path: Path) -> None:
-    """Saves a Keras model in one step."""
-    # Keras writes to a path that it chooses the ending of, and not in one step.
-    with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / "network.keras"
-        network.save(beside)
-        write_bytes(path, beside.read_bytes())
 
 
 def weights_hash(network: Any) -> str:

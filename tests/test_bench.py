@@ -1,40 +1,82 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convert import flatbuffer as fb
 from convert.parity import keras_faces
-from lmedge.bench import Row, _ship, bench
+from lmedge.bench import bench
 from lmedge.config import BenchConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.run import Run
-from lmedge.runtime import Faces, FaceSampler
+from lmedge.runtime import Bundle, Faces, FaceSampler
+from lmedge.runtime.bundle import PRETRAINED
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.parity import Parity, compare
 from lmedge.runtime.timing import Timing, time_model
+from lmedge.ship import Row, Shipped, advice, shipped_of
 from lmedge.storage import read_arrays
+from lmedge.variants import suitable
 
 
-def timing(milliseconds, psnr):
+def timing(milliseconds, psnr=90.0, threads=1, p95=None):
     parity = Parity(16, psnr, 1.0, 9, 0.001)
-    return Timing(1, 1.0, 1.0, milliseconds, milliseconds, 1.0, 1, {}, parity)
+    return Timing(threads, 1.0, 1.0, milliseconds, p95 or milliseconds, 1.0, 1, {}, parity)
 
 
-def test_what_is_fastest_and_draws_well_is_shipped():
-    rows = [
-        Row("litert", "fp32", 9, timing(3.0, 90)),
-        Row("litert", "int8", 9, timing(1.0, 44)),
-        Row("litert", "int8-qat", 9, timing(1.03, 46)),  # within a twentieth, and better
-        Row("litert", "dynamic", 9, timing(0.5, 20)),  # does not draw well
-        Row("litert", "int8-io", 9, timing(0.5, 44)),  # for microcontrollers
-        Row("litert", "stock int8", 9, timing(0.1, 50)),
-        Row("tflite", "fp32", 9, timing(2.0, 90)),
-        Row("tflite", "int8", 9, timing(4.0, 44)),
-        Row("tflite", "dynamic", 9, None, "refused"),
-    ]
-    assert _ship(rows) == {"litert": "int8-qat", "tflite": "fp32"}
+ROWS = [
+    Row("litert", "fp32", 9, timing(3.0)),
+    Row("litert", "int8", 9, timing(0.99, 44)),
+    Row("litert", "int8-qat", 9, timing(1.0, 46)),
+    Row("litert", "dynamic", 9, timing(0.5, 20)),  # does not draw well
+    Row("litert", "int8-io", 9, timing(0.5, 44)),  # for microcontrollers
+    Row("litert", "stock int8", 9, timing(0.1, 50)),
+    Row("tflite", "fp32", 9, timing(2.0, 90)),
+    Row("tflite", "fp16", 9, timing(1.9, 60)),
+    Row("tflite", "dynamic", 9, None, "refused"),
+]
+
+
+def test_what_suits_the_interpreter_is_shipped_whatever_the_noise():
+    assert shipped_of(ROWS, {}) == {"litert": Shipped("int8-qat", None), "tflite": Shipped("fp32", 1)}
+    assert advice(ROWS, "tflite", Shipped("fp32", 1), "T") == ["ship this on T: fp32, --threads 1"]
+
+
+def test_a_variant_that_draws_badly_is_not_shipped_and_one_that_is_clearly_faster_is_said():
+    poor = {"int8-qat": 39.0, "int8": 39.0, "dynamic": 20.0, "fp32": 90.0}
+    assert shipped_of(ROWS, poor)["litert"].variant == "fp32"
+    lines = advice(ROWS, "litert", Shipped("fp32", None), "L")
+    assert lines == ["ship this on L: fp32", "  int8 is 3.0 times as fast on this machine: --variant int8"]
+
+
+@pytest.mark.parametrize(
+    ("interpreter", "p95", "threads", "said"),
+    [
+        ("litert", 0.7, 2, []),
+        ("litert", 40.0, 1, []),  # on busy cores some faces wait for both threads
+        ("tflite", 40.0, 1, []),
+        ("tflite", 0.7, 1, ["  2 threads are 2.0 times as fast, as long as nothing else uses the cores; beside other "
+                            "work they are far slower than one"]),
+    ],
+)  # fmt: skip
+def test_threads_are_recommended_with_the_variant(interpreter, p95, threads, said):
+    rows = [Row(interpreter, "fp32", 9, timing(1.2)), Row(interpreter, "fp32", 9, timing(0.6, threads=2, p95=p95))]
+    shipped = shipped_of(rows, {})[interpreter]
+    assert shipped == Shipped("fp32", threads)
+    assert advice(rows, interpreter, shipped, "X") == [f"ship this on X: fp32, --threads {threads}", *said]
+
+
+def test_bench_sample_and_the_readme_name_the_same_variant():
+    bundle = Bundle.open(PRETRAINED)
+    rows = [Row(name, variant, 9, timing(1.0)) for name in ("litert", "tflite") for variant in bundle.variants]
+    ship = {name: shipped.variant for name, shipped in shipped_of(rows, bundle.image_psnr).items()}
+    readme = " ".join((Path(__file__).parents[1] / "README.md").read_text().split())
+    sentence = f"What to ship: `{ship['litert']}` on ai-edge-litert, `{ship['tflite']}` on one thread of tflite-runtime"
+    assert sentence in readme
+    assert FaceSampler(bundle, interpreter="litert", threads=1).variant == ship["litert"]
+    assert suitable("tflite", bundle.image_psnr) == ship["tflite"]
 
 
 def test_bench_times_each_variant_on_each_interpreter(bundle, trained, tmp_path, lmedge):
@@ -47,7 +89,10 @@ def test_bench_times_each_variant_on_each_interpreter(bundle, trained, tmp_path,
     for name in interpreters:
         for variant in ("fp32", "int8", "stock fp32", "stock int8"):
             assert (name, variant, 1) in rows
-        assert f"ship this on {figures['machine']['interpreters'][name]}: {figures['ship'][name]}" in done.stdout
+        ship = figures["ship"][name]
+        assert ship["variant"] == suitable(name, Bundle.open(bundle).image_psnr)
+        where = figures["machine"]["interpreters"][name]
+        assert f"ship this on {where}: {ship['variant']}, --threads {ship['threads']}" in done.stdout
     for row in figures["rows"]:
         values = row["timing"]
         assert 0 < values["median_ms"] <= values["p95_ms"] and values["load_ms"] > 0 and values["peak_mib"] > 0
@@ -71,7 +116,7 @@ def test_a_refusal_of_an_interpreter_is_a_row(bundle, tmp_path):
     result = bench(BenchConfig(bundle=copy, seconds=0.01, threads=(1,), interpreters=("litert",), face_mesh=False))
     rows = {row.variant: row for row in result.rows}
     assert rows["int8"].timing is None and "does not run on ai-edge-litert" in rows["int8"].refused
-    assert result.ship == {"litert": "fp32"}
+    assert result.ship == {"litert": Shipped("fp32", None)}
 
 
 def test_wrong_calls_are_refused(bundle, trained, tmp_path):
@@ -79,8 +124,9 @@ def test_wrong_calls_are_refused(bundle, trained, tmp_path):
         bench(BenchConfig(bundle=bundle, compare="stock"))
     with pytest.raises(UsageError, match="--variant fp16: .* has no such model"):
         bench(BenchConfig(bundle=bundle, variants=("fp16",)))
-    with pytest.raises(UsageError, match="--threads must be"):
-        bench(BenchConfig(bundle=bundle, threads=(0,)))
+    for threads in (0, 40_000):
+        with pytest.raises(UsageError, match=f"--threads must be between 1 and .* not {threads}"):
+            bench(BenchConfig(bundle=bundle, threads=(threads,)))
     run = shutil.copytree(trained, tmp_path / "run")
     network = Run(run).generator()
     network.set_weights([weight + 0.01 for weight in network.get_weights()])

@@ -1,6 +1,7 @@
 """The options of every stage, once: the command line is made from these classes, and they land as JSON in
 the run. A stage is `stage(config) -> Result`; an option stands here only if its stage reads it."""
 
+from lmedge.bounds import require, require_seed, require_size, require_threads, require_whole, require_workers
 from lmedge.config.about import DemoConfig, DoctorConfig, InfoConfig
 from lmedge.config.datasets import StudyConfig, SynthesizeConfig
 from lmedge.config.device import (
@@ -20,10 +21,7 @@ from lmedge.config.options import (
     RunFolder,
     SchemeName,
     Stage,
-    VariantName,
     from_json,
-    require,
-    require_size,
     to_json,
 )
 from lmedge.config.training import (
@@ -35,6 +33,7 @@ from lmedge.config.training import (
     TrainBeganConfig,
     TrainLgenConfig,
 )
+from lmedge.variants import InterpreterName, VariantName
 
 # The verbs in order of use.
 STAGES: dict[str, type[Stage]] = {
@@ -61,8 +60,9 @@ STAGES: dict[str, type[Stage]] = {
 
 __all__ = [
     "PRESETS", "STAGES", "BenchConfig", "BundlePath", "DatasetFolder", "DemoConfig", "DoctorConfig",
-    "EvaluateConfig", "ExportConfig", "FacesPath", "InfoConfig", "InterpolateConfig", "InvertConfig", "Precision",
-    "PrepareConfig", "Preset", "ReportConfig", "RunFolder", "SampleConfig", "SchemeName", "ServeConfig", "Stage",
-    "StudyConfig", "SynthesizeConfig", "ToyConfig", "TrainBeganConfig", "TrainLgenConfig", "VariantName",
-    "WebExportConfig", "from_json", "require", "require_size", "to_json",
+    "EvaluateConfig", "ExportConfig", "FacesPath", "InfoConfig", "InterpolateConfig", "InterpreterName", "InvertConfig",
+    "Precision", "PrepareConfig", "Preset", "ReportConfig", "RunFolder", "SampleConfig", "SchemeName", "ServeConfig",
+    "Stage", "StudyConfig", "SynthesizeConfig", "ToyConfig", "TrainBeganConfig", "TrainLgenConfig", "VariantName",
+    "WebExportConfig", "from_json", "require", "require_seed", "require_size", "require_threads", "require_whole",
+    "require_workers", "to_json",
 ]  # fmt: skip

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.config.options import InterpreterName, Stage, VariantName
+from lmedge.config.options import Stage
+from lmedge.variants import InterpreterName, VariantName
 
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.config.options import BundlePath, InterpreterName, RunFolder, Stage, VariantName
+from lmedge.config.options import BundlePath, RunFolder, Stage
+from lmedge.variants import InterpreterName, VariantName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +82,9 @@ class SampleConfig(Stage):
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"
     """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
-    threads: int = 0
-    """Threads of the interpreter; 0 takes one a core."""
+    threads: int | None = None
+    """Threads of the interpreter; 0 takes one a core. Default: one on tflite-runtime, which crawls where anything else
+    uses the cores, and one a core on the others."""
     overwrite: bool = False
     """Replace a folder of samples that is there."""
 
@@ -116,7 +118,7 @@ class InterpolateConfig(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class BenchConfig(Stage):
-    """Time every variant of a bundle on every interpreter that is installed, and say which one to ship.
+    """Time every variant of a bundle on every interpreter that is installed, and say which to ship on how many threads.
 
     Each measurement runs in a process of its own: size, load time, first face, median and 95th percentile, faces a
     second, memory, nodes outside XNNPACK, and the difference from the float Keras networks.

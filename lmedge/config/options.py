@@ -18,8 +18,6 @@ DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
 FacesPath = Annotated[Path | None, arg(metavar="[DATASET|PHOTO]")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
-InterpreterName = Literal["auto", "litert", "tflite", "tensorflow"]
-VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +108,3 @@ def _called(hint: Any) -> str:
     else:
         words = {bool: "true or false", int: "a whole number", float: "a number"}.get(bare, "a text")
     return words + (" or null" if type(None) in get_args(hint) else "")
-
-
-def require(option: str, value: float, least: float, most: float | None = None) -> None:
-    """Refuses a number out of range. Raises UsageError that names the option and quotes the value."""
-    if not value >= least or (most is not None and value > most):
-        bounds = f"at least {least:g}" if most is None else f"between {least:g} and {most:g}"
-        raise UsageError(f"{option} must be {bounds}, not {value:g}.")
-
-
-def require_size(size: int) -> None:
-    """Refuses a face size that the networks cannot make: they double from 8 pixels. Raises UsageError."""
-    if size not in (16, 32, 64, 128, 256):
-        raise UsageError(f"--size must be 16, 32, 64, 128 or 256, not {size}.")

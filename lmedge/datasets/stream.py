@@ -16,6 +16,7 @@ from lmedge.landmarks import Scheme, mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
 from lmedge.runtime.latents import around
 from lmedge.runtime.selection import Seen, Selection
+from lmedge.variants import InterpreterName
 
 CHUNK = 64  # latents drawn at a time
 
@@ -42,7 +43,7 @@ class Drawing:
 
     bundle: Path
     variant: str
-    interpreter: str
+    interpreter: InterpreterName
 
     def painter(self) -> FaceSampler:
         """Loads the model, for one thread."""

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from lmedge.devices.device import ROOT, Outcome, Unavailable, rendered
 from lmedge.runtime.interpreter import INTERPRETERS, installed
+from lmedge.variants import InterpreterName
 
 
 class Native:
     """A process of its own: tflite-runtime does not work beside TensorFlow."""
 
-    def __init__(self, interpreter: str):
+    def __init__(self, interpreter: InterpreterName):
         self.interpreter = interpreter
         self.name = f"{platform.machine().replace('_', '-')} {INTERPRETERS[interpreter][1]}"
 

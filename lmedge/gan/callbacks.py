@@ -17,9 +17,10 @@ from PIL import Image
 from lmedge.gan import checkpoint
 from lmedge.gan.networks import in_precision, to_uint8
 from lmedge.interrupt import asking
+from lmedge.keras_file import save_network
 from lmedge.pictures import grid
 from lmedge.progress import console
-from lmedge.run import Run, save_network
+from lmedge.run import Run
 from lmedge.storage import replacing, write_bytes
 
 FIXED_FACES = 128  # latents that are drawn again and again

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from lmedge.bounds import cores
 from lmedge.config import Precision
 
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", " bf16")
@@ -35,11 +36,6 @@ def is_chief(place: tf.distribute.Strategy) -> bool:
     return resolver is None or resolver.task_type in (None, "chief") or (
         resolver.task_type == "worker" and resolver.task_id == 0 and "chief" not in resolver.cluster_spec().jobs
     )  # fmt: skip
-
-
-def cores() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def take_threads() -> None:

@@ -13,8 +13,9 @@ from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
 from lmedge.gan.networks import in_precision
+from lmedge.keras_file import save_network
 from lmedge.progress import progress
-from lmedge.run import Run, save_network, weights_hash
+from lmedge.run import Run, weights_hash
 from lmedge.storage import read_json, write_json
 
 SCHEMA = 1

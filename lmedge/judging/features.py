@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.keras_file import load_network
 from lmedge.runtime import prior
 
 FILTERS = "filters"  # the name of the extractor that comes with lmedge
@@ -122,14 +123,11 @@ def _application(spec: str) -> Extractor:
 
 
 def _network(path: Path) -> Extractor:
-    import keras
-
+    network = load_network(path, "--features takes a network from images to vectors")
     try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
         _, height, width, channels = network.input_shape
-    except Exception as error:
-        reason = str(error).splitlines()[0][:150]
-        raise LmedgeError(f"--features {path} cannot be used ({reason}); it must map images to vectors.") from None
+    except (TypeError, ValueError):  # several inputs, or no picture
+        height = width = channels = None
     if channels != 3 or height is None or width is None:
         raise UsageError(f"--features {path} takes {network.input_shape}; it must take RGB images of a fixed size.")
 
@@ -141,10 +139,11 @@ def _network(path: Path) -> Extractor:
 
 def _tflite(path: Path) -> Extractor:
     from lmedge.runtime.bundle import read_model
-    from lmedge.runtime.interpreter import choose, load
+    from lmedge.runtime.interpreter import choose, load, threads_of
 
     read_model(path)  # refuses a malformed file before native code reads it
-    interpreter = load(choose(), str(path), 0)
+    name = choose()
+    interpreter = load(name, str(path), threads_of(name, None))
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     shape = tuple(inputs[0]["shape"])
     if len(inputs) != 1 or len(shape) != 4 or shape[0] != 1 or shape[3] != 3:

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from lmedge.config import TrainLgenConfig, require, to_json
 from lmedge.errors import UsageError
 from lmedge.inversion.latents import Latents, load_latents
+from lmedge.keras_file import save_network
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
 from lmedge.lgen.generated import generated_faces
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
 from lmedge.progress import console, progress
-from lmedge.run import Run, save_network
+from lmedge.run import Run
 from lmedge.storage import write_json
 
 FAILURE = 0.1  # NME above which a face counts as failed, as in the 300-W challenge

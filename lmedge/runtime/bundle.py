@@ -8,6 +8,7 @@ from typing import Any
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.runtime.model_file import ModelFile, check_model
+from lmedge.runtime.regular import read_regular
 from lmedge.storage import read_json
 
 SCHEMA = 1
@@ -16,7 +17,7 @@ REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float3
 SIGNATURE = "sample"
 PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that comes with lmedge
 PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
-LARGEST_MODEL = 1 << 30  # bytes
+LARGEST_MODEL = 1 << 28  # bytes
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Bundle:
         """The bundle in a folder, or a model file. Raises UsageError for something else, LmedgeError for a
         damaged one or one of another version."""
         path = Path(path)
-        if path.is_file():
+        if path.exists() and not path.is_dir():
             if path.suffix != ".tflite":
                 raise UsageError(f"{path} is neither a bundle folder nor a .tflite file.")
             about = read_model(path).about
@@ -72,6 +73,11 @@ class Bundle:
         """One that is open already, the one at a path, or, for None, the model that comes with lmedge."""
         return bundle if isinstance(bundle, Bundle) else cls.open(PRETRAINED if bundle is None else bundle)
 
+    @property
+    def image_psnr(self) -> dict[str, float | None]:
+        """dB of the image of each variant, as the export measured it against Keras; None where nothing says."""
+        return {name: _psnr(self.about, name) for name in self.variants}
+
     def scheme(self, points: int) -> Scheme:
         """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
         known = _scheme_name(self.about, self.path)
@@ -98,6 +104,13 @@ class Bundle:
         return path
 
 
+def _psnr(about: dict[str, Any], variant: str) -> float | None:
+    try:
+        return float(about["variants"][variant]["parity"]["image_psnr"])
+    except (LookupError, TypeError, ValueError):  # a lone model, an older bundle, or one that was edited by hand
+        return None
+
+
 def _scheme_name(about: dict[str, Any], path: Path) -> str | None:
     """The landmark scheme that a manifest names; None where it names none. Raises LmedgeError for an unknown one."""
     landmarks = about.get("landmarks")
@@ -116,8 +129,6 @@ def read_model(path: Path) -> ModelFile:
 
 def _bytes(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_MODEL:
-            raise LmedgeError(f"{path} is larger than {LARGEST_MODEL >> 20} MiB; this is no face generator.")
-        return path.read_bytes()
+        return read_regular(path, LARGEST_MODEL)
     except OSError as error:
         raise LmedgeError(f"{path} cannot be read ({error.strerror}); copy the bundle again.") from None

@@ -9,6 +9,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import SCHEMES, Scheme, in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import read_model
+from lmedge.variants import InterpreterName
 
 DETECT = "detect"
 
@@ -19,10 +20,10 @@ class LandmarkDetector:
     `interpreter` and `threads` as for FaceSampler. Raises LmedgeError for a file that is no detector.
     """
 
-    def __init__(self, model: Path | str, interpreter: str = "auto", threads: int = 1):
+    def __init__(self, model: Path | str, interpreter: InterpreterName = "auto", threads: int | None = 1):
         self.interpreter = interpreters.choose(interpreter)
         self.about = read_model(Path(model)).about
-        loaded = interpreters.load(self.interpreter, str(model), threads)
+        loaded = interpreters.load(self.interpreter, str(model), interpreters.threads_of(self.interpreter, threads))
         if DETECT not in loaded.get_signature_list():
             raise LmedgeError(f"{model} has no signature {DETECT!r}; it is not a landmark detector of lmedge.")
         self._run = loaded.get_signature_runner(DETECT)

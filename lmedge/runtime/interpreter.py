@@ -2,35 +2,31 @@
 
 import importlib
 import importlib.util
-import os
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from lmedge.bounds import cores, require_threads
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install, remedy
 from lmedge.quiet import native_stderr_off
+from lmedge.variants import DEFAULT_THREADS, PREFERRED, InterpreterName
 
 # name -> (module, distribution), in order of preference
-INTERPRETERS = {
+INTERPRETERS: dict[InterpreterName, tuple[str, str]] = {
     "litert": ("ai_edge_litert.interpreter", "ai-edge-litert"),
     "tflite": ("tflite_runtime.interpreter", "tflite-runtime"),
     "tensorflow": ("tensorflow", "tensorflow"),
 }
-# Variants, best first: tflite-runtime 2.14 gives no int8 op to XNNPACK, so float is faster there.
-PREFERRED_VARIANTS = {
-    "litert": ("int8-qat", "int8", "fp32"),
-    "tflite": ("fp32", "fp16", "int8-qat", "int8"),
-    "tensorflow": ("int8-qat", "int8", "fp32"),
-}
 
 
-def installed() -> dict[str, str]:
+def installed() -> dict[InterpreterName, str]:
     """Interpreters that are installed: name -> version."""
     import importlib.metadata as metadata  # here, as it takes a fifth of the time of importing this package
 
-    found = {}
+    found: dict[InterpreterName, str] = {}
     for name, (module, distribution) in INTERPRETERS.items():
         if importlib.util.find_spec(module.split(".")[0]):
             try:
@@ -45,7 +41,7 @@ def suits_here() -> str:
     return "tflite" if platform.machine().startswith("armv") else "litert"
 
 
-def choose(name: str = "auto") -> str:
+def choose(name: InterpreterName = "auto") -> InterpreterName:
     """The interpreter to use. Raises UsageError when it, or every one, is missing or cannot work here."""
     here = installed()
     # tflite-runtime fails (`vector::reserve`) in a process that has loaded TensorFlow.
@@ -66,21 +62,25 @@ def choose(name: str = "auto") -> str:
     raise LmedgeError(f"no TFLite interpreter is installed; {install(suits_here())}.")
 
 
-def load(name: str, model: str, threads: int) -> Any:
-    """An allocated interpreter for the model file. `threads` 0: one a core.
+def threads_of(name: InterpreterName, asked: int | None) -> int:
+    """The threads to give to an interpreter: None takes what suits it, 0 one a core. Raises UsageError."""
+    asked = DEFAULT_THREADS[name] if asked is None else require_threads("--threads", asked)
+    return asked or cores()
 
-    Raises LmedgeError where this interpreter refuses the model.
-    """
+
+def load(name: InterpreterName, model: str, threads: int) -> Any:
+    """An allocated interpreter for the model file. Raises LmedgeError where this interpreter refuses the model."""
     module = importlib.import_module(INTERPRETERS[name][0])
     make: Callable[..., Any] = module.lite.Interpreter if name == "tensorflow" else module.Interpreter
     try:
         with native_stderr_off():
-            interpreter = make(model_path=model, num_threads=threads or os.cpu_count() or 1)
+            interpreter = make(model_path=model, num_threads=threads)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0][:200]
+        others = [variant for variant in PREFERRED[name] if f"faces-{variant}.tflite" != Path(model).name]
         raise LmedgeError(
             f"{model} does not run on {INTERPRETERS[name][1]} {installed()[name]} ({reason}); "
-            f"take --variant {' or '.join(PREFERRED_VARIANTS[name][:2])}, or a newer interpreter."
+            f"take --variant {' or '.join(others[:2])}, or a newer interpreter."
         ) from None
     return interpreter

@@ -15,7 +15,10 @@ from lmedge.errors import LmedgeError
 from lmedge.runtime.flatbuffer import Damaged, Reader, Table
 
 LARGEST_TENSOR = 1 << 28  # bytes
-LARGEST_SUM = 1 << 30  # bytes of all tensors of a graph
+LARGEST_SUM = 1 << 29  # bytes that running it takes: what graphs compute, and weights as often as ops read them
+LARGEST_ABOUT = 1 << 20  # bytes of our metadata
+MOST_GRAPHS = 16  # ours have one for each signature
+LONGEST_SHAPE = 32  # numbers in a constant that tells a shape: two for each side
 SMALLEST_SCALE = 1e-15
 LARGEST_FACTOR = 256.0  # of a scale, and of a product of scales over that of the output: what kernels take
 ABOUT = "LMEDGE_METADATA"  # name of the entry with our own facts, as JSON
@@ -54,7 +57,7 @@ def check_model(data: bytes, name: str) -> ModelFile:
     if data[4:8] != b"TFL3":
         raise LmedgeError(f"{name} is not a TFLite model.")
     try:
-        return _model(Reader(data))
+        return _model(Reader(memoryview(data)))
     except Damaged as damage:
         raise LmedgeError(f"{name} is damaged or not a face model ({damage}); export or copy it again.") from None
 
@@ -66,9 +69,16 @@ def _model(reader: Reader) -> ModelFile:
     buffers = [_buffer(table) for table in model.tables(4)]
     codes = [_code(table) for table in model.tables(1)]
     ops: dict[int, int] = {}
-    tensors = [_graph(table, codes, buffers, ops) for table in model.tables(2)]
-    if not tensors:
-        raise Damaged("it has no graph")
+    graphs = model.tables(2)
+    if not 1 <= len(graphs) <= MOST_GRAPHS:
+        raise Damaged(f"it has {len(graphs) or 'no'} graph{'s' * (len(graphs) > 1)}")
+    tensors, needed = [], 0
+    for table in graphs:
+        count, size = _graph(table, codes, buffers, ops)
+        tensors.append(count)
+        needed += size
+    if needed > LARGEST_SUM:
+        raise Damaged(f"its tensors need {needed >> 20} MiB")
     _indices(model.numbers(5, "i"), len(buffers), "buffer")
     metadata = {}
     for entry in model.tables(6):
@@ -84,11 +94,13 @@ def _model(reader: Reader) -> ModelFile:
     return ModelFile(ops, signatures, _about(metadata.get(ABOUT)), tuple(metadata))
 
 
-def _about(data: bytes | None) -> dict[str, Any]:
+def _about(data: memoryview | None) -> dict[str, Any]:
     if data is None:
         return {}
+    if len(data) > LARGEST_ABOUT:
+        raise Damaged(f"its metadata has {len(data)} bytes")
     try:
-        about = json.loads(data)
+        about = json.loads(bytes(data))
     except (ValueError, RecursionError):
         raise Damaged("its metadata is not JSON") from None
     if not isinstance(about, dict):
@@ -96,7 +108,7 @@ def _about(data: bytes | None) -> dict[str, Any]:
     return about
 
 
-def _buffer(table: Table) -> bytes:
+def _buffer(table: Table) -> memoryview:
     # Fields 1 and 2 point behind the flatbuffer, for models over 2 GB.
     if not table.absent(1, 2):
         raise Damaged("its weights lie outside the flatbuffer")
@@ -120,19 +132,20 @@ class _Tensor:
     shape: tuple[int, ...]
     kind: int
     size: int  # bytes
-    constant: bytes
+    constant: memoryview
     scale: float
 
     def integers(self) -> tuple[int, ...]:
-        """The content of an int32 constant."""
-        return struct.unpack(f"<{len(self.constant) // 4}i", self.constant) if self.kind == 2 else ()
+        """The content of an int32 constant that is short, as what tells a shape is; otherwise nothing."""
+        count = len(self.constant) // 4
+        return struct.unpack(f"<{count}i", self.constant) if self.kind == 2 and count <= LONGEST_SHAPE else ()
 
 
-def _graph(table: Table, codes: list[int], buffers: list[bytes], ops: dict[int, int]) -> int:
-    """Checks a graph, counts its ops; returns how many tensors it has."""
+def _graph(table: Table, codes: list[int], buffers: list[memoryview], ops: dict[int, int]) -> tuple[int, int]:
+    """Checks a graph, counts its ops; returns how many tensors it has, and the bytes that it takes to run."""
     tensors = [_tensor(entry, buffers) for entry in table.tables(0)]
-    if (total := sum(tensor.size for tensor in tensors)) > LARGEST_SUM:
-        raise Damaged(f"its tensors need {total >> 20} MiB")
+    # Delegates keep weights of their own for each op that reads some.
+    needed = sum(tensor.size for tensor in tensors if not tensor.constant)
     inputs = _indices(table.numbers(1, "i"), len(tensors), "tensor")
     outputs = _indices(table.numbers(2, "i"), len(tensors), "tensor")
     table.text(4)
@@ -151,13 +164,14 @@ def _graph(table: Table, codes: list[int], buffers: list[bytes], ops: dict[int, 
         if known.intersection(written):
             raise Damaged("an op writes what is there already")
         known.update(written)
+        needed += sum(tensors[i].size for i in read if tensors[i].constant)
         if not op.absent(5, 7, 8, 9, 10, 11, 12):
             raise Damaged("an op carries data that a face model does not need")
         _options(op)
         _operands(code, [tensors[i] for i in read], [tensors[i] for i in written])
     if not known.issuperset(outputs):
         raise Damaged("nothing writes an output")
-    return len(tensors)
+    return len(tensors), needed
 
 
 def _operands(code: int, read: list[_Tensor], written: list[_Tensor]) -> None:
@@ -203,7 +217,7 @@ def _reshaped(read: list[_Tensor], shape: tuple[int, ...]) -> bool:
 _SHAPED = {22: _reshaped, 23: _resized, 34: _padded, 60: _padded, 67: _told, 69: _tiled, 97: _resized, 100: _padded}
 
 
-def _tensor(tensor: Table, buffers: list[bytes]) -> _Tensor:
+def _tensor(tensor: Table, buffers: list[memoryview]) -> _Tensor:
     shape, kind = tensor.numbers(0, "i"), tensor.number(1, "b")
     if kind not in _TYPE_BYTES:
         raise Damaged(f"a tensor has type {kind}")

@@ -1,6 +1,5 @@
 """Many faces at once: an interpreter a thread."""
 
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,10 +9,11 @@ from queue import SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.errors import UsageError
+from lmedge.bounds import cores, require_workers
 from lmedge.runtime.bundle import Bundle
 from lmedge.runtime.faces import Drawing, Faces
 from lmedge.runtime.sampler import FaceSampler
+from lmedge.variants import InterpreterName, Variant
 
 PART = 8  # faces that a thread draws before another may have its interpreter
 
@@ -30,14 +30,12 @@ class FacePool(Drawing):
     def __init__(
         self,
         bundle: Bundle | Path | str | None = None,
-        variant: str | None = None,
-        interpreter: str = "auto",
+        variant: Variant | None = None,
+        interpreter: InterpreterName = "auto",
         workers: int = 0,
     ):
-        if workers < 0:
-            raise UsageError(f"workers must be at least 0, not {workers}.")
+        self.workers = require_workers("workers", workers) or cores()
         opened = Bundle.of(bundle)
-        self.workers = workers or os.cpu_count() or 1
         samplers = [FaceSampler(opened, variant, interpreter, 1) for _ in range(self.workers)]
         self.latent, self.height, self.width = samplers[0].latent, samplers[0].height, samplers[0].width
         self.scheme, self.variant = samplers[0].scheme, samplers[0].variant

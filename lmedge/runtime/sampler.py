@@ -12,6 +12,7 @@ from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
 from lmedge.runtime.faces import Drawing, Faces
+from lmedge.variants import InterpreterName, Variant, suitable
 
 
 class FaceSampler(Drawing):
@@ -19,24 +20,23 @@ class FaceSampler(Drawing):
 
     `bundle` is a folder made by `lmedge export`, or a .tflite file of one; None takes the model that comes with
     lmedge (`lmedge/pretrained`: faces of CelebA, research use only). `variant` None takes the one that
-    suits the interpreter; `interpreter` is "auto", "litert", "tflite" or "tensorflow"; `threads` 0 is one a
-    core. Raises UsageError or LmedgeError, with a sentence that says what to do.
+    suits the interpreter; `threads` None is what suits it, one on tflite-runtime and one a core on the others,
+    0 one a core. Raises UsageError or LmedgeError, with a sentence that says what to do.
     """
 
     def __init__(
         self,
         bundle: Bundle | Path | str | None = None,
-        variant: str | None = None,
-        interpreter: str = "auto",
-        threads: int = 0,
+        variant: Variant | None = None,
+        interpreter: InterpreterName = "auto",
+        threads: int | None = None,
     ):
-        if threads < 0:
-            raise UsageError(f"--threads must be at least 0, not {threads}.")
         self.bundle = Bundle.of(bundle)
         self.interpreter = interpreters.choose(interpreter)
-        self.variant = variant or self._suitable()
+        self.threads = interpreters.threads_of(self.interpreter, threads)
+        self.variant: str = variant or suitable(self.interpreter, self.bundle.image_psnr)
         path = self.bundle.model(self.variant)
-        self._interpreter = interpreters.load(self.interpreter, str(path), threads)
+        self._interpreter = interpreters.load(self.interpreter, str(path), self.threads)
         signatures = self._interpreter.get_signature_list()
         if SIGNATURE not in signatures:
             raise LmedgeError(f"{path} has no signature {SIGNATURE!r}; it is not a model of lmedge.")
@@ -54,11 +54,6 @@ class FaceSampler(Drawing):
             raise LmedgeError(f"{path}: its shapes {shape} -> {image}, {points} are not those of a face model.")
         self.latent, self.height, self.width = int(shape[1]), int(image[1]), int(image[2])
         self.scheme = self.bundle.scheme(int(points[1]))
-
-    def _suitable(self) -> str:
-        variants = self.bundle.variants
-        preferred = interpreters.PREFERRED_VARIANTS[self.interpreter]
-        return next((name for name in preferred if name in variants), next(iter(variants)))
 
     @property
     def distribution(self) -> str:

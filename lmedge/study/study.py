@@ -189,7 +189,7 @@ def _export(
 ) -> list[ExportedDetector]:
     """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it."""
     from convert.detector import export_detector
-    from lmedge.run import load_network
+    from lmedge.keras_file import load_network
     from lmedge.runtime.detector import LandmarkDetector
 
     facts = {**facts, "arm": best.arm.name, "real": best.amount}

@@ -47,7 +47,7 @@ def work(training: "Training") -> float:
     from lmedge.datasets.augment import Augmentation
     from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
     from lmedge.detector.style import fit_style
-    from lmedge.run import save_network
+    from lmedge.keras_file import save_network
 
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)

@@ -109,5 +109,6 @@ def test_a_pool_survives_a_wrong_call(bundle):
             with pytest.raises(UsageError):
                 pool.render(np.zeros((2, 9)))
         assert len(pool.sample(2)) == 2
-    with pytest.raises(UsageError, match="workers must be at least 0, not -1"):
-        FacePool(bundle, workers=-1)
+    for workers in (-1, 500):
+        with pytest.raises(UsageError, match=rf"workers must be between 0 and \d+ \(4 a core\), not {workers}\."):
+            FacePool(bundle, workers=workers)

@@ -1,13 +1,17 @@
+import copy
 import json
 import os
+import shutil
 import signal
 import struct
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import Bundle
 from lmedge.runtime.model_file import check_model
 
@@ -135,6 +139,94 @@ def test_a_list_of_two_thousand_million_items_is_refused_at_once(model):
     with pytest.raises(LmedgeError, match="a list of 2147483648 items reaches out of the file"):
         check_model(bytes(data), "m")
     assert time.monotonic() - start < 1
+
+
+def bomb(items, field):
+    """A model whose list `field` (2: graphs, 4: buffers) has the same table again and again: a buffer of 1 MiB, or a
+    graph of 1,000 tensors that are the same one."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 21)
+
+    def table(**fields):
+        """`fN`: an offset; `nN`: a number of four bytes."""
+        builder.StartObject(8)
+        for name, value in fields.items():
+            at, add = int(name[1:]), builder.PrependUOffsetTRelativeSlot
+            (add if name[0] == "f" else builder.PrependUint32Slot)(at, value, 0)
+        return builder.EndObject()
+
+    def repeated(offset, times):
+        builder.StartVector(4, times, 4)
+        for _ in range(times):
+            builder.PrependUOffsetTRelative(offset)
+        return builder.EndVector()
+
+    buffer = builder.CreateByteVector(bytes(1 << 20)) if field == 4 else 0
+    buffer = table(**({"f0": buffer} if buffer else {}))
+    tensor = table(f0=builder.CreateNumpyVector(np.ones(50, np.int32)))
+    end = builder.CreateNumpyVector(np.zeros(1, np.int32))
+    graph = table(f0=repeated(tensor, 1_000), f1=end, f2=end)
+    graphs, buffers = repeated(graph, 1 if field == 4 else items), repeated(buffer, items if field == 4 else 1)
+    builder.Finish(table(n0=3, f2=graphs, f4=buffers), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+@pytest.mark.parametrize(("field", "items"), [(4, 90_000), (2, 90_000)])
+def test_a_file_that_refers_to_the_same_place_again_and_again_is_refused_at_once(field, items):
+    data = bomb(items, field)
+    tracemalloc.start()
+    start = time.monotonic()
+    try:
+        with pytest.raises(LmedgeError, match="refers to more than a face model holds"):
+            check_model(data, "m")
+        assert time.monotonic() - start < 3 and tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_weights_that_every_op_reads_again_count_each_time(model):
+    """XNNPACK packs the weights of each op into memory of its own."""
+
+    def repeat(root):
+        graph, root_buffer = root.subgraphs[0], copy.copy(root.buffers[0])
+        root_buffer.data = np.zeros(1 << 20, np.uint8)
+        root.buffers.append(root_buffer)
+        weights = copy.copy(graph.tensors[graph.inputs[0]])
+        weights.shape, weights.buffer = [1 << 18], len(root.buffers) - 1
+        graph.tensors.append(weights)
+        for _ in range(600):
+            again = copy.copy(graph.operators[0])
+            again.inputs, again.outputs = [graph.tensors.index(weights)], [len(graph.tensors)]
+            graph.tensors.append(copy.copy(graph.tensors[graph.inputs[0]]))
+            graph.operators.append(again)
+
+    with pytest.raises(LmedgeError, match=r"its tensors need 60\d MiB"):
+        check_model(changed(model, repeat), "m")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_only_regular_files_are_read(bundle, tmp_path, kind):
+    """A pipe never answers, a device never ends."""
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    for path in (tmp_path / "m.tflite", folder / "faces-int8.tflite"):
+        path.unlink(missing_ok=True)
+        if kind == "pipe":
+            os.mkfifo(path)
+        else:
+            path.symlink_to("/dev/zero")
+    with pytest.raises(LmedgeError, match="m.tflite is no regular file"):
+        FaceSampler(tmp_path / "m.tflite")
+    with pytest.raises(LmedgeError, match="faces-int8.tflite is no regular file"):
+        FaceSampler(folder, "int8")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    path = tmp_path / "m.tflite"
+    with path.open("wb") as file:
+        file.truncate(10 << 30)  # nothing is written
+    with pytest.raises(LmedgeError, match="m.tflite has 10240 MiB, more than the 256 MiB that are read"):
+        Bundle.open(path)
 
 
 @pytest.mark.parametrize("verb", [("info",), ("sample", "--out", "x"), ("bench",)])

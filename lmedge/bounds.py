@@ -1,0 +1,67 @@
+"""What numbers may be: refusals that name the option, quote the value and say the bounds, for the command line and for
+Python. Needs nothing but Python, as it runs on the device."""
+
+import operator
+import os
+from typing import SupportsIndex
+
+from lmedge.errors import UsageError
+
+LARGEST_SEED = (1 << 64) - 1  # of SplitMix64, from which latents are drawn
+MOST = 1_000_000_000  # of whatever is counted, where nothing else bounds it: beyond it is a slip of the keyboard
+WORKERS_PER_CORE = 4
+
+
+def require(option: str, value: float, least: float, most: float = MOST, why: str = "") -> None:
+    """Refuses a number out of range, and what is no number; `why` follows the bounds. Raises UsageError."""
+    try:
+        inside = least <= value <= most  # false for nan
+    except TypeError:
+        inside = False
+    if not inside:
+        open_ended = most == MOST and not (isinstance(value, int | float) and value > most)
+        bounds = f"at least {_text(least)}" if open_ended else f"between {_text(least)} and {_text(most)}"
+        raise UsageError(f"{option} must be {bounds}{why}, not {_text(value)}.")
+
+
+def require_whole(option: str, value: SupportsIndex, least: int, most: int = MOST, why: str = "") -> int:
+    """Refuses what is no whole number, or out of range; returns it as an int. Raises UsageError."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise UsageError(f"{option} must be a whole number, not {_text(value)}.") from None
+    require(option, number, least, most, why)
+    return number
+
+
+def require_seed(option: str, value: SupportsIndex) -> int:
+    """Refuses a seed that is not of 64 bits, without a sign; returns it. Raises UsageError."""
+    return require_whole(option, value, 0, LARGEST_SEED)
+
+
+def require_threads(option: str, value: SupportsIndex, least: int = 0) -> int:
+    """Refuses more threads than cores, with which interpreters crawl or crash; returns them. Raises UsageError."""
+    return require_whole(option, value, least, cores(), " (the cores of this machine)")
+
+
+def require_workers(option: str, value: SupportsIndex) -> int:
+    """Refuses more workers than a machine bears; returns them. Raises UsageError."""
+    return require_whole(option, value, 0, WORKERS_PER_CORE * cores(), f" ({WORKERS_PER_CORE} a core)")
+
+
+def require_size(size: int) -> None:
+    """Refuses a face size that the networks cannot make: they double from 8 pixels. Raises UsageError."""
+    if size not in (16, 32, 64, 128, 256):
+        raise UsageError(f"--size must be 16, 32, 64, 128 or 256, not {_text(size)}.")
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _text(value: object) -> str:
+    """A value as sentences quote it."""
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:g}" if isinstance(value, float) else repr(value)[:60]
