@@ -3,7 +3,7 @@
 from convert.bundle import export
 from convert.gates import Limits, parse_version
 from convert.recipe import Rewrites, Tuning
-from lmedge.config import ExportConfig, require, to_json
+from lmedge.config import ExportConfig, to_json
 from lmedge.landmarks import scheme_named
 from lmedge.run import Run
 from lmedge.runtime import Bundle
@@ -13,7 +13,6 @@ from lmedge.storage import read_json
 
 def export_run(config: ExportConfig) -> Bundle:
     """Exports a run; see ExportConfig. Raises UsageError, LmedgeError; then `--out` is left as it was."""
-    require("--qat-steps", config.qat_steps, 1)
     parse_version(config.min_runtime)
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()

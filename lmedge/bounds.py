@@ -3,7 +3,9 @@ Python. Needs nothing but Python, as it runs on the device."""
 
 import operator
 import os
-from typing import SupportsIndex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, SupportsIndex
 
 from lmedge.errors import UsageError
 
@@ -65,3 +67,33 @@ def _text(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:g}" if isinstance(value, float) else repr(value)[:60]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What stands beside the type of an option: `refuse(option, value)` raises UsageError for a wrong value."""
+
+    refuse: Callable[[str, Any], object]
+
+
+def within(least: float, most: float = MOST) -> Check:
+    """A number between two others, both included."""
+    return Check(lambda option, value: require(option, value, least, most))
+
+
+def whole(least: int, most: int = MOST) -> Check:
+    """A whole number between two others, both included."""
+    return Check(lambda option, value: require_whole(option, value, least, most))
+
+
+# The types of options of which there are several.
+Count = Annotated[int, whole(1)]
+Steps = Annotated[int, whole(1, 10_000_000)]
+Batch = Annotated[int, whole(1, 65_536)]
+Share = Annotated[float, within(0, 1)]
+Kimg = Annotated[float, within(0.001, 1_000_000)]
+Seed = Annotated[int, Check(require_seed)]
+TrainingSeed = Annotated[int, whole(0, (1 << 32) - 1)]  # NumPy and Keras take no longer ones
+Threads = Annotated[int, Check(require_threads)]
+Workers = Annotated[int, Check(require_workers)]
+Size = Annotated[int, Check(lambda option, value: require_size(value))]

@@ -13,7 +13,6 @@ from lmedge.config import (
     ToyConfig,
     TrainBeganConfig,
     TrainLgenConfig,
-    require,
 )  # fmt: skip
 from lmedge.errors import UsageError
 from lmedge.progress import clock, console
@@ -26,9 +25,6 @@ MARKER = "demo.json"
 def demo(config: DemoConfig) -> Path:
     """Runs toy, train-began, invert, train-lgen, evaluate, export, sample and interpolate below
     `config.out`; a stage that is finished is not run again. Returns the report."""
-    require("--count", config.count, 200)
-    require("--kimg", config.kimg, 0.001)
-    require("--inverted", config.inverted, 100)
     out = config.out
     _claim(config)
     dataset, run, bundle, samples = out / "toys", out / "run", out / "bundle", out / "samples"

@@ -6,7 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from lmedge.landmarks import Array, Scheme
+from lmedge.errors import UsageError
+from lmedge.landmarks import SCHEMES, Array, Scheme
+
+SHEET_FACES = 64
+SHEET_PIXELS = 128  # a face is enlarged to about this
 
 
 def enlarged(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
@@ -29,6 +33,19 @@ def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 
     for x, y in where:
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(120, 255, 80))
     return np.asarray(picture)
+
+
+def sheet(images: NDArray[np.uint8], landmarks: Array) -> Image.Image:
+    """The first 64 of faces `[N, H, W, 3]` with their landmarks `[N, K, 2]` (pixels), eight a row. Raises UsageError
+    where there is none, or where the landmarks are those of no scheme."""
+    if not len(images):
+        raise UsageError("there is no face to show.")
+    scheme = next((known for known in SCHEMES.values() if known.count == landmarks.shape[1]), None)
+    if scheme is None:
+        raise UsageError(f"{landmarks.shape[1]} landmarks are those of no scheme of {', '.join(SCHEMES)}.")
+    scale = max(1, SHEET_PIXELS // images.shape[2])
+    some = zip(images[:SHEET_FACES], landmarks, strict=False)
+    return Image.fromarray(grid([drawn(image, points, scheme, scale) for image, points in some], 8))
 
 
 def grid(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:

@@ -1,8 +1,10 @@
 import dataclasses
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 
@@ -11,8 +13,12 @@ from lmedge.cli import main
 from lmedge.command_line import parse
 from lmedge.config import (
     STAGES,
+    BenchConfig,
+    DemoConfig,
     ExportConfig,
     PrepareConfig,
+    SampleConfig,
+    ToyConfig,
     TrainBeganConfig,
     from_json,
     require,
@@ -36,7 +42,7 @@ ARGS = {
     "serve": ["b", "--port", "0"],
     "web-export": ["b", "--out", "a", "--variant", "int8"],
     "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0"],
-    "bench": ["b", "--threads", "1", "4", "--out", "perf.json"],
+    "bench": ["b", "--threads", "1", "1", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],
     "demo": [],
@@ -78,6 +84,62 @@ def test_help_explains_every_option(verb, capsys, monkeypatch):
             explained = source.split(f"    {field.name}: ", 1)[1].split('"""')[1]
             first = " ".join(explained.split()[:3])
             assert first in " ".join(helptext.replace("│", " ").split()), field.name
+
+
+def numbers_of(kind):
+    """The options of a verb that are numbers, or several: name -> (whole?, how many)."""
+    found = {}
+    for name, hint in get_type_hints(kind).items():
+        text = str(hint)
+        if hint is not bool and re.search(r"\b(int|float)\b", text):
+            found[name] = "int" in text, 2 if "float, float" in text else 1 if "tuple" in text else 0
+    return found
+
+
+@pytest.mark.parametrize("verb", STAGES)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30, -1e30, 2**64, -(2**64), -91, "3"])
+def test_no_option_of_any_verb_takes_an_absurd_number(verb, value):
+    kind = STAGES[verb]
+    needed = {f.name: Path("x") for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
+    if "photos" in needed:
+        needed["photos"] = (Path("x"),)
+    for name, (_, several) in numbers_of(kind).items():
+        absurd = (value,) * several if several else value
+        option = "--" + name.replace("_", "-")
+        with pytest.raises(UsageError) as refusal:
+            kind(**needed, **{name: absurd})
+        sentence = str(refusal.value)
+        quoted = repr(value) if isinstance(value, str) else str(value) if isinstance(value, int) else f"{value:g}"
+        assert sentence.startswith(f"{option} must be ") and sentence.endswith(f", not {quoted}."), sentence
+        assert re.search(r" be (between .* and |at least |\d+, .* or |a whole number)", sentence), sentence
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_the_command_line_refuses_them_too_and_starts_nothing(verb, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, (whole, several) in numbers_of(STAGES[verb]).items():
+        option = "--" + name.replace("_", "-")
+        value = str(2**64) if whole else "inf"
+        assert main([verb, *ARGS[verb], option, *[value] * max(several, 1)]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"lmedge: {option} must be ") and f", not {value}." in said, said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "sentence"),
+    [
+        (SampleConfig, {"threads": 40_000}, r"--threads .* 0 and \d+ \(the cores of this machine\), not 40000\."),
+        (BenchConfig, {"threads": (1, 500)}, r"--threads .* 1 and \d+ \(the cores of this machine\), not 500\."),
+        (ToyConfig, {"workers": 200}, r"--workers must be between 0 and \d+ \(4 a core\), not 200\."),
+        (SampleConfig, {"seed": 2**64}, r"--seed must be between 0 and 18446744073709551615, not 1844674407370955161."),
+        (DemoConfig, {"kimg": float("inf")}, r"--kimg must be between 0.001 and 1000000, not inf\."),
+        (ExportConfig, {"seed": 2**32, "run": Path("r")}, r"--seed must be between 0 and 4294967295, not 4294967296\."),
+    ],
+)
+def test_ceilings_are_said(kind, options, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        kind(out=Path("x"), **options)
 
 
 def test_numbers_out_of_range_name_their_option():

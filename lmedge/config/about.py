@@ -6,6 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from lmedge.bounds import Kimg, whole
 from lmedge.config.options import Stage
 
 
@@ -37,11 +38,11 @@ class DemoConfig(Stage):
 
     out: Path = Path("demo")
     """Folder for dataset, run, bundle and samples. A demo that was stopped continues."""
-    count: int = 3000
+    count: Annotated[int, whole(200, 10_000_000)] = 3000
     """Faces drawn."""
-    kimg: float = 88
+    kimg: Kimg = 88
     """Thousands of images to train on."""
-    inverted: int = 3000
+    inverted: Annotated[int, whole(100, 10_000_000)] = 3000
     """Faces inverted."""
     overwrite: bool = False
     """Start again in a folder that has a demo."""

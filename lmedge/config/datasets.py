@@ -6,9 +6,12 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from lmedge.bounds import Count, Seed, Share, Steps, Workers, whole, within
 from lmedge.config.options import Stage
 from lmedge.variants import InterpreterName, VariantName
 
+Degrees = Annotated[float, within(-90, 90)]
+Gap = Annotated[float, within(0, 2)]
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
 
 
@@ -30,25 +33,25 @@ class SynthesizeConfig(Stage):
     """Bundle, or run (its Keras networks, on a GPU where there is one). Default: the model that comes with lmedge."""
     out: Path
     """Folder for the dataset."""
-    count: int = 1000
+    count: Count = 1000
     """Faces to write."""
     format: FormatName = "pts"
     """How the faces are stored, see above."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed: the same seed gives the same faces, and with the same versions the same bytes."""
-    truncation: float = 1.0
+    truncation: Annotated[float, within(0.01, 1)] = 1.0
     """Draw latents from -T..T in place of -1..1: below 1 faces are cleaner and more alike."""
-    min_confidence: float = 0.0
+    min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
-    yaw: tuple[float, float] | None = None
+    yaw: tuple[Degrees, Degrees] | None = None
     """Keep only heads turned by so many degrees, lowest and highest; above 0 the nose points to the right of the
     picture. Read off the landmarks."""
-    mouth_open: tuple[float, float] | None = None
+    mouth_open: tuple[Gap, Gap] | None = None
     """Keep only mouths open this far, least and most: distance of the inner lips over that of the outer eye corners;
     0.08 is open."""
     around: Path | None = None
     """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of the prior."""
-    radius: float = 0.2
+    radius: Annotated[float, within(0, 2)] = 0.2
     """With --around: most that a component of the latent moves; the prior is 2 wide."""
     mirror: bool = False
     """Let the mirror image of every face follow it, with its landmarks."""
@@ -56,7 +59,7 @@ class SynthesizeConfig(Stage):
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"
     """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
-    workers: int = 0
+    workers: Workers = 0
     """Worker processes that draw from a bundle; 0 takes one a core."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""
@@ -83,20 +86,20 @@ class StudyConfig(Stage):
     synthetic: Path | None = None
     """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model that comes with
     lmedge."""
-    generated: int = 20000
+    generated: Annotated[int, whole(100, 10_000_000)] = 20000
     """Generated faces to draw, where --synthetic names none."""
-    amounts: tuple[int, ...] = (50, 100, 200, 400, 0)
+    amounts: tuple[Annotated[int, whole(0)], ...] = (50, 100, 200, 400, 0)
     """Numbers of real faces to train on; 0 takes all."""
-    seeds: int = 3
+    seeds: Annotated[int, whole(1, 100)] = 3
     """Repetitions, each with other real faces and other first weights."""
-    steps: int = 4000
+    steps: Steps = 4000
     """Steps of each training, of 32 faces."""
-    synthetic_share: float = 0.5
+    synthetic_share: Annotated[float, within(0.01, 0.99)] = 0.5
     """Share of generated faces in a batch of both."""
     style: bool = True
     """Move the landmarks of generated faces to where the real ones have theirs, as far as the real faces of a training
     tell: L-Gen speaks as Face Mesh, people mean other places by some of the names."""
-    workers: int = 0
+    workers: Workers = 0
     """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
     overwrite: bool = False
     """Replace a study that is there instead of continuing it."""

@@ -6,8 +6,11 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from lmedge.bounds import Check, Count, Seed, Share, Threads, TrainingSeed, require_threads, whole, within
 from lmedge.config.options import BundlePath, RunFolder, Stage
 from lmedge.variants import InterpreterName, VariantName
+
+TimedThreads = Annotated[int, Check(lambda option, value: require_threads(option, value, 1))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +32,17 @@ class ExportConfig(Stage):
     landmarks. int8-io: latents, image and landmarks in int8 too. int8-qat: as int8, fine-tuned for it."""
     name: str = "faces"
     """Name of the model, written into its metadata."""
-    calibration: int = 256
+    calibration: Annotated[int, whole(1, 100_000)] = 256
     """Latents that set the ranges of int8."""
-    qat_steps: int = 600
+    qat_steps: Annotated[int, whole(1, 1_000_000)] = 600
     """Steps of the fine-tuning for int8-qat."""
     min_runtime: str = "2.14"
     """Oldest TFLite that must run every variant."""
-    max_image_error: float = 6.0
+    max_image_error: Annotated[float, within(0, 255)] = 6.0
     """Largest root mean square difference of an image from Keras, in levels (0..255)."""
-    max_landmark_error: float = 0.02
+    max_landmark_error: Annotated[float, within(0, 100)] = 0.02
     """Largest mean NME of the landmarks from Keras."""
-    max_outside: int = 0
+    max_outside: Annotated[int, whole(0, 1_000_000)] = 0
     """Nodes that XNNPACK may leave to the interpreter's own, slower kernels."""
     fold: Literal["phases", "transposed", "none"] = "phases"
     """For comparison: how upsampling is folded into convolutions (2x2 convolutions and depth-to-space, a
@@ -52,7 +55,7 @@ class ExportConfig(Stage):
     """For comparison: signatures `generate` and `landmarks` beside `sample`."""
     c_array: bool = False
     """Also write the generator and L-Gen of int8-io as C arrays with a header, for microcontrollers: OUT/c."""
-    seed: int = 0
+    seed: TrainingSeed = 0
     """Seed of the calibration latents and of the fine-tuning."""
     overwrite: bool = False
     """Replace a bundle that is there."""
@@ -72,17 +75,17 @@ class SampleConfig(Stage):
     """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
     """Folder for the faces."""
-    count: int = 64
+    count: Count = 64
     """Number of faces."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed: the same seed gives the same latents everywhere."""
-    min_confidence: float = 0.0
+    min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"
     """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
-    threads: int | None = None
+    threads: Threads | None = None
     """Threads of the interpreter; 0 takes one a core. Default: one on tflite-runtime, which crawls where anything else
     uses the cores, and one a core on the others."""
     overwrite: bool = False
@@ -100,11 +103,11 @@ class InterpolateConfig(Stage):
     """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
     """PNG to write."""
-    seed: int = 1
+    seed: Seed = 1
     """Seed of the first face."""
-    to_seed: int = 2
+    to_seed: Seed = 2
     """Seed of the last face."""
-    steps: int = 16
+    steps: Annotated[int, whole(2, 1000)] = 16
     """Faces in the strip, both ends included."""
     landmarks: bool = True
     """Draw the landmarks."""
@@ -134,9 +137,9 @@ class BenchConfig(Stage):
     """Variants to time. Default: all."""
     interpreters: tuple[Literal["litert", "tflite", "tensorflow"], ...] = ()
     """Interpreters to time. Default: ai-edge-litert and tflite-runtime, those that are installed."""
-    threads: tuple[int, ...] = ()
+    threads: tuple[TimedThreads, ...] = ()
     """Threads of the interpreter. Default: 1, and one a core."""
-    seconds: float = 1.0
+    seconds: Annotated[float, within(0.01, 3600)] = 1.0
     """How long each measurement draws faces."""
     compare: Literal["stock"] | None = None
     """stock: also convert the networks of --run with the plain TFLiteConverter, and show ratios to it."""
@@ -181,7 +184,7 @@ class ServeConfig(Stage):
     bundle: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|SITE]")]] = None
     """Bundle folder, a .tflite file of one, or a folder made by `lmedge web-export`. Default: the model that comes with
     lmedge."""
-    port: int = 8000
+    port: Annotated[int, whole(0, 65_535)] = 8000
     """Port; 0 takes a free one."""
     host: str = "127.0.0.1"
     """Address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for every network it is in."""

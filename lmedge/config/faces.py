@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
+from lmedge.bounds import Seed, Share, Size, Workers, whole
 from lmedge.config.options import SchemeName, Stage
 
 
@@ -18,15 +19,15 @@ class ToyConfig(Stage):
 
     out: Path
     """Folder for the dataset."""
-    count: int = 2000
+    count: Annotated[int, whole(1, 10_000_000)] = 2000
     """Number of faces."""
-    size: int = 32
+    size: Size = 32
     """Side of a face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeName = "ibug49"
     """Landmark scheme."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed: the same seed gives the same bytes."""
-    workers: int = 0
+    workers: Workers = 0
     """Worker processes; 0 takes one a core."""
     overwrite: bool = False
     """Replace a dataset that is there."""
@@ -47,7 +48,7 @@ class PrepareConfig(Stage):
     """Photos, or folders of photos (searched at any depth)."""
     out: Path
     """Folder for the dataset."""
-    size: int = 64
+    size: Size = 64
     """Side of a stored face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeName = "ibug49"
     """Landmark scheme: ibug68 (300-W), or ibug49, its 49 points without the jaw."""
@@ -56,14 +57,14 @@ class PrepareConfig(Stage):
     brought to fixed places (also rotates). none: the centred square, for photos that are face crops."""
     annotator: Literal["mediapipe", "pts"] = "mediapipe"
     """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo."""
-    margin: float = 0.1
+    margin: Share = 0.1
     """Border added on each side of the Haar box, as a share of its side."""
     groups: Path | None = None
     """File with lines `photo group`: photos of one group (a person) never straddle a split. Without it
     every photo is its own group."""
     licence: str = "not stated"
     """Licence of the photos, written into the dataset and into every bundle made from it."""
-    workers: int = 0
+    workers: Workers = 0
     """Worker processes; 0 takes one a core."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""

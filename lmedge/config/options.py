@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from tyro.conf import arg
 
+from lmedge.bounds import Check
 from lmedge.errors import UsageError
 
 SchemeName = Literal["ibug68", "ibug49"]
@@ -28,6 +30,27 @@ class Stage:
     """Print the resolved options as JSON and stop."""
     debug: bool = False
     """Show the traceback of a failure."""
+
+    def __post_init__(self) -> None:
+        """Raises UsageError for a number that is beyond the bounds that stand beside its type."""
+        for name, check in _checks(type(self)).items():
+            values = getattr(self, name)
+            for value in values if isinstance(values, tuple) else (values,):
+                if value is not None:
+                    check.refuse("--" + name.replace("_", "-"), value)
+
+
+def _checks(kind: type[Stage]) -> dict[str, Check]:
+    """By option, what stands beside its type, or beside those in its tuple."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: check for name, hint in hints.items() for check in _beside(hint)}
+
+
+def _beside(hint: Any) -> Iterator[Check]:
+    if get_origin(hint) is Annotated:
+        yield from (extra for extra in hint.__metadata__ if isinstance(extra, Check))
+    for part in get_args(hint):
+        yield from _beside(part)
 
 
 def to_json(config: Stage) -> dict[str, Any]:

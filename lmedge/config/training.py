@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
+from lmedge.bounds import Batch, Count, Kimg, Share, Steps, TrainingSeed, whole, within
 from lmedge.config.options import DatasetFolder, FacesPath, Precision, RunFolder, Stage
+
+Rate = Annotated[float, within(1e-9, 1)]
 
 
 @dataclass(frozen=True)
@@ -49,42 +52,42 @@ class TrainBeganConfig(Stage):
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
     """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
     toy32 (32 px, n 16)."""
-    kimg: float = 400
+    kimg: Kimg = 400
     """Train until this many thousand images were seen (over all sittings)."""
-    width: int | None = None
+    width: Annotated[int, whole(1, 1024)] | None = None
     """Filters n of the first convolution. Default: the preset's."""
-    batch: int | None = None
+    batch: Batch | None = None
     """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
-    latent: int = 64
+    latent: Annotated[int, whole(1, 4096)] = 64
     """Components of z, uniform in -1..1."""
-    gamma: float = 0.5
+    gamma: Share = 0.5
     """Diversity ratio gamma: lower gives cleaner and more alike faces."""
-    lambda_k: float = 1e-3
+    lambda_k: Share = 1e-3
     """Proportional gain of k."""
-    learning_rate: float | None = None
+    learning_rate: Rate | None = None
     """Adam's rate at the start (beta_1 0.5). Default: 1e-4 for 16 faces a step, times the root of batch / 16."""
-    learning_rate_floor: float = 2e-5
+    learning_rate_floor: Share = 2e-5
     """The rate is halved when the convergence measure stalls, but never below this."""
-    patience: float = 80
+    patience: Kimg = 80
     """kimg without a better convergence measure before the rate is halved."""
-    ema: float = 0.999
+    ema: Share = 0.999
     """Decay of the averaged generator, the one that is saved and exported."""
     mirror: bool = True
     """Flip half of the faces left to right."""
     precision: Precision = "auto"
     """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
     n >= 16; else float32."""
-    seed: int = 0
+    seed: TrainingSeed = 0
     """Seed. On one CPU machine the same seed and the same threads give the same weights."""
-    checkpoint_every: float = 8
+    checkpoint_every: Kimg = 8
     """kimg between checkpoints."""
-    keep_checkpoints: int = 2
+    keep_checkpoints: Annotated[int, whole(1, 1000)] = 2
     """Checkpoints kept, the newest ones; and one to go back to where the training goes wrong."""
-    sample_every: float = 8
+    sample_every: Kimg = 8
     """kimg between sample grids."""
-    judge_every: float = 40
+    judge_every: Kimg = 40
     """kimg between measurements of Frechet distance, kernel distance and diversity."""
-    log_every: float = 0.4
+    log_every: Kimg = 0.4
     """kimg between lines of log.jsonl."""
 
 
@@ -105,9 +108,9 @@ class InvertConfig(Stage):
     """Run with a trained generator."""
     faces: Positional[FacesPath] = None
     """Dataset whose faces are inverted, or one photo."""
-    count: int | None = None
+    count: Count | None = None
     """Invert only this many faces, spread over the dataset. Default: all."""
-    self_test: int = 0
+    self_test: Annotated[int, whole(0, 1_000_000)] = 0
     """Instead of photos, invert this many generated faces, whose latents are known, and say how many were found."""
     preset: Literal["fast", "paper"] = "fast"
     """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
@@ -115,20 +118,20 @@ class InvertConfig(Stage):
     start: Literal["encoder", "centre", "random"] | None = None
     """Where the search begins: the encoder's guess, z = 0, or a draw from the prior. Default: as the preset says; in a
     run without an encoder the centre for a photo, a self-test and fewer than 500 faces."""
-    steps: int | None = None
+    steps: Steps | None = None
     """Steps of a search. Default: 10; paper 1000."""
-    rounds: int | None = None
+    rounds: Annotated[int, whole(1, 100)] | None = None
     """Gauss-Newton searches after each other, each with fresh derivatives; a face that gains nothing more leaves early.
     Default: 1; from the centre 2; for a photo and a self-test 4."""
-    background: float | None = None
+    background: Share | None = None
     """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
-    encoder_steps: int = 500
+    encoder_steps: Steps = 500
     """Training steps of the encoder, of 64 generated and 64 real faces."""
-    batch: int = 64
+    batch: Batch = 64
     """Faces inverted at a time."""
     precision: Precision = "auto"
     """Numbers the generator computes in. auto: bfloat16 where that is faster, see train-began; else float32."""
-    seed: int = 0
+    seed: TrainingSeed = 0
     """Seed of the encoder's training, the random starts and redraws."""
     out: Path | None = None
     """PNG for the picture of a photo. Default: NAME.png in RUN/photos."""
@@ -157,24 +160,24 @@ class TrainLgenConfig(Stage):
     """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
     the generator draws, with the landmarks that Face Mesh finds on them and on their mirror images. both: the one and
     the other."""
-    generated: int = 12000
+    generated: Annotated[int, whole(20, 10_000_000)] = 12000
     """Number of generated faces; kept in the run, so that more are added to those that are there."""
-    hidden: tuple[int, ...] = (128, 128, 128, 128)
+    hidden: tuple[Annotated[int, whole(1, 8192)], ...] = (128, 128, 128, 128)
     """Units of the hidden layers (ELU)."""
-    steps: int = 12000
+    steps: Steps = 12000
     """Most steps; the state with the lowest error on validation groups is kept."""
-    batch: int = 128
+    batch: Batch = 128
     """Faces a step."""
-    learning_rate: float = 1e-3
+    learning_rate: Rate = 1e-3
     """Adam's rate at the start; falls along a cosine to 0."""
-    dropout: float = 0.05
+    dropout: Annotated[float, within(0, 0.9)] = 0.05
     """Share of hidden units dropped while training."""
-    held_out: float = 0.1
+    held_out: Annotated[float, within(0.01, 0.4)] = 0.1
     """Share of the groups held out for the error; as many again choose the epoch."""
     all: bool = False
     """After measuring, refit on every face, as the paper does; the saved L-Gen is the refit one and the
     error still that of the honest one."""
-    seed: int = 0
+    seed: TrainingSeed = 0
     """Seed of split, weights and order."""
 
 
@@ -187,17 +190,17 @@ class EvaluateConfig(Stage):
 
     run: Positional[RunFolder]
     """Run with a generator and, for most of the figures, latents and an L-Gen."""
-    samples: int = 1000
+    samples: Annotated[int, whole(1, 1_000_000)] = 1000
     """Fresh latents for the self-consistency error and for the distances to the real faces."""
     features: str = "filters"
     """Features in which generated and real faces are compared. filters: a fixed filter bank that comes with lmedge.
     keras:NAME: a Keras application, such as keras:InceptionV3, when its weights are on this machine. A .keras or
     .tflite file: a network from images to vectors."""
-    mirror_pairs: int = 8
+    mirror_pairs: Annotated[int, whole(1, 64)] = 8
     """Faces whose mirror path is walked, and pairs of random latents whose path is."""
     people: Path | None = None
     """Dataset of photos with landmarks that people placed (`lmedge prepare --annotator pts`), to compare with."""
-    seed: int = 0
+    seed: TrainingSeed = 0
     """Seed of the samples."""
 
 

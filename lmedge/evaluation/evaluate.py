@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import EvaluateConfig, InvertConfig, from_json, require, to_json
+from lmedge.config import EvaluateConfig, InvertConfig, from_json, to_json
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.realism import Realism, realism
@@ -56,8 +56,6 @@ class Evaluation:
 
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Measures what the run has; see EvaluateConfig. Raises LmedgeError for a run without a generator."""
-    require("--samples", config.samples, 1)
-    require("--mirror-pairs", config.mirror_pairs, 1, 64)
     run = Run.open(config.run)
     extract = extractor(config.features)
     generator = run.generator()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from lmedge.config import ToyConfig, require, require_size
+from lmedge.config import ToyConfig
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.landmarks import IBUG68, convert_scheme, scheme_named
@@ -20,9 +20,6 @@ def toy(config: ToyConfig) -> "Assembled":
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
-    require_size(config.size)
-    require("--count", config.count, 1, 10_000_000)
-    require("--seed", config.seed, 0)
     about = {
         "made_by": "toy",
         "size": config.size,

@@ -194,18 +194,7 @@ def _kimg(config: TrainBeganConfig, steps: int) -> float:
 
 
 def _check(config: TrainBeganConfig) -> None:
-    assert config.batch is not None and config.width is not None and config.learning_rate is not None
-    for option, value in (("--width", config.width), ("--batch", config.batch), ("--latent", config.latent),
-                          ("--keep-checkpoints", config.keep_checkpoints)):  # fmt: skip
-        require(option, value, 1)
-    for option, kimg in (("--kimg", config.kimg), ("--patience", config.patience), ("--log-every", config.log_every),
-                         ("--checkpoint-every", config.checkpoint_every), ("--sample-every", config.sample_every),
-                         ("--judge-every", config.judge_every)):  # fmt: skip
-        require(option, kimg, 0.001)
-    require("--gamma", config.gamma, 0, 1)
-    require("--lambda-k", config.lambda_k, 0, 1)
-    require("--ema", config.ema, 0, 1)
-    require("--learning-rate", config.learning_rate, 1e-9, 1)
+    assert config.learning_rate is not None
     require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
 
 

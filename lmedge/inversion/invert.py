@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig, require, to_json
+from lmedge.config import InvertConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.devices import resolve_precision
@@ -44,11 +44,7 @@ def resolve(config: InvertConfig) -> InvertConfig:
         "background": (1.0 if paper else 0.2) if config.background is None else config.background,
         "precision": resolve_precision(config.precision, run.stage("train-began").get("width") or 0)[0],
     }
-    config = dataclasses.replace(config, **filled)
-    for name in ("steps", "rounds", "batch", "encoder_steps"):
-        require("--" + name.replace("_", "-"), getattr(config, name), 1)
-    require("--background", filled["background"], 0, 1)
-    return config
+    return dataclasses.replace(config, **filled)
 
 
 def _alone(config: InvertConfig) -> bool:
@@ -73,7 +69,6 @@ def invert(config: InvertConfig) -> Latents:
     generator = run.generator()
     check_fits(run, generator, dataset)
     count = min(config.count or len(dataset), len(dataset))
-    require("--count", count, 1)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(np.int64))
     about = {
         "schema": SCHEMA,

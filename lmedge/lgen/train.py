@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import TrainLgenConfig, require, to_json
+from lmedge.config import TrainLgenConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.inversion.latents import Latents, load_latents
 from lmedge.keras_file import save_network
@@ -103,14 +103,8 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
 
 
 def _check(config: TrainLgenConfig) -> None:
-    require("--steps", config.steps, 1)
-    require("--batch", config.batch, 1)
-    require("--learning-rate", config.learning_rate, 1e-7, 1)
-    require("--dropout", config.dropout, 0, 0.9)
-    require("--held-out", config.held_out, 0.01, 0.4)
-    if not config.hidden or min(config.hidden) < 1:
-        raise UsageError(f"--hidden must be one or more positive numbers, not {config.hidden}.")
-    require("--generated", config.generated, 20)
+    if not config.hidden:
+        raise UsageError("--hidden must be one or more numbers, not none.")
 
 
 def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Split]:

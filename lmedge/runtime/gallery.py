@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lmedge.config import InterpolateConfig, SampleConfig, require
+from lmedge.config import InterpolateConfig, SampleConfig
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
@@ -48,8 +48,6 @@ def sample(config: SampleConfig) -> Gallery:
 
     Raises UsageError or LmedgeError before anything is written where the bundle cannot be used.
     """
-    require("--count", config.count, 1)
-    require("--seed", config.seed, 0)
     selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
     check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
@@ -100,9 +98,6 @@ def _confident(sampler: FaceSampler, selection: Selection, config: SampleConfig)
 
 def interpolate(config: InterpolateConfig) -> Gallery:
     """Writes the strip from one face to another; see InterpolateConfig."""
-    require("--steps", config.steps, 2, 1000)
-    require("--seed", config.seed, 0)
-    require("--to-seed", config.to_seed, 0)
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter)
     claim_file(config.out, config.overwrite)
     faces = sampler.interpolate(config.seed, config.to_seed, config.steps)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lmedge.bounds import cores, require_workers
 from lmedge.runtime.bundle import Bundle
-from lmedge.runtime.faces import Drawing, Faces
+from lmedge.runtime.faces import Drawing, Faces, numbers
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.variants import InterpreterName, Variant
 
@@ -57,7 +57,7 @@ class FacePool(Drawing):
 
     def render(self, latents: NDArray[np.float32]) -> Faces:
         """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length."""
-        latents = np.asarray(latents, np.float32)
+        latents = numbers(latents)
         parts = [latents[i : i + PART] for i in range(0, len(latents), PART)] or [latents]
         return Faces.joined(list(self._threads.map(self._part, parts)))
 

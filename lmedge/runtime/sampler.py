@@ -11,7 +11,7 @@ from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
-from lmedge.runtime.faces import Drawing, Faces
+from lmedge.runtime.faces import Drawing, Faces, numbers
 from lmedge.variants import InterpreterName, Variant, suitable
 
 
@@ -83,7 +83,7 @@ class FaceSampler(Drawing):
 
     def render(self, latents: NDArray[np.float32]) -> Faces:
         """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length."""
-        latents = np.asarray(latents, np.float32)
+        latents = numbers(latents)
         if latents.ndim != 2 or latents.shape[1] != self.latent:
             raise UsageError(f"latents of shape {latents.shape} are not [N, {self.latent}], as this model takes.")
         count, points = len(latents), self.scheme.count
@@ -102,7 +102,7 @@ class FaceSampler(Drawing):
     def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises LmedgeError for a
         model that was exported without the signature `landmarks`."""
-        run, given = self.runner("landmarks"), self.inputs(np.asarray(latents, np.float32))
+        run, given = self.runner("landmarks"), self.inputs(numbers(latents))
         detail = run.get_output_details()["landmarks"]
         points = np.array([_real(run(z=given[i : i + 1])["landmarks"][0], detail) for i in range(len(given))])
         return in_pixels(points.reshape(-1, self.scheme.count, 2), self.width, self.height)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import StudyConfig, require, to_json
+from lmedge.config import StudyConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.workers import answers_of
 from lmedge.landmarks import nme
@@ -90,11 +90,6 @@ class StudyResult:
 def study(config: StudyConfig) -> StudyResult:
     """Trains what is missing and draws the report; see StudyConfig. Raises UsageError for faces that cannot be
     compared."""
-    require("--seeds", config.seeds, 1, 100)
-    require("--steps", config.steps, 1)
-    require("--synthetic-share", config.synthetic_share, 0.01, 0.99)
-    require("--generated", config.generated, 100)
-    require("--workers", config.workers, 0)
     from lmedge.study.faces import check_same_kind, face_mesh, generated, labelled, real_and_test
     from lmedge.study.report import write_report
 
@@ -132,7 +127,6 @@ def _amounts(config: StudyConfig, there: int) -> tuple[int, ...]:
     if not config.amounts:
         raise UsageError("--amounts names none; take some such as 50 100 200 0, 0 for all.")
     for amount in config.amounts:
-        require("--amounts", amount, 0)
         if amount > there:
             raise UsageError(f"--amounts {amount}: {config.real} holds {there} faces; take at most that, or 0 for all.")
     return tuple(dict.fromkeys(amount or there for amount in config.amounts))

@@ -170,7 +170,7 @@ def test_a_finished_run_is_left_alone(toys, trained, capsys):
         ({"gamma": 0.7}, r"--gamma is 0.7 and .* was trained with 0.5"),
         ({"width": 8}, "--width is 8"),
         ({"learning_rate": 0.0, "learning_rate_floor": 0.0}, "--learning-rate must be"),
-        ({"steps": 0}, "--kimg must be at least 0.001, not 0"),
+        ({"steps": 0}, "--kimg must be between 0.001 and 1000000, not 0"),
         ({"batch": 64}, "has 48 faces, fewer than --batch 64"),
         ({"preset": "cpu64"}, r"faces of 32 pixels and --preset cpu64 is for 64; take --preset toy32"),
     ],

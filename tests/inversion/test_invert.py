@@ -84,7 +84,7 @@ def test_what_does_not_fit_the_run_is_refused(run, toys, tmp_path):
     toy(ToyConfig(out=tmp_path / "other", count=4, workers=1, scheme="ibug68"))
     with pytest.raises(UsageError, match="has ibug68 landmarks and .* began with ibug49"):
         invert(InvertConfig(run=run.path, faces=tmp_path / "other"))
-    with pytest.raises(UsageError, match="--steps must be at least 1"):
+    with pytest.raises(UsageError, match="--steps must be between 1 and 10000000, not"):
         invert(InvertConfig(run=run.path, faces=toys, steps=0))
     with pytest.raises(UsageError, match="--background must be between 0 and 1, not 2"):
         invert(InvertConfig(run=run.path, faces=toys, background=2))

@@ -140,7 +140,7 @@ def test_a_larger_amount_holds_the_faces_of_a_smaller_one():
         ({"amounts": ()}, "--amounts names none"),
         ({"amounts": (-1,)}, "--amounts must be at least 0, not -1"),
         ({"seeds": 0}, "--seeds must be between 1 and 100, not 0"),
-        ({"steps": 0}, "--steps must be at least 1"),
+        ({"steps": 0}, "--steps must be between 1 and 10000000, not 0"),
         ({"synthetic_share": 1.0}, "--synthetic-share must be between 0.01 and 0.99, not 1"),
     ],
 )
