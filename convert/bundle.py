@@ -18,6 +18,7 @@ from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
 from lmedge.config import require
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import making_folder
 from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.progress import progress
 from lmedge.run import weights_hash
@@ -25,10 +26,11 @@ from lmedge.runtime import Bundle, Faces, FaceSampler, prior
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
 from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
-from lmedge.storage import making_folder, write_arrays, write_bytes, write_json
+from lmedge.storage import write_arrays, write_bytes, write_json
 
 REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
 PARITY_FACES = 64
+FILES = (BUNDLE_FILE, REFERENCE_FILE, "faces-*.tflite", "c")
 STEPS_OF = {"int8-qat": 8}  # of the progress bar: a tuned variant takes longer than the others
 
 
@@ -70,9 +72,9 @@ def export(
     about = _about(networks, scheme or _scheme(lgen), name, training or {})
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
-    wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES), confidence)
-    calibrating = keras_faces(generator, lgen, z)
-    with making_folder(Path(out), (BUNDLE_FILE,), overwrite) as beside:
+    with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
+        wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES), confidence)
+        calibrating = keras_faces(generator, lgen, z)
         entries: dict[str, Any] = {}
         steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)
         with progress("export", steps, "steps") as advance:

@@ -17,13 +17,13 @@ from convert.metadata import landmarks_form, put
 from convert.model import centred, run_converter
 from lmedge import __version__
 from lmedge.detector.network import LabelledFaces, build_detector
+from lmedge.folders import making_folder
 from lmedge.landmarks import normalised
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime.detector import DETECT
 from lmedge.runtime.model_file import ABOUT
-from lmedge.storage import making_folder, write_bytes
+from lmedge.storage import write_bytes
 
-MARKER = "detector-fp32.tflite"
 CALIBRATION = 200  # faces that set the ranges of int8
 
 
@@ -43,7 +43,7 @@ def export_detector(
     # Deviations are a fifth as wide as landmarks, and so are the steps of their int8.
     deviations, mean_face = centred(plain, mean, probe)
     about = {"kind": "detector", "lmedge": __version__, "landmarks": landmarks_form(faces.scheme), **facts}
-    with making_folder(out, (MARKER,), overwrite) as beside:
+    with making_folder(out, "a detector", overwrite, adopt=("detector-*.tflite",)) as beside:
         for name, model in (
             ("fp32", fb.read(_converted(plain, None))),
             ("int8", _int8(deviations, mean_face, faces.images)),

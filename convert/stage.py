@@ -1,5 +1,7 @@
 """The `export` stage: run -> bundle."""
 
+import os
+
 from convert.bundle import export
 from convert.gates import Limits, parse_version
 from convert.recipe import Rewrites, Tuning
@@ -8,7 +10,6 @@ from lmedge.landmarks import scheme_named
 from lmedge.run import Run
 from lmedge.runtime import Bundle
 from lmedge.samples import training_facts
-from lmedge.storage import read_json
 
 
 def export_run(config: ExportConfig) -> Bundle:
@@ -16,7 +17,7 @@ def export_run(config: ExportConfig) -> Bundle:
     parse_version(config.min_runtime)
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
-    metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+    metrics = run.lgen_metrics()
     training = training_facts(run)
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
@@ -26,5 +27,6 @@ def export_run(config: ExportConfig) -> Bundle:
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
     )  # fmt: skip
-    run.record("export", to_json(config))
+    if os.access(run.path, os.W_OK):  # a run that is read-only can be exported
+        run.record("export", to_json(config))
     return bundle

@@ -9,6 +9,7 @@ from typing import Any
 from lmedge import __version__, interrupt
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.failures import outside_our_hands
+from lmedge.printable import print_text
 from lmedge.quiet import load_tensorflow, set_variables
 from lmedge.verbs import TRAINING_VERBS, VERBS
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    print(f"lmedge: {sentence}", file=sys.stderr)
+    print_text(f"lmedge: {sentence}", file=sys.stderr)
     return code
 
 

@@ -15,16 +15,23 @@ from lmedge.config import (
     TrainLgenConfig,
 )  # fmt: skip
 from lmedge.errors import UsageError
+from lmedge.growing import growing_folder
 from lmedge.progress import clock, console
 from lmedge.runtime.bundle import BUNDLE_FILE
-from lmedge.storage import claim_folder, read_json, write_json
+from lmedge.storage import read_json, write_json
 
 MARKER = "demo.json"
+ENTRIES = (MARKER, "toys", "run", "bundle", "samples", "interpolation.png")
 
 
 def demo(config: DemoConfig) -> Path:
     """Runs toy, train-began, invert, train-lgen, evaluate, export, sample and interpolate below
     `config.out`; a stage that is finished is not run again. Returns the report."""
+    with growing_folder(config.out, "a demo", ENTRIES, config.overwrite):
+        return _demo(config)
+
+
+def _demo(config: DemoConfig) -> Path:
     out = config.out
     _claim(config)
     dataset, run, bundle, samples = out / "toys", out / "run", out / "bundle", out / "samples"
@@ -32,7 +39,7 @@ def demo(config: DemoConfig) -> Path:
     start = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[bold]{clock(time.monotonic() - start)}  {text}[/]")
+        console.print(f"{clock(time.monotonic() - start)}  {text}", style="bold")
 
     from convert.stage import export_run
     from lmedge.evaluation.evaluate import evaluate
@@ -71,11 +78,10 @@ def demo(config: DemoConfig) -> Path:
 
 
 def _claim(config: DemoConfig) -> None:
-    """Makes the folder, or finds that it holds the same demo."""
+    """Marks the folder, or finds that it holds the same demo."""
     marker = config.out / MARKER
     options = {"count": config.count, "kimg": config.kimg, "inverted": config.inverted}
-    if config.overwrite or not marker.exists():
-        claim_folder(config.out, (MARKER,), config.overwrite)
+    if not marker.exists():
         write_json(marker, options)
         return
     for name, value in read_json(marker, "a demo").items():

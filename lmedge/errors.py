@@ -1,11 +1,16 @@
 """What a user is told when something cannot be done: one sentence, no traceback."""
 
+from lmedge.printable import printable
+
 
 class LmedgeError(Exception):
     """A run that failed for a reason the user can act on. The message is one sentence that names the
     file or option, quotes the value and says what to do."""
 
     exit_code = 1
+
+    def __init__(self, sentence: str):
+        super().__init__(printable(sentence))
 
 
 class UsageError(LmedgeError):

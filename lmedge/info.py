@@ -5,6 +5,8 @@ from typing import Any
 
 from lmedge.config import InfoConfig
 from lmedge.errors import UsageError
+from lmedge.folders import half_made
+from lmedge.run import Run
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
 from lmedge.storage import read_json
 
@@ -21,10 +23,10 @@ def info(config: InfoConfig) -> dict[str, Any]:
         return _bundle(path)
     if path.is_file() and path.suffix == ".tflite":
         return _model(path)
+    if half_made(path):
+        raise UsageError(f"{path} is a half-made dataset; run the command that made it again.")
     if not path.exists():
         raise UsageError(f"{path} does not exist.")
-    if (path / ".parts").is_dir():
-        raise UsageError(f"{path} is a half-made dataset; run the command that made it again.")
     raise UsageError(f"{path} is neither a dataset, a run, a bundle nor a .tflite file.")
 
 
@@ -36,11 +38,10 @@ def _dataset(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    config = read_json(path / "config.json", "a run")
-    stages = config.get("stages", {})
+    run = Run(path)
+    config, trained = run.config(), run.stage("train-began")
     steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
-    trained = stages.get("train-began", {})
-    facts = {"kind": "run", "stages": list(stages), "checkpoint_step": steps[-1] if steps else None}
+    facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
     for name in ("preset", "width", "latent", "batch", "precision", "seed"):
         facts[name] = trained.get(name)
     facts["dataset"] = config.get("dataset")
@@ -54,8 +55,8 @@ def _run(path: Path) -> dict[str, Any]:
         "report/index.html",
     ):
         facts[name] = (path / name).exists()
-    if (path / "lgen.json").exists():
-        facts["held_out_nme"] = read_json(path / "lgen.json", "a run")["held_out"]["nme"]
+    if run.lgen_metrics_file.exists():
+        facts["held_out_nme"] = run.lgen_metrics()["held_out"]["nme"]
     facts["versions"] = config.get("versions")
     return facts
 

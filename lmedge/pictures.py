@@ -1,6 +1,9 @@
 """Faces with their landmarks as pictures for people."""
 
+import io
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +11,36 @@ from PIL import Image, ImageDraw
 
 from lmedge.errors import UsageError
 from lmedge.landmarks import SCHEMES, Array, Scheme
+from lmedge.storage import write_bytes
 
 SHEET_FACES = 64
 SHEET_PIXELS = 128  # a face is enlarged to about this
+# ending of a file -> format, options, and the longest side that it can have
+FORMATS: dict[str, tuple[str, dict[str, Any], int]] = {
+    ".png": ("PNG", {}, 1 << 31),
+    **dict.fromkeys((".jpg", ".jpeg"), ("JPEG", {"quality": 95, "subsampling": 0}, 65_500)),
+    ".webp": ("WEBP", {"quality": 95}, 16_383),
+    ".bmp": ("BMP", {}, 1 << 31),
+    **dict.fromkeys((".tif", ".tiff"), ("TIFF", {"compression": "tiff_lzw"}, 1 << 31)),
+}
+
+
+def check_picture(path: Path, side: int = 0) -> None:
+    """Raises UsageError where a picture `side` pixels long cannot be written to a file of this name."""
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--out {path}: take a name that ends in one of {', '.join(FORMATS)}.")
+    format_, _, longest = FORMATS[path.suffix.lower()]
+    if side > longest:
+        raise UsageError(f"--out {path}: a {format_} has at most {longest} pixels a side, this has {side}; take .png.")
+
+
+def write_picture(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Writes `[H, W, 3]` RGB in one step, as the ending of `path` says. Raises as `check_picture`."""
+    check_picture(path, max(picture.shape))
+    format_, options, _ = FORMATS[path.suffix.lower()]
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format_, **options)
+    write_bytes(path, buffer.getvalue())
 
 
 def enlarged(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:

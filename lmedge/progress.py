@@ -4,13 +4,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from lmedge.printable import print_text, printable
+
+
+class _Console(Console):
+    def print(self, *values: Any, **options: Any) -> None:
+        """As Console.print; texts are made printable."""
+        super().print(*(printable(value) if isinstance(value, str) else value for value in values), **options)
+
+
 # Messages and progress go to stderr, so that what a verb prints on stdout can be piped.
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+console = _Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 LOG_SECONDS = 20.0  # between lines when stderr is not a terminal
 
 
@@ -60,11 +70,11 @@ def progress(
             _Done(unit, thousands),
             _Rate(unit),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(label, total=total, completed=done, note="")
-            yield lambda count=1, note="": bar.update(task, advance=count, note=note)
+            yield lambda count=1, note="": bar.update(task, advance=count, note=printable(note))
         return
 
     start = shown = time.monotonic()
@@ -74,7 +84,8 @@ def progress(
         rate = here / max(time.monotonic() - start, 1e-9)
         left = clock((total - done - here) / rate) if rate else "?"
         far = _done(done + here, total, unit, thousands)
-        print(f"{label}: {far}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip(), file=sys.stderr, flush=True)
+        text = f"{label}: {far}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip()
+        print_text(text, file=sys.stderr, flush=True)
 
     def advance(count: int = 1, note: str = "") -> None:
         nonlocal here, shown, last

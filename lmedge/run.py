@@ -4,16 +4,23 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from lmedge import __version__
+from lmedge.config import STAGES
+from lmedge.config.options import read_values
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
-from lmedge.storage import read_json, write_json
+from lmedge.progress import console
+from lmedge.storage import check_form, read_json, write_json
 
 SCHEMA = 2  # 1 counted steps, not images
+CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
+LGEN_FORM = {"scheme": str, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
+             "mean_face_nme": float, "linear_nme": float}  # fmt: skip
 VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert",
            "confidence.keras": "train-lgen"}  # fmt: skip
 
@@ -31,7 +38,7 @@ class Run:
             raise UsageError(f"--run {path} is a file; name a folder.")
         run = cls(path)
         if not run.config_file.exists():
-            if path.is_dir() and any(path.iterdir()):
+            if path.is_dir() and any(entry.name not in (*HIDDEN, *OF_THE_DISK) for entry in path.iterdir()):
                 raise UsageError(f"--run {path} holds other things and no config.json; name another folder.")
             path.mkdir(parents=True, exist_ok=True)
             write_json(run.config_file, {"schema": SCHEMA, "versions": {"lmedge": __version__}, "stages": {}})
@@ -43,7 +50,7 @@ class Run:
         run = cls(path)
         if not run.config_file.is_file():
             raise UsageError(f"{path} is not a run (no config.json); `lmedge train-began` makes one.")
-        schema = run.config().get("schema")
+        schema = read_json(run.config_file, "a run made by `lmedge train-began`").get("schema")
         if schema != SCHEMA:
             raise LmedgeError(
                 f"{run.config_file} has schema {schema!r}, this version reads {SCHEMA}; name another --run, or go on "
@@ -105,7 +112,10 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """What config.json holds."""
-        return read_json(self.config_file, "a run made by `lmedge train-began`")
+        config = read_json(self.config_file, "a run made by `lmedge train-began`", CONFIG_FORM)
+        if "dataset" in config:
+            check_form(config, {"dataset": dict}, str(self.config_file), "a run")
+        return config
 
     def cutting(self) -> dict[str, Any]:
         """Options of `prepare` with which a photo is cut as the faces that the generator learnt from."""
@@ -116,13 +126,18 @@ class Run:
         return {"scheme": data.get("scheme", "ibug49"), **crop}
 
     def stage(self, verb: str) -> dict[str, Any]:
-        """The options with which `verb` was last run here, or {}."""
-        return self.config().get("stages", {}).get(verb, {})
+        """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that
+        the verb does not take."""
+        options = self.config()["stages"].get(verb, {})
+        check_form({verb: options}, {verb: dict}, str(self.config_file), "a run")
+        known = get_type_hints(STAGES[verb])
+        read_values(STAGES[verb], {k: v for k, v in options.items() if k in known}, self.config_file)
+        return options
 
     def record(self, verb: str, options: dict[str, Any], **about: Any) -> None:
         """Notes the resolved options of a stage, and facts such as versions, in config.json."""
         config = self.config()
-        config.setdefault("stages", {})[verb] = options
+        config["stages"][verb] = options
         for name, value in about.items():
             config[name] = {**config.get(name, {}), **value} if isinstance(value, dict) else value
         write_json(self.config_file, config)
@@ -133,16 +148,21 @@ class Run:
 
     def journal(self) -> list[dict[str, Any]]:
         """All lines of log.jsonl: means of some steps, diversity, distances, events. One that was cut short by a kill
-        is left out."""
+        is left out, and so is, with a note, one that was damaged."""
         if not self.log_file.exists():
             return []
         lines = []
-        for line in self.log_file.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
-                continue
+        texts = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
+        for number, text in enumerate(texts, 1):
+            if (line := _log_line(text)) is not None:
+                lines.append(line)
+            elif text and number < len(texts):
+                console.print(f"{self.log_file}, line {number} is damaged and left out")
         return lines
+
+    def lgen_metrics(self) -> dict[str, Any]:
+        """What `train-lgen` measured. Raises LmedgeError in a run without an L-Gen."""
+        return read_json(self.lgen_metrics_file, "the record of `lmedge train-lgen`", LGEN_FORM)
 
     def generator(self) -> Any:
         """The averaged generator, float32. Raises LmedgeError without one."""
@@ -165,6 +185,16 @@ class Run:
             verb = VERB_OF[path.name]
             raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
         return load_network(path)
+
+
+def _log_line(text: str) -> dict[str, Any] | None:
+    """A line of log.jsonl, or None for what is none."""
+    try:
+        line = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    whole = isinstance(line, dict) and all(isinstance(line.get(name), int | float) for name in ("step", "kimg"))
+    return line if whole else None
 
 
 def weights_hash(network: Any) -> str:

@@ -13,7 +13,6 @@ from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import Scheme, in_pixels, scheme_named
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import Faces
-from lmedge.storage import read_json
 
 BATCH = 64
 WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at these
@@ -33,8 +32,7 @@ class RunPainter:
         self.run, self.generator, self.lgen, self.confidence = run, run.generator(), run.lgen(), run.confidence()
         self.latent = self.generator.input_shape[-1]
         _, self.height, self.width, _ = self.generator.output_shape
-        metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
-        self.scheme = scheme_named(metrics["scheme"])
+        self.scheme = scheme_named(run.lgen_metrics()["scheme"])
 
     @property
     def knows_confidence(self) -> bool:
@@ -63,7 +61,7 @@ class RunPainter:
 def training_facts(run: Run) -> dict[str, Any]:
     """What bundles and datasets say of how a run was trained. Raises LmedgeError for one without L-Gen."""
     dataset = run.config().get("dataset", {})
-    metrics = read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+    metrics = run.lgen_metrics()
     return {
         "faces": dataset.get("count"),
         "source": dataset.get("made_by"),

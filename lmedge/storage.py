@@ -3,8 +3,7 @@
 import io
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -43,13 +42,30 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file. Nothing is unpickled. Raises ValueError for a damaged file."""
+class Damaged(LmedgeError):
+    """A file that cannot be read; `reason` says why. Who knows more of the file says what to do instead."""
+
+    def __init__(self, sentence: str, reason: str = ""):
+        self.reason = reason
+        super().__init__(sentence)
+
+    @classmethod
+    def file(cls, path: Path, reason: object) -> "Damaged":
+        """The sentence for a file of which no more is known."""
+        return cls(f"{path} is damaged ({reason}); delete it and run the same command again.", str(reason))
+
+
+def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file. Nothing is unpickled. Raises Damaged, also where one of `names` is missing."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+            found = {name: arrays[name] for name in arrays.files}
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
-        raise ValueError(str(error)) from error
+        raise Damaged.file(path, error) from error
+    for name in names:
+        if name not in found:
+            raise Damaged.file(path, f"it lacks {name!r}")
+    return found
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -57,69 +73,43 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def read_json(path: Path, what: str) -> dict[str, Any]:
-    """The JSON object in `path`. `what` names the file's role in the refusal.
+Form = Mapping[str, Any]  # name -> a type, types, or the form of an object
 
-    Raises LmedgeError when the file is missing, is not JSON, or holds something other than an object.
+
+def read_json(path: Path, what: str, form: Form | None = None) -> dict[str, Any]:
+    """The JSON object in `path`. `what` names the file's role in the refusal; `form` says what it must hold at least.
+
+    Raises LmedgeError when the file is missing, is not JSON, or holds something else.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise LmedgeError(f"{path} is missing, so this is not {what}.") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
         raise LmedgeError(f"{path} is not JSON ({error}); {what} was damaged or edited by hand.") from None
     if not isinstance(value, dict):
         raise LmedgeError(f"{path} holds no JSON object; {what} was damaged or edited by hand.")
+    check_form(value, form or {}, f"{path}", what)
     return value
 
 
-def check_folder(path: Path, markers: tuple[str, ...], overwrite: bool) -> None:
-    """Refuses an output folder that holds anything.
-
-    With `overwrite` it may be replaced, but only when one of `markers`, the files that this verb leaves
-    behind, shows that it is a folder of ours. Raises UsageError.
-    """
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"--out {path} is a file; name a folder.")
-    if not path.is_dir() or not any(path.iterdir()):
-        return
-    if not overwrite:
-        raise UsageError(f"--out {path} exists and is not empty; add --overwrite or name another folder.")
-    if not any((path / marker).exists() for marker in markers):
-        raise UsageError(
-            f"--out {path} holds none of {', '.join(markers)}, so --overwrite will not delete it; name another folder."
-        )
+def check_form(value: Mapping[str, Any], form: Form, where: str, what: str) -> None:
+    """Raises LmedgeError where an object of `what` lacks what `form` names or has it of another type."""
+    for name, kind in form.items():
+        if name not in value:
+            raise LmedgeError(f"{where} lacks {name!r}; {what} was damaged or edited by hand.")
+        wanted: Any = dict if isinstance(kind, Mapping) else kind
+        # JSON has numbers: 1 is as good as 1.0, and true is none.
+        wanted = (int, float) if wanted is float else wanted
+        if not isinstance(value[name], wanted) or (isinstance(value[name], bool) and wanted is not bool):
+            raise LmedgeError(f"{where} has {value[name]!r:.80} for {name!r}; {what} was damaged or edited by hand.")
+        if isinstance(kind, Mapping):
+            check_form(value[name], kind, f"{where}, {name!r}", what)
 
 
 def cache_folder() -> Path:
     """Where what is fetched is kept: `$XDG_CACHE_HOME/lmedge`, or `~/.cache/lmedge`. It may not exist yet."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmedge"
-
-
-def claim_folder(path: Path, markers: tuple[str, ...], overwrite: bool) -> None:
-    """Makes the output folder `path`, empty, under the conditions of `check_folder`."""
-    check_folder(path, markers, overwrite)
-    if path.is_dir():
-        shutil.rmtree(path)
-    path.mkdir(parents=True)
-
-
-@contextmanager
-def making_folder(path: Path, markers: tuple[str, ...], overwrite: bool) -> Iterator[Path]:
-    """Yields an empty folder beside `path` to fill; it becomes `path` when the block ends well. Until then an
-    old folder stays as it was. Conditions and errors of `check_folder`."""
-    check_folder(path, markers, overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(beside, ignore_errors=True)  # of a run that was killed
-    beside.mkdir()
-    try:
-        yield beside
-        if path.is_dir():
-            shutil.rmtree(path)
-        beside.rename(path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def claim_file(path: Path, overwrite: bool) -> None:

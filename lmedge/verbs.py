@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from lmedge.printable import print_text as print  # names and licences come from files of strangers
+
 # Verbs that need TensorFlow.
 TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "study", "demo")
 

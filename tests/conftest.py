@@ -15,6 +15,7 @@ load_tensorflow()
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from lmedge.config import ExportConfig, InvertConfig, ToyConfig, TrainBeganConfig, TrainLgenConfig
@@ -78,6 +79,18 @@ def toys(once):
     from lmedge.faces.toy import toy
 
     return once("toys", lambda out: toy(ToyConfig(out=out, count=48, workers=1)))
+
+
+def reordered(dataset: Path, out: Path) -> Path:
+    """The same faces in another order: of the same number, size and scheme, and another dataset."""
+    from lmedge.faces.records import FaceDataset
+
+    shutil.copytree(dataset, out)
+    whole = FaceDataset(dataset)
+    with tf.io.TFRecordWriter(str(out / whole.shards[0].name)) as writer:
+        for example in whole.serialized(range(len(whole))[::-1]):
+            writer.write(example)
+    return out
 
 
 def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBeganConfig:

@@ -57,10 +57,10 @@ def test_ctrl_c_is_not_lost_in(place, tmp_path):
 
 def test_blocks_tidy_up(tmp_path):
     code = """
-from lmedge.storage import making_folder
+from lmedge.folders import making_folder
 from pathlib import Path
 try:
-    with making_folder(Path("out"), ("a",), False):
+    with making_folder(Path("out"), "a thing", False):
         print("ready", flush=True)
         time.sleep(20)
 except KeyboardInterrupt:

@@ -57,7 +57,7 @@ def test_toy(tmp_path, lmedge):
         return ("toy", "--count", 1600, "--size", 64, "--workers", 2, "--out", tmp_path / name)
 
     process = start(args("killed"))
-    while not list((tmp_path / "killed").glob("faces-00000-*")) and process.poll() is None:
+    while not list(tmp_path.rglob("faces-00000-*")) and process.poll() is None:
         time.sleep(0.005)
     workers = children(process.pid)
     process.kill()
@@ -78,7 +78,7 @@ def test_invert(trained, toys, tmp_path, lmedge):
     for run in runs:
         shutil.rmtree(run / "latents")
     options = ("--steps", 120, "--batch", 16, "--encoder-steps", 20)
-    assert kill_when(("invert", runs[0], toys, *options), (runs[0] / "latents" / "latents.json").exists, 1.0)
+    assert kill_when(("invert", runs[0], toys, *options), lambda: list(runs[0].rglob("latents.json")), 1.0)
     for run in runs:
         done = lmedge("invert", run, toys, *options)
         assert done.returncode == 0, done.stderr

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.storage import claim_file, claim_folder, making_folder, read_json, replacing, write_bytes, write_json
+from lmedge.storage import claim_file, read_json, replacing, write_bytes, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,34 +32,6 @@ def test_bad_json_is_refused_in_a_sentence(tmp_path, text, reason):
         path.write_text(text)
     with pytest.raises(LmedgeError, match=reason):
         read_json(path, "a thing")
-
-
-def test_an_output_folder_with_content_is_refused_and_strangers_are_never_deleted(tmp_path):
-    out = tmp_path / "out"
-    claim_folder(out, ("mark",), False)
-    (out / "diary.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"--out .*out exists and is not empty; add --overwrite"):
-        claim_folder(out, ("mark",), False)
-    with pytest.raises(UsageError, match="will not delete it"):
-        claim_folder(out, ("mark",), True)
-    (out / "mark").touch()
-    claim_folder(out, ("mark",), True)
-    assert list(out.iterdir()) == []
-    with pytest.raises(UsageError, match="is a file"):
-        (tmp_path / "file").touch()
-        claim_folder(tmp_path / "file", (), True)
-
-
-def test_a_folder_appears_when_it_is_whole(tmp_path):
-    out = tmp_path / "out"
-    with making_folder(out, ("mark",), False) as folder:
-        (folder / "mark").write_text("1")
-        assert not out.exists()
-    with pytest.raises(RuntimeError), making_folder(out, ("mark",), True) as folder:
-        (folder / "mark").write_text("2")
-        raise RuntimeError
-    assert (out / "mark").read_text() == "1"
-    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_an_output_file_is_not_overwritten_unasked(tmp_path):

@@ -45,4 +45,5 @@ class DemoConfig(Stage):
     inverted: Annotated[int, whole(100, 10_000_000)] = 3000
     """Faces inverted."""
     overwrite: bool = False
-    """Start again in a folder that has a demo."""
+    """Start again in a folder that has a demo; what lies below its toys, run, bundle and samples is replaced when the
+    new one is whole."""

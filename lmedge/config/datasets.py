@@ -102,4 +102,5 @@ class StudyConfig(Stage):
     workers: Workers = 0
     """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
     overwrite: bool = False
-    """Replace a study that is there instead of continuing it."""
+    """Replace a study that is there instead of continuing it; the old one is kept in OUT/.lmedge.old until the new one
+    is whole."""

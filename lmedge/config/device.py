@@ -102,7 +102,7 @@ class InterpolateConfig(Stage):
     bundle: Positional[BundlePath] = None
     """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
     out: Path
-    """PNG to write."""
+    """Picture to write: .png, .jpg, .webp, .bmp or .tif."""
     seed: Seed = 1
     """Seed of the first face."""
     to_seed: Seed = 2

@@ -134,7 +134,7 @@ class InvertConfig(Stage):
     seed: TrainingSeed = 0
     """Seed of the encoder's training, the random starts and redraws."""
     out: Path | None = None
-    """PNG for the picture of a photo. Default: NAME.png in RUN/photos."""
+    """Picture of a photo to write: .png, .jpg, .webp, .bmp or .tif. Default: NAME.png in RUN/photos."""
     overwrite: bool = False
     """Throw away latents that are there and start again; replace a picture."""
 

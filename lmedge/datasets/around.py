@@ -28,7 +28,7 @@ def centres_around(run: Run, photos: Path, keep: Path) -> NDArray[np.float32]:
     """
     file = keep / "around.npz"
     if file.exists():
-        return read_arrays(file)["z"]
+        return read_arrays(file, ("z",))["z"]
     generator = run.generator()
     dataset = _faces(run, photos, keep, generator.output_shape[1])
     check_fits(run, generator, dataset)

@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,19 @@ from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import making_folder
 from lmedge.pictures import drawn, grid
 from lmedge.progress import progress
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
-from lmedge.storage import claim_folder, read_arrays, read_json, write_arrays, write_bytes, write_json
+from lmedge.storage import Damaged, read_arrays, write_arrays, write_bytes, write_json
 from lmedge.versions import versions
 
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
 PROBE_FACES = 32  # whose size on disk is measured first
+FILES = ("[0-9]*.png", "[0-9]*.pts", "[0-9]*.txt", "images", "*.json", "*.csv", "faces-*", "README.md", "contact.png")
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
 NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "count")
@@ -69,21 +71,25 @@ def synthesize(config: SynthesizeConfig) -> Synthesized:
     shape = Shape(config.count, painter.width, painter.height, painter.scheme, about)
     format_.check(shape)
     probe = Plan(config.seed, Selection(), config.truncation).chunk(painter, None, 0).samples[:PROBE_FACES]
-    _check_disk(config, format_, shape, probe)
-    parts = _claim(config, {**about, "count": config.count})
-    try:
-        return _made(config, source, selection, format_, shape, parts)
-    except LmedgeError:
-        if not _whole_parts(parts):  # nothing is lost, and another call is not in its way
-            shutil.rmtree(config.out)
-        raise
+    same = {**about, "count": config.count}
+    with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
+        _check_disk(config, format_, shape, probe, _whole_parts(folder / PARTS))
+        try:
+            made = _made(config, source, selection, format_, shape, folder)
+        except LmedgeError:
+            if not _whole_parts(folder / PARTS):  # nothing is lost, and another call is not in its way
+                for entry in folder.iterdir():
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            raise
+    return replace(made, out=config.out)
 
 
 def _made(
-    config: SynthesizeConfig, source: _Source, selection: Selection, format_: Format, shape: Shape, parts: Path
+    config: SynthesizeConfig, source: _Source, selection: Selection, format_: Format, shape: Shape, out: Path
 ) -> Synthesized:
-    """Writes what is missing of the set."""
-    painter, centres, about = source.painter, None, shape.about
+    """Writes what is missing of the set into the folder `out`."""
+    painter, centres, about, parts = source.painter, None, shape.about, out / PARTS
+    parts.mkdir(exist_ok=True)
     if config.around is not None:
         from lmedge.datasets.around import centres_around
 
@@ -94,18 +100,18 @@ def _made(
     done = min(before * PART_FACES, config.count)
     with progress("synthesize", config.count, "faces", done) as advance:
         for number, samples in enumerate(_in_parts(config, source, plan, done, last, advance), before):
-            format_.part(config.out, number * PART_FACES, samples, shape)
+            format_.part(out, number * PART_FACES, samples, shape)
             # The files first: their note says that they are whole.
             write_arrays(parts / f"{number:06}.npz", _arrays(samples))
     per_second = (config.count - done) / (time.monotonic() - start)
     drawn_faces = (_last(parts, _whole_parts(parts))[0] + 1) * (1 + config.mirror)
     about |= {"count": config.count, "drawn": drawn_faces, "rejected": 1 - config.count / drawn_faces}
-    format_.finish(config.out, lambda: _labels(parts), shape)
-    write_bytes(config.out / "README.md", card(shape).encode())
-    _contact_sheet(config.out, plan, painter, next(_labels(parts)))
-    write_json(config.out / CARD_FILE, about)
+    format_.finish(out, lambda: _labels(parts), shape)
+    write_bytes(out / "README.md", card(shape).encode())
+    _contact_sheet(out, plan, painter, next(_labels(parts)))
+    write_json(out / CARD_FILE, about)
     shutil.rmtree(parts)
-    return Synthesized(config.out, config.count, drawn_faces, per_second)
+    return Synthesized(out, config.count, drawn_faces, per_second)
 
 
 def _source(config: SynthesizeConfig) -> _Source:
@@ -143,14 +149,14 @@ def _run(config: SynthesizeConfig) -> Any:
     return Run.open(config.source or PRETRAINED_RUN)
 
 
-def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples) -> None:
+def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples, whole: int) -> None:
     """Refuses what the disk has no room for. Raises UsageError with the space it needs."""
     place = config.out.absolute()
     while not place.exists():
         place = place.parent
     disk = os.statvfs(place)
     png = float(np.mean([len(data) for data in probe.pngs]))
-    left = config.count - (_whole_parts(config.out / PARTS) * PART_FACES if not config.overwrite else 0)
+    left = config.count - whole * PART_FACES
     labels = 8 * shape.scheme.count + 17  # what `.parts` keeps of a face until the end
     needed = max(left, 0) * (format_.bytes_per_face(png, shape.scheme.count, disk.f_frsize) + labels)
     free = disk.f_bavail * disk.f_frsize
@@ -167,21 +173,6 @@ def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: 
 
 def _gib(size: float) -> str:
     return f"{size / (1 << 30):.1f} GiB" if size >= 1 << 30 else f"{size / (1 << 20):.1f} MiB"
-
-
-def _claim(config: SynthesizeConfig, about: dict[str, Any]) -> Path:
-    """Makes the folder, or finds a half-made one of the same set. Raises UsageError for others."""
-    parts = config.out / PARTS
-    if not (parts / "about.json").exists() or config.overwrite:
-        claim_folder(config.out, (CARD_FILE, PARTS), config.overwrite)
-        parts.mkdir()
-        write_json(parts / "about.json", about)
-    elif read_json(parts / "about.json", "a half-made set") != about:
-        raise UsageError(
-            f"--out {config.out} is half made with other options or another generator; add --overwrite or name another "
-            "folder."
-        )
-    return parts
 
 
 def _in_parts(
@@ -223,9 +214,9 @@ def _whole_parts(parts: Path) -> int:
 
 def _part(parts: Path, number: int) -> Samples:
     try:
-        arrays: dict[str, Any] = read_arrays(parts / f"{number:06}.npz")
-    except ValueError:
-        raise LmedgeError(f"{parts} is damaged; run the same command with --overwrite.") from None
+        arrays: dict[str, Any] = read_arrays(parts / f"{number:06}.npz", ("numbers", "mirrored", "landmarks"))
+    except Damaged:
+        raise LmedgeError(f"{parts}/{number:06}.npz is damaged; delete {parts.parent} and run again.") from None
     return Samples(arrays["numbers"], arrays["mirrored"], arrays["landmarks"], arrays.get("confidence"), [])
 
 

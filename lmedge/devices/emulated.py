@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.devices.device import ROOT, Outcome, Unavailable, cache, rendered
+from lmedge.folders import making_folder
 from lmedge.progress import console
-from lmedge.storage import making_folder
 
 PACKAGES = ("python3.11-minimal", "libpython3.11-stdlib", "python3-numpy", "python3-pil", "libstdc++6")
 PURE = ("tyro>=0.9", "rich>=13.7")  # what the command line needs besides
@@ -68,7 +68,7 @@ class Emulated:
         folder = cache() / f"{self.kind}-bookworm"
         if not folder.is_dir():
             console.print(f"fetching Python for {self.kind} (40 MB, once)")
-            with making_folder(folder, (), False) as beside:
+            with making_folder(folder, "packages of Debian", False, option="") as beside:
                 _unpack(self.processor.debian, PACKAGES, beside / "root")
                 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--only-binary=:all:", "--python-version",
                        "3.11", "--target", str(beside / "site")]  # fmt: skip
@@ -85,7 +85,7 @@ class Emulated:
             machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine())
             if machine is None:
                 raise Unavailable("qemu-user-static is not installed")
-            with making_folder(folder, (), False) as beside:
+            with making_folder(folder, "packages of Debian", False, option="") as beside:
                 _unpack(machine, ("qemu-user-static",), beside)
         return str(folder / "usr/bin" / f"qemu-{self.processor.qemu}-static")
 

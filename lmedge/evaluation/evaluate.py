@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import EvaluateConfig, InvertConfig, from_json, to_json
+from lmedge.config import EvaluateConfig, InvertConfig, TrainLgenConfig, from_json, to_json
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.realism import Realism, realism
-from lmedge.evaluation.report import write_report
+from lmedge.evaluation.report import check_report, write_report
 from lmedge.faces.records import FaceDataset
 from lmedge.inversion.invert import check_fits, inverter_of
 from lmedge.inversion.inverter import Inverter
@@ -20,11 +20,12 @@ from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import Scheme, in_pixels, scheme_named
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.train import error_figures
+from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import draw
-from lmedge.storage import read_json, write_json
+from lmedge.storage import write_json
 
 SHOWN_SAMPLES = 64
 SHOWN_INVERSIONS = 16
@@ -57,6 +58,12 @@ class Evaluation:
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Measures what the run has; see EvaluateConfig. Raises LmedgeError for a run without a generator."""
     run = Run.open(config.run)
+    with owning(run.path):
+        return _evaluate(config, run)
+
+
+def _evaluate(config: EvaluateConfig, run: Run) -> Evaluation:
+    check_report(run)
     extract = extractor(config.features)
     generator = run.generator()
     result = Evaluation(run)
@@ -80,7 +87,7 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
     if result.latents is not None:
         _inversion_figures(config, result, generator, lgen)
     if lgen is not None:
-        scheme = scheme_named(read_json(run.lgen_metrics_file, "the record of `lmedge train-lgen`")["scheme"])
+        scheme = scheme_named(run.lgen_metrics()["scheme"])
         _path_figures(config, result, generator, lgen, scheme)
         if config.people is not None:
             _people_figures(config, result, generator, lgen, scheme)
@@ -94,7 +101,8 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8], extract: Extractor) -> None:
     """Samples against the faces that the generator was trained on."""
     try:
-        dataset = FaceDataset(Path(result.run.stage("train-began")["dataset"]))
+        dataset = _that_was_used(Path(str(result.run.stage("train-began").get("dataset"))),
+                                 result.run.config().get("dataset", {}).get("digest"))  # fmt: skip
     except LmedgeError as error:
         result.notes.append(f"No real faces to compare with: {error}")
         return
@@ -111,7 +119,7 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
 def _landmark_figures(
     config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, confidence: Any | None
 ) -> None:
-    record = read_json(result.run.lgen_metrics_file, "the record of `lmedge train-lgen`")
+    record = result.run.lgen_metrics()
     held = record["held_out"]
     result.add("held_out", held, "L-Gen held-out NME", f"{held['nme']:.2%} on {held['faces']} inverted faces")
     result.add("mean_face_nme", record["mean_face_nme"], "  the mean face instead", f"{record['mean_face_nme']:.2%}")
@@ -180,7 +188,7 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     if lgen is not None:
         _fault_figures(result, generator, lgen)
     try:
-        dataset = FaceDataset(latents.dataset)
+        dataset = _that_was_used(latents.dataset, latents.digest)
     except LmedgeError as error:
         result.notes.append(f"No real faces beside their inversions: {error}")
         return
@@ -200,6 +208,14 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     result.mirror = paths.mirror_paths(generator, lgen, latents, images, chosen, inverter)
 
 
+def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
+    """The dataset at `path`. Raises LmedgeError where other faces lie there now."""
+    dataset = FaceDataset(path)
+    if digest not in (None, dataset.digest):
+        raise LmedgeError(f"{path} holds other faces now than those that were used.")
+    return dataset
+
+
 def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
     """The search that the run's latents come from."""
     options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)}, run.config_file)
@@ -210,7 +226,9 @@ def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:
     """Whose fault the error on held-out faces is."""
     latents, options = result.latents, result.run.stage("train-lgen")
     assert latents is not None
-    *_, held_out = split_by_group(latents.groups, options["held_out"], options["seed"])
+    *_, held_out = split_by_group(
+        latents.groups, options.get("held_out", TrainLgenConfig.held_out), options.get("seed", 0)
+    )
     size = latents.size
     with progress("held-out faces", len(held_out), "faces") as advance:
         found = metrics.faults(generator, lgen, latents.z[held_out], in_pixels(latents.landmarks[held_out], size, size),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import numpy as np
@@ -14,15 +14,17 @@ from lmedge.config import ReportConfig
 from lmedge.errors import LmedgeError
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
+from lmedge.folders import check_folder, making_folder, settle
 from lmedge.landmarks import scheme_named
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
-from lmedge.storage import making_folder, read_json, write_bytes, write_json
+from lmedge.storage import read_json, write_bytes, write_json
 
 if TYPE_CHECKING:
     from lmedge.evaluation.evaluate import Evaluation
 
 TEMPLATES = Path(__file__).parent
+KIND, FILES = "a report", ("index.html", "page.json", "*.png")
 PAGE_FILE = "page.json"  # what `report` takes over from the last evaluation
 SHOWN_NEIGHBOURS = 12
 FACE_PIXELS = 128  # faces are enlarged to about this
@@ -47,6 +49,11 @@ def write_report(evaluation: Evaluation) -> None:
     _write(evaluation.run, sections, evaluation.lines, evaluation.notes)
 
 
+def check_report(run: Run) -> None:
+    """Raises UsageError, before anything is measured, where the page cannot be written."""
+    check_folder(run.report, KIND, True, adopt=FILES, option="")
+
+
 def report(config: ReportConfig) -> Path:
     """Draws the page again from the log, with what the last evaluation left; see ReportConfig. Loads no network.
 
@@ -56,23 +63,31 @@ def report(config: ReportConfig) -> Path:
     if not run.log():
         raise LmedgeError(f"{run.path} has logged nothing yet; `lmedge train-began` does so while it trains.")
     lines, notes, sections = [], [f"Not evaluated yet; `lmedge evaluate {run.path}` adds figures."], []
+    settle(run.report)
     if (run.report / PAGE_FILE).exists():
-        page = read_json(run.report / PAGE_FILE, "a report")
-        lines, notes = [(str(label), str(text)) for label, text in page["lines"]], page["notes"]
-        for old in page["sections"]:
-            section = _Section(old["title"], old["style"])
-            for picture in old["pictures"]:
-                file = run.report / Path(picture["file"]).name
-                if file.exists():
-                    section.add(file.name, file.read_bytes(), picture["caption"])
-            sections.append(section)
+        page = read_json(run.report / PAGE_FILE, "a report", {"lines": list, "notes": list, "sections": list})
+        try:
+            lines, notes = [(str(label), str(text)) for label, text in page["lines"]], page["notes"]
+            sections = [_again(run.report, old) for old in page["sections"]]
+        except (TypeError, ValueError, KeyError):
+            raise LmedgeError(f"{run.report / PAGE_FILE} was damaged or edited by hand; delete it.") from None
     _write(run, sections, lines, notes)
     return run.report / "index.html"
 
 
+def _again(folder: Path, old: dict[str, Any]) -> _Section:
+    """A section of the page that is there."""
+    section = _Section(str(old["title"]), str(old["style"]))
+    for picture in old["pictures"]:
+        file = folder / Path(picture["file"]).name
+        if file.exists():
+            section.add(file.name, file.read_bytes(), str(picture["caption"]))
+    return section
+
+
 def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], notes: list[str]) -> None:
     config = run.config()
-    trained, data = config["stages"].get("train-began", {}), config.get("dataset", {})
+    trained, data = run.stage("train-began"), config.get("dataset", {})
     log = run.log()
     summary = (
         f"A {data.get('size')} px generator of width {trained.get('width')}, trained for "
@@ -87,7 +102,7 @@ def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], not
         name=run.path.resolve().name, summary=summary, notes=[*notes, *events], lines=lines,
         sections=shown, config=json.dumps(config, indent=2),
     )  # fmt: skip
-    with making_folder(run.report, ("index.html",), overwrite=True) as folder:
+    with making_folder(run.report, KIND, True, adopt=FILES, option="") as folder:
         for section in shown:
             for name, png in section.files.items():
                 write_bytes(folder / name, png)

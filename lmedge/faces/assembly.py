@@ -5,23 +5,26 @@ import io
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lmedge.errors import LmedgeError, UsageError
+from lmedge.errors import LmedgeError
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
 from lmedge.faces.workers import answers_of
+from lmedge.folders import making_folder
 from lmedge.pictures import drawn, grid
 from lmedge.progress import progress
-from lmedge.storage import claim_folder, read_json, write_bytes, write_json
+from lmedge.storage import read_json, write_bytes, write_json
 
 SHARD_JOBS = 512
 PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
 CONTACT_FACES = 64
+NOTE_FORM = {"count": int, "rejected": list}  # of a shard
+FILES = ("faces-*.tfrecord", DATASET_FILE, "rejected.csv", "contact.png")
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,17 @@ def assemble(
 
     Raises UsageError for a folder of something else, LmedgeError when no face is left.
     """
+    with making_folder(out, "a dataset", overwrite, names=FILES, resume=about) as folder:
+        made = _assembled(folder, jobs, work, start_worker, about, workers, unit)
+    return replace(made, path=out)
+
+
+def _assembled(
+    out: Path, jobs: Sequence[Any], work: Callable[[Any], Answer],
+    start_worker: tuple[Callable[..., None], tuple[Any, ...]], about: dict[str, Any], workers: int, unit: str,
+) -> Assembled:  # fmt: skip
     parts = out / PARTS
-    if not (parts.is_dir() and not overwrite):
-        claim_folder(out, (DATASET_FILE, PARTS), overwrite)
-        parts.mkdir()
-        write_json(parts / "about.json", about)
-    elif read_json(parts / "about.json", "a half-made dataset") != about:
-        raise UsageError(
-            f"--out {out} is half made with other options or photos; add --overwrite or name another folder."
-        )
+    parts.mkdir(exist_ok=True)
     shards = max(1, -(-len(jobs) // SHARD_JOBS))
     missing = [i for i in range(shards) if not (parts / f"{i:05}.json").exists()]
     pending = [job for i in missing for job in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]]
@@ -88,7 +93,7 @@ def assemble(
 
 
 def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_second: float) -> Assembled:
-    notes = [read_json(parts / f"{i:05}.json", "a half-made dataset") for i in range(shards)]
+    notes = [read_json(parts / f"{i:05}.json", "a half-made dataset", NOTE_FORM) for i in range(shards)]
     rejected = [tuple(entry) for note in notes for entry in note["rejected"]]
     count = sum(note["count"] for note in notes)
     reasons = dict(Counter(reason for _, reason in rejected).most_common())

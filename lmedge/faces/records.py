@@ -1,5 +1,6 @@
 """The face dataset on disk: TFRecord shards beside a dataset.json, read at random without loading it all."""
 
+import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.faces.photo import Image8
 from lmedge.faces.record import Record
+from lmedge.folders import half_made, settle
 from lmedge.landmarks import Scheme, scheme_named
-from lmedge.storage import read_json, replacing
+from lmedge.storage import check_form, read_json, replacing
 
 SCHEMA = 1
 DATASET_FILE = "dataset.json"
+ABOUT_FORM = {"size": int, "scheme": str, "count": int, "shards": list, "made_by": str}
 LARGEST_RECORD = 1 << 22  # bytes; a 256 px PNG and its landmarks stay far below
 
 
@@ -50,29 +53,29 @@ def _bytes(value: bytes) -> Any:
 class FaceDataset:
     """A dataset made by `prepare` or `toy`.
 
+    `digest` tells datasets of other faces apart, wherever they lie.
     `images(indices)` reads any faces; nothing but an index of offsets stays in memory, the page cache does
     the rest. Raises LmedgeError where the folder is not a whole dataset of this version.
     """
 
     def __init__(self, path: Path):
         self.path = path
+        settle(path)
+        if not (path / DATASET_FILE).exists() and half_made(path):
+            raise LmedgeError(f"{path} is a half-made dataset; run the command that made it again.")
         if not path.is_dir():
             raise LmedgeError(f"{path} is not a folder; name a dataset made by `lmedge prepare` or `toy`.")
-        if (path / ".parts").is_dir() and not (path / DATASET_FILE).exists():
-            raise LmedgeError(f"{path} is a half-made dataset; run the command that made it again.")
-        self.about = read_json(path / DATASET_FILE, "a dataset made by `lmedge prepare` or `toy`")
+        what = "a dataset made by `lmedge prepare` or `toy`"
+        self.about = read_json(path / DATASET_FILE, what)
         if self.about.get("schema") != SCHEMA:
             raise LmedgeError(
                 f"{path / DATASET_FILE} has schema {self.about.get('schema')!r}, this version reads {SCHEMA}; "
                 "make the dataset again."
             )
-        try:
-            self.size = int(self.about["size"])
-            self.scheme: Scheme = scheme_named(self.about["scheme"])
-            self.count = int(self.about["count"])
-            self.shards = [path / Path(name).name for name in self.about["shards"]]
-        except (KeyError, TypeError, ValueError) as error:
-            raise LmedgeError(f"{path / DATASET_FILE} lacks {error}; make the dataset again.") from None
+        check_form(self.about, ABOUT_FORM, str(path / DATASET_FILE), what)
+        self.size, self.count = self.about["size"], self.about["count"]
+        self.scheme: Scheme = scheme_named(self.about["scheme"])
+        self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
         self._maps: dict[int, NDArray[np.uint8]] = {}
         self._where = self._index()
 
@@ -83,6 +86,7 @@ class FaceDataset:
         """[N, 3]: shard, offset and length of every record, from the framing of TFRecord: length uint64,
         its CRC uint32, data, its CRC uint32, little endian."""
         where = []
+        digest = hashlib.sha256(f"{self.size} {self.scheme.name} ".encode())
         for number, path in enumerate(self.shards):
             try:
                 size = path.stat().st_size
@@ -94,9 +98,12 @@ class FaceDataset:
                         if length > LARGEST_RECORD or offset + length + 16 > size:
                             raise LmedgeError(f"{path} is damaged at byte {offset}; make the dataset again.")
                         where.append((number, offset + 12, length))
+                        file.seek(offset + 12 + length)
+                        digest.update(file.read(4))
                         offset += length + 16
             except (OSError, struct.error):
                 raise LmedgeError(f"{path} is missing or damaged; make the dataset again.") from None
+        self.digest = digest.hexdigest()
         if len(where) != self.count:
             raise LmedgeError(f"{self.path} holds {len(where)} faces, not the {self.count} of {DATASET_FILE}.")
         return np.array(where, dtype=np.int64).reshape(-1, 3)

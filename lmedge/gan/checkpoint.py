@@ -9,9 +9,10 @@ import numpy as np
 
 from lmedge.errors import LmedgeError
 from lmedge.gan.began import Began
-from lmedge.storage import read_arrays, write_arrays
+from lmedge.storage import Damaged, check_form, read_arrays, write_arrays
 
 SCHEMA = 2
+STATE_FORM = {"schema": int, "plateau": dict, "health": dict}
 
 
 def _variables(model: Began) -> dict[str, Any]:
@@ -57,11 +58,13 @@ def restore(path: Path, model: Began) -> dict[str, Any]:
     Raises LmedgeError when the file is damaged, of another version, or of other networks.
     """
     try:
-        arrays = read_arrays(path)
+        arrays = read_arrays(path, ("note",))
         state = json.loads(arrays.pop("note").tobytes())
-    except (ValueError, KeyError) as error:
+        check_form(state, STATE_FORM, str(path), "a checkpoint")
+    except (Damaged, ValueError, TypeError) as error:
         raise LmedgeError(
-            f"{path} is damaged ({error}); delete it and run again to go on from the one before."
+            f"{path} is damaged ({getattr(error, 'reason', error)}); delete it and run again to go on from the one "
+            "before."
         ) from None
     if state.pop("schema") != SCHEMA:
         raise LmedgeError(f"{path} is of another version of lmedge; name another --run.")

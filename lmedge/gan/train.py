@@ -1,6 +1,7 @@
 """The `train-began` stage: face dataset -> generator."""
 
 import dataclasses
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from lmedge.gan.callbacks import SHOWN_FACES, Checkpoints, Counter, Journal, Pic
 from lmedge.gan.data import image_batches
 from lmedge.gan.health import Health
 from lmedge.gan.watch import Judge, Watch
+from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.versions import versions
@@ -82,9 +84,19 @@ def train_began(config: TrainBeganConfig) -> Trained:
             f"--batch {config.batch} cannot be shared by {replicas} devices; take a multiple of {replicas}."
         )
     run = Run.create(config.run) if chief else Run(config.run)
-    found = checkpoint.checkpoints(run.checkpoints)
-    if found:
+    if checkpoint.checkpoints(run.checkpoints):
         _same_experiment(run, config, dataset)
+    with owning(run.path) if chief else nullcontext():
+        return _train(asked, config, run, dataset, place)
+
+
+def _train(
+    asked: TrainBeganConfig, config: TrainBeganConfig, run: Run, dataset: FaceDataset, place: tf.distribute.Strategy
+) -> Trained:
+    """Goes on from the newest checkpoint. `config` is what was `asked`, resolved."""
+    assert config.batch is not None
+    chief = devices.is_chief(place)
+    found = checkpoint.checkpoints(run.checkpoints)
     model = _model(config, dataset.size, place)
     plateau = Plateau(config.learning_rate_floor, _steps(config, config.patience))
     health = Health(config.patience, config.learning_rate_floor)
@@ -92,7 +104,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
         state = checkpoint.restore(found[-1], model)
         plateau.load(state["plateau"])
         health.load(state["health"])
-        if asked.learning_rate not in (None, run.stage("train-began")["learning_rate"]):
+        if asked.learning_rate not in (None, run.stage("train-began").get("learning_rate")):
             for optimizer in (model.g_optimizer, model.d_optimizer):
                 optimizer.learning_rate.assign(config.learning_rate)
     start, last = int(model.step.numpy()), _steps(config, config.kimg)
@@ -100,8 +112,8 @@ def train_began(config: TrainBeganConfig) -> Trained:
         console.print(f"{run.path} is at {_kimg(config, start):g} kimg already; raise --kimg to go on.")
         return Trained(run, _kimg(config, start), 0.0)
     if chief:
-        about = {key: dataset.about[key] for key in ("size", "scheme", "licence", "count", "made_by")}
-        about["crop"] = dataset.about.get("crop", {})
+        about = {key: dataset.about.get(key) for key in ("size", "scheme", "licence", "count", "made_by")}
+        about |= {"crop": dataset.about.get("crop", {}), "digest": dataset.digest}
         run.record("train-began", to_json(config), seed=config.seed, dataset=about,
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
@@ -229,3 +241,8 @@ def _same_experiment(run: Run, config: TrainBeganConfig, dataset: FaceDataset) -
                 f"{config.dataset} has {name} {dataset.about[name]!r} and the run began with {began[name]!r}; "
                 "name that dataset or another --run."
             )
+    if began.get("digest", dataset.digest) != dataset.digest:
+        raise UsageError(
+            f"{config.dataset} holds other faces than the dataset that {run.path} began with "
+            f"({before.get('dataset')}, wherever that is now); name that one or another --run."
+        )

@@ -14,8 +14,9 @@ from lmedge.gan.devices import resolve_precision
 from lmedge.inversion.encoder import cached_encoder, encoder_of
 from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import SCHEMA, Latents, claim, explained, load_latents, part_file, psnr
+from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr
 from lmedge.landmarks import normalised
+from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
 from lmedge.storage import write_arrays
@@ -74,25 +75,27 @@ def invert(config: InvertConfig) -> Latents:
         "schema": SCHEMA,
         "generator": weights_hash(generator),
         "dataset": str(dataset.path.resolve()),
+        "digest": dataset.digest,
         "size": dataset.size,
         "scheme": dataset.scheme.name,
         "count": len(chosen),
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_LATENTS},
     }
-    claim(run.latents, about, config.overwrite)
-    run.record("invert", to_json(config))
-
     parts = [chosen[start : start + PART_FACES] for start in range(0, len(chosen), PART_FACES)]
-    missing = [i for i in range(len(parts)) if not part_file(run.latents, i).exists()]
-    done = len(chosen) - sum(len(parts[i]) for i in missing)
-    if missing:
-        if done:
-            console.print(f"continuing {run.latents} from face {done}")
-        inverter = inverter_of(run, generator, dataset, dataclasses.replace(config, batch=min(config.batch, count)))
-        with progress("invert", len(chosen), "faces", done) as advance:
-            for i in missing:
-                _invert_part(part_file(run.latents, i), i, parts[i], dataset, generator, inverter, advance)
-    return load_latents(run)
+    with owning(run.path):
+        with filling(run.latents, about, config.overwrite) as folder:
+            run.record("invert", to_json(config))
+            missing = [i for i in range(len(parts)) if not part_file(folder, i).exists()]
+            done = len(chosen) - sum(len(parts[i]) for i in missing)
+            if missing and done:
+                console.print(f"continuing {run.latents} from face {done}")
+            if missing:
+                options = dataclasses.replace(config, batch=min(config.batch, count))
+                inverter = inverter_of(run, generator, dataset, options)
+                with progress("invert", len(chosen), "faces", done) as advance:
+                    for i in missing:
+                        _invert_part(part_file(folder, i), i, parts[i], dataset, generator, inverter, advance)
+        return load_latents(run)
 
 
 def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:

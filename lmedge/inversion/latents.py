@@ -1,6 +1,7 @@
 """The latents of a run on disk: written a part at a time, read whole."""
 
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import half_made, making_folder, settle
 from lmedge.landmarks import Scheme, scheme_named
 from lmedge.run import Run, weights_hash
-from lmedge.storage import read_arrays, read_json, write_json
+from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
 
 SCHEMA = 2  # 1 had no share explained
 ABOUT_FILE = "latents.json"
+ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": str, "count": int, "options": dict}
+FILES = (ABOUT_FILE, "part-*.npz")
+# array of a part file -> its dimensions, kinds of its dtype
+COLUMNS = {"z": (2, "f"), "psnr": (1, "f"), "explained": (1, "f"), "index": (1, "i"), "landmarks": (3, "f"),
+           "groups": (1, "U"), "sources": (1, "U")}  # fmt: skip
 LEAST_EXPLAINED = 0.5  # share of a face's variance; below, the generator cannot draw the face
 
 
@@ -37,6 +44,7 @@ class Latents:
     scheme: Scheme
     size: int
     dataset: Path
+    digest: str | None = None  # of the dataset; None in latents of lmedge 0.1
 
     def __len__(self) -> int:
         return len(self.z)
@@ -69,46 +77,66 @@ def part_file(folder: Path, number: int) -> Path:
     return folder / f"part-{number:05}.npz"
 
 
-def claim(folder: Path, about: dict[str, Any], overwrite: bool) -> None:
-    """Makes RUN/latents, or finds that what is there belongs to the same inversion. Raises UsageError."""
-    if folder.exists() and overwrite:
-        shutil.rmtree(folder)
-    if (folder / ABOUT_FILE).exists():
-        before = read_json(folder / ABOUT_FILE, "a folder of latents")
-        if before != about:
-            same = before.get("generator") == about["generator"]
+@contextmanager
+def filling(folder: Path, about: dict[str, Any], overwrite: bool) -> Iterator[Path]:
+    """Yields where the parts of an inversion go: RUN/latents itself where it belongs to the same inversion, else a
+    folder that becomes RUN/latents when it is whole. Raises UsageError for latents of another one."""
+    settle(folder)
+    if (folder / ABOUT_FILE).exists() and not overwrite:
+        before = _about(folder)
+        if {"digest": about["digest"], **before, "dataset": about["dataset"]} != about:
+            same = before["generator"] == about["generator"]
             why = "another dataset or other options" if same else "another state of the generator"
             raise UsageError(f"{folder} holds latents of {why}; add --overwrite to replace them.")
+        write_json(folder / ABOUT_FILE, about)  # the dataset may have moved
+        yield folder
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / ABOUT_FILE, about)
+    same_faces = {name: value for name, value in about.items() if name != "dataset"}
+    with making_folder(folder, "latents", overwrite, adopt=FILES, resume=same_faces, option="") as made:
+        write_json(made / ABOUT_FILE, about)
+        yield made
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    about = read_json(folder / ABOUT_FILE, "a folder of latents", {"schema": int})
+    if about["schema"] != SCHEMA:
+        raise LmedgeError(
+            f"{folder / ABOUT_FILE} has schema {about['schema']!r}, this version reads {SCHEMA}; run `lmedge invert` "
+            "with --overwrite."
+        )
+    check_form(about, ABOUT_FORM, str(folder / ABOUT_FILE), "a folder of latents")
+    return about
 
 
 def load_latents(run: Run) -> Latents:
     """All latents of the run. Raises LmedgeError where there are none, or not all, or the generator has changed since,
     or another version has made them."""
-    about_file = run.latents / ABOUT_FILE
-    if not about_file.exists():
+    settle(run.latents)
+    if not (run.latents / ABOUT_FILE).exists():
+        if half_made(run.latents):
+            raise LmedgeError(f"{run.path} has only a part of its latents; run the same `lmedge invert` again.")
         raise LmedgeError(f"{run.path} has no latents; run `lmedge invert {run.path} DATASET` first.")
-    about = read_json(about_file, "a folder of latents")
-    if about.get("schema") != SCHEMA:
-        raise LmedgeError(
-            f"{about_file} has schema {about.get('schema')!r}, this version reads {SCHEMA}; run `lmedge invert` with "
-            "--overwrite."
-        )
+    about = _about(run.latents)
     if about["generator"] != weights_hash(run.generator()):
         raise LmedgeError(
             f"{run.latents} belongs to another state of the generator; run `lmedge invert` with --overwrite."
         )
-    columns: dict[str, list[Any]] = {}
-    for path in sorted(run.latents.glob("part-*.npz")):
-        try:
-            for name, values in read_arrays(path).items():
-                columns.setdefault(name, []).append(values)
-        except ValueError:
-            raise LmedgeError(f"{path} is damaged; delete it and run `lmedge invert` again.") from None
-    whole: dict[str, Any] = {name: np.concatenate(parts) for name, parts in columns.items()}
-    found = len(whole.get("z", ()))
+    parts = [_part(path) for path in sorted(run.latents.glob("part-*.npz"))]
+    found = sum(len(part["z"]) for part in parts)
     if found != about["count"]:
         raise LmedgeError(f"{run.latents} holds {found} of {about['count']} faces; run the same `lmedge invert` again.")
-    return Latents(**whole, scheme=scheme_named(about["scheme"]), size=about["size"], dataset=Path(about["dataset"]))
+    whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
+    return Latents(**whole, scheme=scheme_named(about["scheme"]), size=about["size"], dataset=Path(about["dataset"]),
+                   digest=about.get("digest"))  # fmt: skip
+
+
+def _part(path: Path) -> dict[str, NDArray[Any]]:
+    """A part file. Raises LmedgeError for one whose columns are not those of some faces."""
+    try:
+        part = read_arrays(path, COLUMNS)
+        if any(part[name].ndim != ndim or part[name].dtype.kind not in kinds or len(part[name]) != len(part["z"])
+               for name, (ndim, kinds) in COLUMNS.items()):  # fmt: skip
+            raise Damaged.file(path, "arrays of another shape")
+    except Damaged as error:
+        raise LmedgeError(f"{path} is damaged ({error.reason}); delete it and run `lmedge invert` again.") from None
+    return part

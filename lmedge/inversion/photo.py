@@ -11,7 +11,6 @@ from lmedge.config import InvertConfig, PrepareConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.crop import FaceCutter
 from lmedge.faces.photo import Image8, Rejected
-from lmedge.faces.record import encode_png
 from lmedge.faces.sources import Source
 from lmedge.gan.networks import to_uint8
 from lmedge.inversion.focus import face_weights
@@ -19,10 +18,10 @@ from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
 from lmedge.landmarks import in_pixels, nme, scheme_named
-from lmedge.pictures import drawn, enlarged, grid
+from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console
 from lmedge.run import Run
-from lmedge.storage import claim_file, write_bytes
+from lmedge.storage import claim_file
 
 SHOWN_PIXELS = 320  # about the side of each picture
 
@@ -30,7 +29,7 @@ SHOWN_PIXELS = 320  # about the side of each picture
 @dataclass(frozen=True)
 class InvertedPhoto:
     """`z` `[Z]`; `psnr` dB and `explained` share of the variance (below half, `fits` is false: the generator cannot
-    draw this face); `nme` of L-Gen's landmarks against Face Mesh's, or None without an L-Gen; `picture`, a PNG."""
+    draw this face); `nme` of L-Gen's landmarks against Face Mesh's, or None without an L-Gen; `picture`, a file."""
 
     z: NDArray[np.float32]
     psnr: float
@@ -52,7 +51,8 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     run = Run.open(config.run)
     generator = run.generator()
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
-    claim_file(picture, config.overwrite or config.out is None)
+    check_picture(picture)
+    claim_file(picture, config.overwrite)
     cutting = run.cutting()
     size, scheme = generator.output_shape[1], scheme_named(cutting["scheme"])
     cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, **cutting))
@@ -75,5 +75,5 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     inversion: Image8 = to_uint8(image)[0]
     shown = [drawn(face.pixels, face.landmarks, scheme, scale)]
     shown.append(enlarged(inversion, scale) if points is None else drawn(inversion, points[0], scheme, scale))
-    write_bytes(picture, encode_png(grid(shown, 2)))
+    write_picture(picture, grid(shown, 2))
     return InvertedPhoto(z[0], float(psnr(image, real)[0]), float(explained(image, real)[0]), error, picture)

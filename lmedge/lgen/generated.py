@@ -1,7 +1,5 @@
 """Generated faces with the landmarks that Face Mesh finds on them: exact latents, as many as one likes."""
 
-import shutil
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import prior
 from lmedge.samples import annotated
-from lmedge.storage import read_arrays, read_json, write_arrays, write_json
+from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
 SCHEMA = 1
 PART_FACES = 4096  # what a kill can lose
@@ -35,7 +33,8 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int) -> Faces:
     if folder.exists() and (
         not (folder / "about.json").exists() or read_json(folder / "about.json", "generated faces") != about
     ):
-        shutil.rmtree(folder)  # of another state of the generator
+        for path in (*folder.glob("part-*.npz"), folder / "about.json"):  # of another state of the generator
+            path.unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
     write_json(folder / "about.json", about)
     found: list[NDArray[np.int64]] = []
@@ -48,8 +47,8 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int) -> Faces:
             part = {"looked_at": np.array(0)}
             if path.exists():
                 try:
-                    part = read_arrays(path)
-                except ValueError:
+                    part = read_arrays(path, ("looked_at", "at", "landmarks"))
+                except Damaged:
                     console.print(f"{path} is damaged; its faces are looked at again")
             if int(part["looked_at"]) < wanted:
                 seen = annotated(generator, z[first : first + wanted], scheme, advance, VIEWS)

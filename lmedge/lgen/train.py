@@ -14,6 +14,7 @@ from lmedge.keras_file import save_network
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
 from lmedge.lgen.generated import generated_faces
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
+from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.storage import write_json
@@ -65,6 +66,11 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
     """Trains L-Gen on what the run has; see TrainLgenConfig. Raises UsageError, LmedgeError."""
     _check(config)
     run = Run.open(config.run)
+    with owning(run.path):
+        return _train(config, run)
+
+
+def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
     latents = load_latents(run)
     sets = sets_of(run, latents, config)
     used = [part for name, part in sets.items() if config.data in (name, "both")]

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import settle
 from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.runtime.regular import read_regular
-from lmedge.storage import read_json
+from lmedge.storage import check_form, read_json
 
 SCHEMA = 1
 BUNDLE_FILE = "bundle.json"
@@ -17,6 +18,10 @@ REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float3
 SIGNATURE = "sample"
 PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that comes with lmedge
 PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
+WHAT = "a bundle made by `lmedge export`"
+# What may be said of a model.
+FACTS = {"name": str, "version": str, "training": dict, "latent": {"size": int}, "image": {"width": int, "height": int}}
+TRAINING = {"faces": int, "source": str, "licence": str, "kimg": float, "held_out_nme": float}
 LARGEST_MODEL = 1 << 28  # bytes
 
 
@@ -41,27 +46,29 @@ class Bundle:
             if path.suffix != ".tflite":
                 raise UsageError(f"{path} is neither a bundle folder nor a .tflite file.")
             about = read_model(path).about
+            _check(about, path)
             _scheme_name(about, path)
             return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
         if not (path / BUNDLE_FILE).is_file():
             raise UsageError(f"{path} is not a bundle (no {BUNDLE_FILE}); `lmedge export` makes one.")
-        about = read_json(path / BUNDLE_FILE, "a bundle made by `lmedge export`")
+        settle(path)
+        about = read_json(path / BUNDLE_FILE, WHAT)
         if about.get("schema") != SCHEMA:
             raise LmedgeError(
                 f"{path / BUNDLE_FILE} has schema {about.get('schema')!r}, this version reads {SCHEMA}; "
                 "export the run again, or install the lmedge that made it."
             )
-        try:
-            files = {str(name): str(entry["file"]) for name, entry in about["variants"].items()}
-        except KeyError as error:
-            raise LmedgeError(f"{path / BUNDLE_FILE} lacks {error}; export the run again.") from None
-        except (TypeError, AttributeError):
-            raise LmedgeError(f"{path / BUNDLE_FILE} was damaged or edited by hand; export the run again.") from None
-        if not files:
+        _check(about, path / BUNDLE_FILE)
+        check_form(about, {"variants": dict}, str(path / BUNDLE_FILE), WHAT)
+        if not about["variants"]:
             raise LmedgeError(f"{path / BUNDLE_FILE} lists no variant; export the run again.")
-        for file in files.values():
+        check_form(about["variants"], {key: {"file": str} for key in about["variants"]}, str(path / BUNDLE_FILE), WHAT)
+        files = {name: entry["file"] for name, entry in about["variants"].items()}
+        for name, file in files.items():
+            if not name.isprintable():
+                raise LmedgeError(f"{path / BUNDLE_FILE} names the variant {name!r}, which is no name.")
             if Path(file).name != file or file in ("", ".", ".."):
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
         if _scheme_name(about, path / BUNDLE_FILE) is None:
@@ -109,6 +116,14 @@ def _psnr(about: dict[str, Any], variant: str) -> float | None:
         return float(about["variants"][variant]["parity"]["image_psnr"])
     except (LookupError, TypeError, ValueError):  # a lone model, an older bundle, or one that was edited by hand
         return None
+
+
+def _check(about: dict[str, Any], path: Path) -> None:
+    """Raises LmedgeError for facts that are there and of another form."""
+    check_form(about, {name: kind for name, kind in FACTS.items() if name in about}, str(path), WHAT)
+    training = about.get("training", {})
+    check_form(training, {name: kind for name, kind in TRAINING.items() if training.get(name) is not None}, str(path),
+               WHAT)  # fmt: skip
 
 
 def _scheme_name(about: dict[str, Any], path: Path) -> str | None:

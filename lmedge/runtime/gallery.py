@@ -11,16 +11,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.config import InterpolateConfig, SampleConfig
-from lmedge.pictures import drawn, enlarged, grid
+from lmedge.folders import making_folder
+from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
-from lmedge.storage import claim_file, making_folder, replacing, write_bytes
+from lmedge.storage import claim_file, write_bytes
 
 CONTACT_FACES = 64
 CONTACT_PIXELS = 128  # a face is enlarged to about this on the contact sheet
+FILES = ("face-*.png", "landmarks.csv", "contact.png")
 CHUNK = 16  # faces drawn at a time while looking for confident ones
 
 
@@ -51,7 +53,7 @@ def sample(config: SampleConfig) -> Gallery:
     selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
     check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
-    with making_folder(config.out, ("landmarks.csv",), config.overwrite) as folder:
+    with making_folder(config.out, "faces of `lmedge sample`", config.overwrite, names=FILES) as folder:
         _write(folder, sampler, selection, config)
     return Gallery(config.out, config.count, sampler)
 
@@ -99,13 +101,13 @@ def _confident(sampler: FaceSampler, selection: Selection, config: SampleConfig)
 def interpolate(config: InterpolateConfig) -> Gallery:
     """Writes the strip from one face to another; see InterpolateConfig."""
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter)
+    scale = max(1, CONTACT_PIXELS // sampler.width)
+    check_picture(config.out, max(sampler.width * config.steps, sampler.height) * scale)
     claim_file(config.out, config.overwrite)
     faces = sampler.interpolate(config.seed, config.to_seed, config.steps)
-    scale = max(1, CONTACT_PIXELS // sampler.width)
     pictures = [
         drawn(image, points, sampler.scheme, scale) if config.landmarks else enlarged(image, scale)
         for image, points in zip(faces.images, faces.landmarks, strict=True)
     ]
-    with replacing(config.out) as beside:
-        Image.fromarray(grid(pictures, config.steps)).save(beside, "PNG")
+    write_picture(config.out, grid(pictures, config.steps))
     return Gallery(config.out, config.steps, sampler)

@@ -10,6 +10,7 @@ from lmedge.config import PrepareConfig, StudyConfig, SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
 from lmedge.faces.records import DATASET_FILE, FaceDataset
+from lmedge.folders import half_made
 from lmedge.landmarks import Scheme, convert_scheme
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
@@ -34,7 +35,7 @@ def real_and_test(config: StudyConfig) -> tuple[FaceDataset, FaceDataset]:
 
 
 def _dataset(place: Path, name: str, config: StudyConfig) -> FaceDataset:
-    if not place.is_dir() or any((place / name).exists() for name in (DATASET_FILE, ".parts")):
+    if not place.is_dir() or (place / DATASET_FILE).exists() or half_made(place):
         return FaceDataset(place)
     from lmedge.faces.prepare import prepare
     from lmedge.faces.sources import find_photos, fingerprint
@@ -90,7 +91,7 @@ def face_mesh(out: Path, real: FaceDataset, test: FaceDataset, scheme: Scheme) -
 
     file = out / "face_mesh.npz"
     if file.exists():
-        return read_arrays(file)
+        return read_arrays(file, ("real", "test"))
     found = {}
     with progress("Face Mesh on real faces", len(real) + len(test), "faces") as advance, FaceMesh() as mesh:
         for name, dataset in (("real", real), ("test", test)):

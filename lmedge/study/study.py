@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from lmedge.config import StudyConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.workers import answers_of
+from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
 from lmedge.progress import console, progress
-from lmedge.storage import claim_folder, read_arrays, read_json, write_json
+from lmedge.storage import read_arrays, read_json, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Arm, Errors, Interval, lowered, mean_error
 from lmedge.versions import versions
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Points = NDArray[np.float32]
 
 STUDY_FILE, RESULTS_FILE = "study.json", "results.json"
+ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "face_mesh.npz", "detector", "curves.png", "index.html")
 # Options that change no training: more of them are added to those that are there.
 NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
 TIMED = 200  # faces
@@ -90,6 +92,11 @@ class StudyResult:
 def study(config: StudyConfig) -> StudyResult:
     """Trains what is missing and draws the report; see StudyConfig. Raises UsageError for faces that cannot be
     compared."""
+    with growing_folder(config.out, "a study", ENTRIES, config.overwrite):
+        return _study(config)
+
+
+def _study(config: StudyConfig) -> StudyResult:
     from lmedge.study.faces import check_same_kind, face_mesh, generated, labelled, real_and_test
     from lmedge.study.report import write_report
 
@@ -133,12 +140,11 @@ def _amounts(config: StudyConfig, there: int) -> tuple[int, ...]:
 
 
 def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
-    """Makes the folder, or finds that it holds the same study. Raises UsageError."""
+    """Marks the folder, or finds that it holds the same study. Raises UsageError."""
     file = config.out / STUDY_FILE
-    if config.overwrite or not file.exists():
-        claim_folder(config.out, (STUDY_FILE,), config.overwrite)
+    if not file.exists():
         write_json(file, about)
-        (config.out / "trainings").mkdir()
+        (config.out / "trainings").mkdir(exist_ok=True)
     elif read_json(file, "a study") != about:
         raise UsageError(
             f"--out {config.out} holds a study with other options; add --overwrite or name another folder."
@@ -167,7 +173,7 @@ def _result(
 ) -> StudyResult:  # fmt: skip
     errors: dict[tuple[str, int], Errors] = {}
     for training in trainings:
-        one = read_arrays(training.file(config.out))["nme"]
+        one = read_arrays(training.file(config.out), ("nme",))["nme"]
         key = training.arm.name, training.amount
         errors[key] = np.concatenate([errors[key], one[None]]) if key in errors else one[None]
     best = min((t for t in trainings if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))

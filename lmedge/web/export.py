@@ -9,10 +9,11 @@ from typing import Any
 
 from lmedge.config import WebExportConfig
 from lmedge.errors import UsageError
+from lmedge.folders import making_folder
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.directions import controls
 from lmedge.runtime.gallery import chosen
-from lmedge.storage import making_folder, write_json
+from lmedge.storage import write_json
 from lmedge.web.vendor import VERSION, litert_js
 
 PAGE = Path(__file__).parent / "page"
@@ -47,7 +48,8 @@ def web_export(config: WebExportConfig) -> WebFolder:
         "curves": [list(curve) for curve in sampler.scheme.curves],
         "controls": [control.to_json() for control in controls(sampler)],
     }
-    with making_folder(config.out, (FACTS_FILE,), config.overwrite) as beside:
+    names = (*(entry.name for entry in PAGE.iterdir()), "litert", model.name, FACTS_FILE)
+    with making_folder(config.out, "a page of `lmedge web-export`", config.overwrite, names=names) as beside:
         shutil.copytree(PAGE, beside, dirs_exist_ok=True)
         (beside / "litert").mkdir()
         for name, data in vendored.items():

@@ -178,14 +178,14 @@ def test_each_gate_refuses_and_leaves_nothing(tmp_path, limits, variant, reason)
 
 def test_a_read_only_folder_is_refused_in_one_sentence(trained, read_only_disk, lmedge):
     done = lmedge("export", trained, "--out", read_only_disk / "bundle", "--variants", "fp32")
-    assert done.returncode == 1 and "cannot be made (Read-only file system)" in done.stderr
+    assert done.returncode == 2 and "cannot be written (Read-only file system)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and list(read_only_disk.iterdir()) == []
 
 
 def test_a_file_in_the_way_is_refused_in_one_sentence(trained, tmp_path, lmedge):
     (tmp_path / "file").touch()
     done = lmedge("export", trained, "--out", tmp_path / "file" / "bundle", "--variants", "fp32")
-    assert done.returncode == 1 and "cannot be made" in done.stderr
+    assert done.returncode == 2 and "cannot be written (Not a directory)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 

@@ -12,6 +12,7 @@ from lmedge.datasets import formats, synthesize
 from lmedge.datasets.formats import FORMATS
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
+from lmedge.folders import MANIFEST
 from lmedge.landmarks import IBUG49, mirrored
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
@@ -119,7 +120,7 @@ def test_another_reader_finds_the_same_faces(bundle, faces, tmp_path, name):
     text = (out / "README.md").read_text()
     assert "CC0-1.0" in text and "`--seed 3`" in text and "tiny" not in text
     assert picture(out / "contact.png").shape[1] == 8 * 130 - 2
-    assert not [path for path in out.rglob("*") if path.name.startswith(".")]
+    assert [path.name for path in out.rglob("*") if path.name.startswith(".")] == [MANIFEST]
 
 
 @pytest.mark.parametrize("name", ["csv", "webdataset"])
@@ -147,7 +148,7 @@ def test_a_set_that_was_stopped_is_continued(bundle, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         made(bundle, tmp_path / "stopped", "coco", **options)
     monkeypatch.setattr(formats.Coco, "part", writing)
-    assert not (tmp_path / "stopped" / "card.json").exists()
+    assert not (tmp_path / "stopped").exists()
     with pytest.raises(UsageError, match="half made with other options"):
         made(bundle, tmp_path / "stopped", "coco", **options, truncation=0.5)
     made(bundle, tmp_path / "stopped", "coco", **options)
@@ -288,9 +289,9 @@ def test_killed_and_started_again(bundle, tmp_path, lmedge):
         return ("synthesize", bundle, "--count", 9000, "--format", "webdataset", "--out", tmp_path / name)
 
     whole = tmp_path / "killed" / "faces-000000.tar"
-    assert kill_when(args("killed"), (tmp_path / "killed" / "faces-000001.tar").exists)
-    assert not (tmp_path / "killed" / "card.json").exists()
-    before = whole.stat().st_mtime_ns
+    assert kill_when(args("killed"), lambda: list(tmp_path.rglob("faces-000001.tar")))
+    assert not whole.parent.exists()
+    before = next(tmp_path.rglob(whole.name)).stat().st_mtime_ns
     for name in ("killed", "whole"):
         done = lmedge(*args(name))
         assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,9 +92,10 @@ def test_nothing_left_is_a_failure_that_counts_the_reasons(tmp_path):
     folder.mkdir()
     for i in range(3):
         (folder / f"{i}.jpg").write_text("no")
-    with pytest.raises(LmedgeError, match=r"none of the 3 photos became a face \(3 not an image\)"):
+    with pytest.raises(LmedgeError, match=r"none of the 3 photos became a face \(3 not an image\)") as refused:
         prepare(PrepareConfig(photos=(folder,), out=tmp_path / "out"))
-    assert (tmp_path / "out" / "rejected.csv").exists()
+    assert Path(str(refused.value).split("; see ")[1].removesuffix(".")).name == "rejected.csv"
+    assert Path(str(refused.value).split("; see ")[1].removesuffix(".")).exists()
 
 
 def test_a_killed_run_continues_and_gives_the_same_bytes(photos, tmp_path, monkeypatch):
@@ -111,8 +113,8 @@ def test_a_killed_run_continues_and_gives_the_same_bytes(photos, tmp_path, monke
     config = PrepareConfig(photos=(photos,), out=killed, workers=2)
     with pytest.raises(KeyboardInterrupt):
         prepare(config)
-    assert not (killed / "dataset.json").exists()
-    finished = [path.stat().st_mtime_ns for path in sorted(killed.glob("*.tfrecord"))]
+    assert not killed.exists()
+    finished = [path.stat().st_mtime_ns for path in sorted(tmp_path.glob(".killed.partial/files/*.tfrecord"))]
     assert len(finished) == 2
     monkeypatch.setattr(assembly, "write_shard", write)
     with pytest.raises(UsageError, match="half made with other options"):

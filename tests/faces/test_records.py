@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
+from lmedge.folders import making_folder
 
 
 def test_random_access_equals_tensorflow_s_own_reader(toys):
@@ -42,16 +43,18 @@ def test_what_is_not_a_dataset_is_refused(tmp_path):
         FaceDataset(tmp_path)
     with pytest.raises(LmedgeError, match="is not a folder"):
         FaceDataset(tmp_path / "none")
-    (tmp_path / ".parts").mkdir()
+    with pytest.raises(KeyboardInterrupt), making_folder(tmp_path / "half", "a dataset", False, resume={}) as folder:
+        (folder / "part").touch()
+        raise KeyboardInterrupt
     with pytest.raises(LmedgeError, match="half-made dataset; run the command that made it again"):
-        FaceDataset(tmp_path)
+        FaceDataset(tmp_path / "half")
 
 
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
         ({"schema": 9}, "has schema 9"),
-        ({"size": None}, "make the dataset again"),
+        ({"size": None}, "has None for 'size'; a dataset made by .* was damaged or edited by hand"),
         ({"count": 50}, "holds 48 faces, not the 50"),
         ({"scheme": "ibug12"}, "ibug12"),
         ({"shards": ["../../etc/passwd"]}, "missing or damaged"),

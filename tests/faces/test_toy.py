@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
     for name, workers in (("a", 1), ("b", 2)):
         toy(ToyConfig(out=tmp_path / name, count=20, workers=workers, scheme="ibug68"))
     files = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert files == ["contact.png", "dataset.json", "faces-00000-of-00001.tfrecord", "rejected.csv"]
+    assert files == [".lmedge.json", "contact.png", "dataset.json", "faces-00000-of-00001.tfrecord", "rejected.csv"]
     for name in files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     dataset = FaceDataset(tmp_path / "a")

@@ -19,7 +19,7 @@ from lmedge.gan.callbacks import Counter, Plateau
 from lmedge.gan.train import train_began
 from lmedge.gan.watch import Judge
 from lmedge.run import Run
-from tests.conftest import file_system, tiny_training
+from tests.conftest import file_system, reordered, tiny_training
 
 TRAIN = [
     sys.executable, "-m", "lmedge", "train-began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
@@ -159,8 +159,9 @@ def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_finished_run_is_left_alone(toys, trained, capsys):
-    assert train_began(tiny_training(toys, trained, log_every=2, sample_every=6)).kimg == 0.024
+def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, trained, tmp_path, capsys):
+    run, moved = shutil.copytree(trained, tmp_path / "run"), shutil.copytree(toys, tmp_path / "moved")
+    assert train_began(tiny_training(moved, run, log_every=2, sample_every=6)).kimg == 0.024
     assert "raise --kimg to go on" in capsys.readouterr().err
 
 
@@ -180,10 +181,13 @@ def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
         train_began(tiny_training(toys, trained, **{"steps": 9, **options}))
 
 
-def test_another_dataset_is_refused(trained, tmp_path):
+def test_another_dataset_is_refused(toys, trained, tmp_path):
     toy(ToyConfig(out=tmp_path / "fewer", count=20, workers=1))
     with pytest.raises(UsageError, match="has count 20 and the run began with 48"):
         train_began(tiny_training(tmp_path / "fewer", trained, steps=9))
+    same = reordered(toys, tmp_path / "same")
+    with pytest.raises(UsageError, match=r"same holds other faces than the dataset that .*tiny began with \(.*toys"):
+        train_began(tiny_training(same, trained, steps=9))
     toy(ToyConfig(out=tmp_path / "other", count=48, workers=1, scheme="ibug68"))
     with pytest.raises(UsageError, match="has scheme 'ibug68' and the run began with 'ibug49'"):
         train_began(tiny_training(tmp_path / "other", trained, steps=9))

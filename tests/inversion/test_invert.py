@@ -14,6 +14,7 @@ from lmedge.inversion.invert import invert, resolve
 from lmedge.inversion.latents import explained, load_latents, psnr
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
+from tests.conftest import reordered
 
 
 @pytest.fixture
@@ -53,6 +54,63 @@ def test_a_killed_inversion_continues_to_the_same_latents(run, toys, monkeypatch
 def test_a_part_of_the_faces_is_spread_over_the_dataset(run, toys):
     latents = invert(InvertConfig(run=run.path, faces=toys, steps=1, count=5, start="centre", overwrite=True))
     assert latents.index.tolist() == [0, 12, 24, 35, 47]
+
+
+def test_latents_know_their_dataset_wherever_it_lies(run, toys, tmp_path):
+    """What lay at the same path was taken for the same dataset, and one that was moved for another."""
+    options = {"run": run.path, "start": "encoder", "steps": 2, "batch": 16, "encoder_steps": 3}
+    place = shutil.copytree(toys, tmp_path / "place")
+    before = load_latents(run)
+    again = invert(InvertConfig(faces=place, **options))
+    assert (again.z == before.z).all() and again.dataset == place
+    shutil.rmtree(place)
+    reordered(toys, place)
+    with pytest.raises(UsageError, match="holds latents of another dataset"):
+        invert(InvertConfig(faces=place, **options))
+
+
+def test_new_latents_replace_old_ones_when_they_are_whole(run, toys, monkeypatch):
+    options = {"run": run.path, "faces": toys, "start": "centre", "steps": 1, "overwrite": True}
+    monkeypatch.setattr("lmedge.inversion.invert.PART_FACES", 24)
+    before, written = load_latents(run), []
+
+    def killed_at_the_second(path, *args):
+        if written:
+            raise KeyboardInterrupt
+        written.append(path)
+        return part(path, *args)
+
+    from lmedge.inversion import invert as module
+
+    part = module._invert_part
+    monkeypatch.setattr(module, "_invert_part", killed_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        invert(InvertConfig(**options))
+    assert (load_latents(run).z == before.z).all()
+    first = written[0].stat().st_mtime_ns
+    monkeypatch.setattr(module, "_invert_part", part)
+    after = invert(InvertConfig(**options))
+    assert (after.z != before.z).any() and len(after) == 48
+    assert (run.latents / written[0].name).stat().st_mtime_ns == first
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({}, "lacks 'z'"),
+        ({"psnr": np.zeros(3, np.float32)}, "another shape"),
+        ({"index": np.zeros(48)}, "another shape"),
+    ],
+)
+def test_damaged_latents_are_named(run, arrays, reason):
+    path = run.latents / "part-00000.npz"
+    with np.load(path) as file:
+        whole = dict(file)
+    np.savez(path, **({**whole, **arrays} if arrays else {}))
+    with pytest.raises(
+        LmedgeError, match=rf"part-00000.npz is damaged \(.*{reason}.*; delete it and run `lmedge invert`"
+    ):
+        load_latents(run)
 
 
 def test_figures_of_a_face_are_tensorflow_s_and_numpy_s():

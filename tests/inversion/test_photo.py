@@ -28,11 +28,17 @@ def test_a_photo_stands_beside_its_inversion(run, tmp_path):
     assert np.corrcoef(right.ravel(), drawn.ravel())[0, 1] > 0.7  # the landmarks lie over it
     assert result.nme > 0 and result.fits == (result.explained >= 0.5)
     run.lgen_file.unlink()
-    assert invert_photo(InvertConfig(run=run.path, faces=photo)).nme is None
-    out = tmp_path / "there.png"
-    invert_photo(InvertConfig(run=run.path, faces=photo, out=out))
-    with pytest.raises(UsageError, match=r"there.png exists; add --overwrite"):
-        invert_photo(InvertConfig(run=run.path, faces=photo, out=out))
+    other = tmp_path / "other" / "me.png"
+    other.parent.mkdir()
+    Image.fromarray(drawn_photo(FOUND_LOOKS[1])).save(other)
+    before = result.picture.read_bytes()
+    with pytest.raises(UsageError, match=r"photos/me.png exists; add --overwrite or name another file"):
+        invert_photo(InvertConfig(run=run.path, faces=other))
+    assert result.picture.read_bytes() == before
+    assert invert_photo(InvertConfig(run=run.path, faces=other, overwrite=True)).nme is None
+    assert result.picture.read_bytes() != before
+    with pytest.raises(UsageError, match=r"there.txt: take a name that ends in one of .png"):
+        invert_photo(InvertConfig(run=run.path, faces=photo, out=tmp_path / "there.txt"))
 
 
 def test_a_bad_photo_is_refused_in_a_sentence(run, tmp_path):

@@ -38,6 +38,10 @@ def test_a_flipped_byte_is_refused(copy):
         (lambda about: about["variants"]["int8"].update(file="../../etc/passwd"), "is not a file of the bundle"),
         (lambda about: about["variants"]["int8"].update(file=".."), "is not a file of the bundle"),
         (lambda about: about["landmarks"].update(scheme="ibug12"), "unknown landmark scheme 'ibug12'"),
+        (lambda about: about["variants"].update(int8=[]), r"bundle.json has \[\] for 'int8'"),
+        (lambda about: about["variants"].update({"\x1b[2J": {"file": "a"}}), r"names the variant '\\x1b\[2J'"),
+        (lambda about: about.update(training="CC0"), "bundle.json has 'CC0' for 'training'"),
+        (lambda about: about["training"].update(held_out_nme="low"), "bundle.json has 'low' for 'held_out_nme'"),
     ],
 )
 def test_a_wrong_manifest_is_refused(copy, edit, reason):

@@ -2,16 +2,20 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.config import InterpolateConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.folders import MANIFEST
 from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, interpreter, prior
+from lmedge.runtime.gallery import interpolate
 from lmedge.runtime.interpreter import installed
 from lmedge.variants import suitable
 
@@ -97,7 +101,7 @@ def test_sample_writes_faces_landmarks_and_a_contact_sheet(bundle, tmp_path, lme
     done = lmedge("sample", bundle, "--count", 5, "--seed", 3, "--out", out, "--variant", "fp32")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == [
-        "contact.png", *(f"face-{i:05}.png" for i in range(5)), "landmarks.csv",
+        MANIFEST, "contact.png", *(f"face-{i:05}.png" for i in range(5)), "landmarks.csv",
     ]  # fmt: skip
     faces = FaceSampler(bundle, "fp32").sample(5, 3)
     with (out / "landmarks.csv").open() as file:
@@ -123,6 +127,16 @@ def test_interpolate_draws_a_strip(bundle, tmp_path, lmedge):
         assert picture.size == (6 * 130 - 2, 128)
     assert lmedge(*args).returncode == 2
     assert lmedge(*args, "--overwrite", "--no-landmarks").returncode == 0
+    for name in ("strip.jpg", "strip.WEBP", "strip.bmp", "strip.tiff"):
+        interpolate(InterpolateConfig(bundle=bundle, steps=2, out=tmp_path / name))
+        with Image.open(tmp_path / name) as picture:
+            endings = {ending for ending, format_ in Image.registered_extensions().items() if format_ == picture.format}
+            assert Path(name).suffix.lower() in endings and picture.size == (2 * 130 - 2, 128)
+    for name, steps, reason in (("strip.txt", 2, "take a name that ends in one of .png, .jpg"),
+                                ("strip", 2, "take a name that ends in one of .png, .jpg"),
+                                ("a.webp", 200, "a WEBP has at most 16383 pixels a side, this has 25600")):  # fmt: skip
+        with pytest.raises(UsageError, match=reason):
+            interpolate(InterpolateConfig(bundle=bundle, steps=steps, out=tmp_path / name))
     done = lmedge("interpolate", bundle, "--steps", 1, "--out", tmp_path / "b.png")
     assert done.returncode == 2 and "--steps must be between 2 and 1000, not 1" in done.stderr
 
@@ -146,4 +160,4 @@ def test_sample_writes_nothing_outside_its_folder(bundle, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert {path.parent.name for path in tmp_path.rglob("*") if path.is_file()} == {"faces"}
-    assert len(list((places["out"] / "faces").iterdir())) == 4
+    assert len(list((places["out"] / "faces").iterdir())) == 5

@@ -71,8 +71,8 @@ def test_what_a_browser_cannot_run_is_refused(every_variant, bundle, vendored, t
     assert not (tmp_path / "out").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match="add --overwrite"):
-        web_export(WebExportConfig(bundle=bundle, out=tmp_path / "full"))
+    with pytest.raises(UsageError, match="holds mine.txt, and no .lmedge.json says that lmedge wrote it"):
+        web_export(WebExportConfig(bundle=bundle, out=tmp_path / "full", overwrite=True))
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
 
 

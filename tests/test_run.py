@@ -1,0 +1,62 @@
+"""Damaged files of a run are named."""
+
+import json
+import shutil
+
+import pytest
+
+from lmedge.config import InfoConfig, ReportConfig
+from lmedge.errors import LmedgeError
+from lmedge.evaluation.report import report
+from lmedge.info import info
+from lmedge.inversion.latents import load_latents
+from lmedge.run import Run
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("*.keras", "checkpoints", "tensorboard"))
+    return Run(folder)
+
+
+def _report(run):
+    return report(ReportConfig(run=run.path))
+
+
+@pytest.mark.parametrize(
+    ("file", "edit", "reason"),
+    [
+        ("config.json", lambda value: value.pop("stages"), r"config.json lacks 'stages'"),
+        ("config.json", lambda value: value.update(stages=[]), r"config.json has \[\] for 'stages'"),
+        ("config.json", lambda value: value["stages"]["train-began"].update(kimg="x"), "config.json: kimg is .x., not"),
+        ("lgen.json", lambda value: value.pop("held_out"), r"lgen.json lacks 'held_out'"),
+        ("lgen.json", lambda value: value["held_out"].update(nme="low"), r"lgen.json, 'held_out' has 'low' for 'nme'"),
+        ("latents/latents.json", lambda value: value.pop("count"), r"latents.json lacks 'count'"),
+        ("latents/latents.json", lambda value: value.update(dataset=7), r"latents.json has 7 for 'dataset'"),
+    ],
+)
+def test_a_damaged_file_is_named(run, file, edit, reason):
+    value = json.loads((run.path / file).read_text())
+    edit(value)
+    (run.path / file).write_text(json.dumps(value))
+    with pytest.raises(LmedgeError, match=reason):
+        {"lat": load_latents, "lge": lambda run: info(InfoConfig(path=run.path)), "con": _report}[file[:3]](run)
+
+
+def test_a_damaged_line_of_the_log_is_named_and_left_out(run, capsys):
+    lines = run.log_file.read_text().splitlines()
+    damaged = ["[]", '{"step": 2}', "\x00\xff", lines[0], '{"step": 4, "kim']  # the last one was cut short by a kill
+    run.log_file.write_bytes("\n".join(damaged).encode("latin-1"))
+    assert run.journal() == [json.loads(lines[0])]
+    said = capsys.readouterr().err
+    assert [f"log.jsonl, line {number} is damaged and left out" in said for number in range(1, 6)] == [1, 1, 1, 0, 0]
+
+
+def test_a_damaged_page_is_named(run):
+    report(ReportConfig(run=run.path))
+    page = json.loads((run.report / "page.json").read_text())
+    for damage in ({**page, "sections": [7]}, {**page, "lines": [1]}, {**page, "notes": 1}):
+        (run.report / "page.json").write_text(json.dumps(damage))
+        with pytest.raises(LmedgeError, match=r"page.json"):
+            report(ReportConfig(run=run.path))
