@@ -1,5 +1,6 @@
 import dataclasses
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,10 @@ from lmedge.config import (
     require_size,
     to_json,
 )
+from lmedge.config.options import bare_type, is_required
 from lmedge.errors import UsageError
+
+README = Path(__file__).resolve().parents[1] / "README.md"
 
 ARGS = {
     "toy": ["--out", "a"],
@@ -161,3 +165,27 @@ def test_version_is_the_package_s():
         [Path(sys.executable).parent / "lmedge", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"lmedge {lmedge.__version__}\n"
+
+
+@pytest.mark.parametrize("photos", ["photos", Path("photos"), ["photos"], (Path("photos"),)])
+def test_strings_are_paths_in_every_class(photos):
+    config = PrepareConfig(photos=photos, out="faces", groups="people.txt")
+    assert config == PrepareConfig(photos=(Path("photos"),), out=Path("faces"), groups=Path("people.txt"))
+    for kind in STAGES.values():
+        wanted = {name for name, hint in get_type_hints(kind).items() if bare_type(hint) is Path}
+        required = {field.name: 1 for field in dataclasses.fields(kind) if is_required(field)}
+        options = {**required, **dict.fromkeys(wanted, "x")} | ({"photos": "x"} if kind is PrepareConfig else {})
+        assert all(getattr(kind(**options), name) == Path("x") for name in wanted), kind
+
+
+def test_the_script_in_the_readme_runs(tmp_path):
+    """As it stands there, without `if __name__ == "__main__"`, and its worker processes start."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (script,) = [block for block in blocks if "SynthesizeConfig" in block]
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "PYTHONPATH": str(README.parent)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "200 faces in synthetic\n"), done.stderr
+    assert len(list((tmp_path / "synthetic" / "images").iterdir())) == 200

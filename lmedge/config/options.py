@@ -32,7 +32,15 @@ class Stage:
     """Show the traceback of a failure."""
 
     def __post_init__(self) -> None:
-        """Raises UsageError for a number that is beyond the bounds that stand beside its type."""
+        """Strings are paths where paths are wanted, and one path is a list of one: options are given in Python too.
+        Raises UsageError for a number that is beyond the bounds that stand beside its type."""
+        for name, hint in get_type_hints(type(self)).items():
+            value, bare = getattr(self, name), bare_type(hint)
+            if bare is Path and isinstance(value, str):
+                object.__setattr__(self, name, Path(value))
+            elif bare == tuple[Path, ...]:
+                places = (value,) if isinstance(value, str | Path) else value
+                object.__setattr__(self, name, tuple(map(Path, places)))
         for name, check in _checks(type(self)).items():
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
