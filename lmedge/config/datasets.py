@@ -25,7 +25,7 @@ class SynthesizeConfig(Stage):
 
     Example: lmedge synthesize --count 10000 --min-confidence 0.2 --out faces
     Example: lmedge synthesize bundle --count 50000 --format webdataset --mirror --out shards
-    Example: lmedge synthesize --yaw 12 40 --count 2000 --format coco --out turned
+    Example: lmedge synthesize --yaw 8 15 --count 2000 --format coco --out turned
     Example: lmedge synthesize runs/first --around photos/ --radius 0.3 --count 5000 --out more
     """
 
@@ -44,11 +44,11 @@ class SynthesizeConfig(Stage):
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     yaw: tuple[Degrees, Degrees] | None = None
-    """Keep only heads turned by so many degrees, lowest and highest; above 0 the nose points to the right of the
-    picture. Read off the landmarks."""
+    """Steer heads to turns of so many degrees, lowest and highest; above 0 the nose points to the right of the picture.
+    Read off the landmarks; what the generator cannot reach is said first."""
     mouth_open: tuple[Gap, Gap] | None = None
-    """Keep only mouths open this far, least and most: distance of the inner lips over that of the outer eye corners;
-    0.08 is open."""
+    """Steer mouths to openings between these, least and most: distance of the inner lips over that of the outer eye
+    corners; 0.08 is open."""
     around: Path | None = None
     """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of the prior."""
     radius: Annotated[float, within(0, 2)] = 0.2

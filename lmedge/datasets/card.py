@@ -29,7 +29,7 @@ by its L-Gen. They are made from photos all the same.
 | licence of these photos | {about["licence"]} |
 | L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
 | drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
-| options | {" ".join(chosen)} |
+{_pose_and_variety(about)}| options | {" ".join(chosen)} |
 | made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |
 
 The same command draws the same faces again; face numbers run in the order of their latents in the seed. What the
@@ -40,6 +40,15 @@ this set should be tested on photos. `{CARD_FILE}` holds the same for programs.
 
 def _origin(about: dict[str, Any]) -> str:
     return "(1, 1)" if about["format"] == "pts" else "(0, 0)"
+
+
+def _pose_and_variety(about: dict[str, Any]) -> str:
+    """Rows on what was asked for beside what the generator can do; none for random faces."""
+    reach = [f"`{option}` {low:.3g} to {high:.3g}" for option, (low, high) in about.get("reach", {}).items()]
+    rows = f"| the generator can be steered to | {', '.join(reach)} |\n" if reach else ""
+    if about.get("variety") is not None:
+        rows += f"| variety | two of its faces differ {about['variety']:.2f} times as much as two random ones |\n"
+    return rows
 
 
 def _share(value: Any) -> str:

@@ -15,6 +15,8 @@ from lmedge.runtime.selection import Range
 FITTED = 4096  # latents from which the directions are read
 STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target
 TARGET_SEED = 1 << 22  # far from the seeds that faces are drawn with
+PROBED = 256  # latents that are steered as far as they go
+FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end in the corners of the cube, as one face
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
 
 
@@ -41,13 +43,25 @@ class Steering:
         self.directions = directions(landmarks, latent, scheme)
 
     def __call__(self, z: NDArray[np.float32], first: int, seed: int) -> NDArray[np.float32]:
-        now = posture(self.landmarks(z), self.scheme)
-        target = now.copy()
+        target = posture(self.landmarks(z), self.scheme)
         share = (prior(len(z), 2, TARGET_SEED + seed, first) + 1) / 2
         for i, wanted in enumerate(self.ranges):
             if wanted:
                 target[:, i] = wanted[0] + share[:, i] * (wanted[1] - wanted[0])
+        return self._steered(z, target)
+
+    def reach(self, i: int) -> Range:
+        """From where to where half of the latents can be moved: yaw for `i` 0, the mouth for 1."""
+        z = prior(PROBED, self.directions.shape[1], SEED + 1)
+        ends = []
+        for aim in FARTHEST[i]:
+            target = posture(self.landmarks(z), self.scheme)
+            target[:, i] = aim
+            ends.append(float(np.median(posture(self.landmarks(self._steered(z, target)), self.scheme)[:, i])))
+        return ends[0], ends[1]
+
+    def _steered(self, z: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
         for _ in range(STEPS):
-            z = np.clip(z + DAMPING * (target - now) @ self.directions, -1, 1).astype(np.float32)
             now = posture(self.landmarks(z), self.scheme)
+            z = np.clip(z + DAMPING * (target - now) @ self.directions, -1, 1).astype(np.float32)
         return z

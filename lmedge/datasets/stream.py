@@ -15,7 +15,7 @@ from lmedge.faces.workers import answers_of
 from lmedge.landmarks import Scheme, mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
 from lmedge.runtime.latents import around
-from lmedge.runtime.selection import Seen, Selection
+from lmedge.runtime.selection import Range, Seen, Selection
 from lmedge.variants import InterpreterName
 
 CHUNK = 64  # latents drawn at a time
@@ -96,7 +96,7 @@ class Plan:
 
     Latents are those of `prior`, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
     turn, up to `radius` away in each component and inside of the prior's cube. Where a pose is asked for they are
-    steered to it.
+    steered to it, or to the `targets` within (yaw, mouth).
     """
 
     seed: int
@@ -105,13 +105,15 @@ class Plan:
     mirror: bool = False
     centres: NDArray[np.float32] | None = None
     radius: float = 0.0
+    targets: tuple[Range | None, Range | None] | None = None
 
     def steering(self, painter: Painter) -> Steering | None:
         """What moves latents to the pose that is asked for, if one is."""
         selection = self.selection
         if not (selection.yaw or selection.mouth_open):
             return None
-        return Steering(painter.landmarks, painter.latent, painter.scheme, selection.yaw, selection.mouth_open)
+        yaw, mouth_open = self.targets or (selection.yaw, selection.mouth_open)
+        return Steering(painter.landmarks, painter.latent, painter.scheme, yaw, mouth_open)
 
     def latents(self, first: int, count: int, latent: int, steering: Steering | None) -> NDArray[np.float32]:
         """Latents `first` to `first + count`: `[count, latent]`."""

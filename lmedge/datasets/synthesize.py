@@ -14,11 +14,12 @@ from PIL import Image
 from lmedge.config import SynthesizeConfig, require, to_json
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
+from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
 from lmedge.pictures import drawn, grid
-from lmedge.progress import progress
+from lmedge.progress import console, progress
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
@@ -95,6 +96,12 @@ def _made(
 
         centres = centres_around(_run(config), config.around, parts)
     plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
+    preview = look_ahead(plan, painter)
+    if preview is not None:
+        for sentence in preview.sentences():
+            console.print(sentence)
+        plan = preview.plan
+        about |= {"reach": preview.reach, "variety": preview.variety}
     start, before = time.monotonic(), _whole_parts(parts)
     last = _last(parts, before)
     done = min(before * PART_FACES, config.count)

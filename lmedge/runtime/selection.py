@@ -40,6 +40,12 @@ class Selection:
     def wants_all(self) -> bool:
         return not (self.confidence or self.yaw or self.mouth_open)
 
+    @property
+    def poses(self) -> dict[str, Range]:
+        """The ranges of pose that are asked for, by option."""
+        ranges = {"--yaw": self.yaw, "--mouth-open": self.mouth_open}
+        return {option: wanted for option, wanted in ranges.items() if wanted}
+
     def values(self, faces: Faces, scheme: Scheme) -> dict[str, NDArray[np.float32]]:
         """What is measured of the faces, `[N]` each, by the option that asks for it."""
         found: dict[str, NDArray[np.float32]] = {}
@@ -63,10 +69,7 @@ class Selection:
 
     def __str__(self) -> str:
         parts = [f"--min-confidence {self.confidence[0]:g}"] if self.confidence else []
-        parts += [
-            f"{name} {r[0]:g} {r[1]:g}" for name, r in (("--yaw", self.yaw), ("--mouth-open", self.mouth_open)) if r
-        ]
-        return " ".join(parts)
+        return " ".join(parts + [f"{name} {low:g} {high:g}" for name, (low, high) in self.poses.items()])
 
 
 def above(confidence: float) -> Range | None:

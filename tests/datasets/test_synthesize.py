@@ -189,6 +189,7 @@ def test_only_wanted_faces_are_kept_and_the_share_is_told(bundle, tmp_path):
     assert result.drawn == wanted[-1] + 1
     about = json.loads((tmp_path / "out" / "card.json").read_text())
     assert about["rejected"] == pytest.approx(1 - COUNT / result.drawn)
+    assert f"differ {about['variety']:.2f} times as much as two random ones" in (tmp_path / "out/README.md").read_text()
 
 
 def test_truncation_draws_latents_together(bundle, tmp_path):
