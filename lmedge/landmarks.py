@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 
 Array = NDArray[np.float32]
+LARGEST_PTS = 1 << 16  # bytes of a .pts file; 68 points take 2,000
 
 # Pairs of iBUG 68 points that change places in a mirror; the others (8, 27-30, 33, 51, 57, 62, 66) stay.
 _MIRROR_68_PAIRS = (
@@ -138,6 +139,12 @@ def in_pixels(points: Array, width: int, height: int) -> Array:
     return (points * np.array([width, height]) - 0.5).astype(np.float32)
 
 
+def far_outside(points: Array, width: int, height: int) -> NDArray[np.bool_]:
+    """Which of the points `[..., 2]` are further from a picture than its own side, or no numbers: `[...]`."""
+    size = np.array([width, height])
+    return ~((points >= -size) & (points <= 2 * size)).all(axis=-1)
+
+
 def nme(predicted: Array, true: Array, scheme: Scheme) -> Array:
     """Normalised mean error of each face: mean point distance over the distance of the outer eye corners
     of the true points (300-W, "inter-ocular"). `[N, K, 2]`, `[N, K, 2]` -> `[N]`, 0.05 means 5 %."""
@@ -153,6 +160,8 @@ def read_pts(path: Path) -> Array:
     Raises LmedgeError when the file is not a `.pts` file or holds another number of points than it says.
     """
     try:
+        if path.stat().st_size > LARGEST_PTS:
+            raise ValueError(f"more than {LARGEST_PTS} bytes")
         head, rest = path.read_text(encoding="ascii").split("{", 1)
         body = rest.split("}", 1)[0]
         fields = dict(line.split(":", 1) for line in head.splitlines() if ":" in line)

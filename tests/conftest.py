@@ -147,6 +147,18 @@ def lmedge():
 
 
 @contextmanager
+def somebody() -> Iterator[None]:
+    """As a user whom permissions hold back, unlike root."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@contextmanager
 def file_system(folder: Path, options: str) -> Iterator[Path]:
     """A file system of its own in `folder`; skips the test where mounting is not allowed."""
     folder.mkdir()

@@ -38,14 +38,15 @@ class PrepareConfig(Stage):
     """Turn photos into a dataset of cropped, annotated faces.
 
     Finds the face in every photo, cuts a square around it, finds its landmarks, and writes TFRecord shards.
-    Photos that cannot be used are listed with their reason in rejected.csv. Killed and started again with
-    the same options, it continues.
+    Photos that cannot be used are listed with their reason in rejected.csv. Killed, or stopped because the photos
+    went away, and started again with the same options, it continues.
 
     Example: lmedge prepare photos/ --out faces --size 64 --licence "CC BY 4.0"
     """
 
     photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTOS...")]]
-    """Photos, or folders of photos (searched at any depth)."""
+    """Photos, or folders of photos (searched at any depth): JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC where
+    pillow-heif is installed; nothing else is opened."""
     out: Path
     """Folder for the dataset."""
     size: Size = 64

@@ -96,7 +96,8 @@ def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_seco
     notes = [read_json(parts / f"{i:05}.json", "a half-made dataset", NOTE_FORM) for i in range(shards)]
     rejected = [tuple(entry) for note in notes for entry in note["rejected"]]
     count = sum(note["count"] for note in notes)
-    reasons = dict(Counter(reason for _, reason in rejected).most_common())
+    # What follows the colon is particular to one photo.
+    reasons = dict(Counter(reason.split(":")[0] for _, reason in rejected).most_common())
     table = io.StringIO()
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
     write_bytes(out / "rejected.csv", table.getvalue().encode())

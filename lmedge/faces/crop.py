@@ -20,12 +20,13 @@ from lmedge.faces.photo import (
     square_to_face,
 )  # fmt: skip
 from lmedge.faces.sources import Source
-from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, read_pts, scheme_named
+from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, far_outside, read_pts, scheme_named
 
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
 # Share of the points that may lie outside the face before it counts as cut off.
 OUTSIDE = 0.1
+LEAST_EXTENT = 0.05  # of the face's side: landmarks of a face are not all in one place
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,15 @@ class FaceCutter:
         self._mesh = FaceMesh() if config.annotator == "mediapipe" else None
 
     def face(self, source: Source) -> Face:
-        """The face of one photo. Raises Rejected with the reason."""
+        """The face of one photo. Raises Rejected with the reason, LmedgeError where the photos went away."""
+        try:
+            return self._face(source)
+        except (Rejected, LmedgeError, MemoryError):
+            raise
+        except Exception as error:  # whatever is wrong with one photo, the others are looked at
+            raise Rejected(f"failed: {type(error).__name__}, {error}") from error
+
+    def _face(self, source: Source) -> Face:
         photo = read_photo(source.path)
         if min(photo.pixels.shape[:2]) < 8:
             raise Rejected("smaller than 8 pixels")
@@ -57,8 +66,10 @@ class FaceCutter:
             placed = self._annotated(photo, to_face)
         landmarks = moved(placed, to_face)
         inside = ((landmarks >= -0.5) & (landmarks <= size - 0.5)).all(axis=1)
-        if (~inside).mean() > OUTSIDE:
+        if (~inside).mean() > OUTSIDE or far_outside(landmarks, size, size).any():
             raise Rejected("landmarks outside the crop")
+        if np.ptp(landmarks, axis=0).max() < LEAST_EXTENT * size:
+            raise Rejected("landmarks all in one place")
         return Face(cut(photo.pixels, to_face, size), landmarks)
 
     def _placed(self, source: Source, photo: Photo) -> NDArray[np.float32]:
@@ -75,7 +86,11 @@ class FaceCutter:
         given = of_count[len(points)]
         if not set(self.scheme.of_68) <= set(given.of_68):
             raise Rejected(f".pts of {len(points)} points")
-        points = ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
+        read, points = points, ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
+        far = far_outside(points, photo.pixels.shape[1], photo.pixels.shape[0])
+        if far.any():
+            x, y = read[far][0] + 1
+            raise Rejected(f".pts point far outside of the picture: {x:g}, {y:g} in {source.pts.name}")
         return convert_scheme(points, given, self.scheme)
 
     def _square(self, photo: Photo, placed: NDArray[np.float32] | None) -> Affine:

@@ -1,74 +1,40 @@
 """Reading a photo of unknown origin as upright 8-bit RGB, and cutting squares out of it."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-Image8 = NDArray[np.uint8]
+from lmedge.errors import LmedgeError
+from lmedge.faces.decoding import MOST_FILE, Image8, Photo, Rejected, decode
+
 Affine = NDArray[np.float64]  # [2, 3], photo pixels -> face pixels
-
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
-MOST_MEGAPIXELS = 200
-ENOUGH_PIXELS = 1024  # a JPEG is decoded at the smallest scale that leaves this many on each side
-
-
-class Rejected(Exception):
-    """A photo that cannot become a face. The message is the reason in a few words; reasons are counted."""
-
-
-@dataclass(frozen=True)
-class Photo:
-    """`pixels` upright RGB `[H, W, 3]`; `scale`, pixels here for each pixel of the stored photo (below 1
-    where a large JPEG was decoded smaller)."""
-
-    pixels: Image8
-    scale: tuple[float, float]
 
 
 def read_photo(path: Path) -> Photo:
-    """Reads a photo in any colour space or depth that Pillow knows, turned upright by its EXIF tag.
+    """Reads and decodes a photo.
 
-    Raises Rejected for an empty, truncated, huge or undecodable file.
+    Raises Rejected for a file that cannot become one, LmedgeError where the file has gone away: the disk, the share
+    or the folder that it was found on, and so the next ones too.
     """
     try:
-        if path.stat().st_size == 0:
-            raise Rejected("empty file")
-        with Image.open(path) as image:
-            width, height = image.size
-            if width * height > MOST_MEGAPIXELS * 1e6:
-                raise Rejected(f"larger than {MOST_MEGAPIXELS} megapixels")
-            # The scale below is that of the upright photo, as the points of a .pts file are.
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            if image.format == "JPEG":
-                image.draft("RGB", (ENOUGH_PIXELS, ENOUGH_PIXELS))
-            drafted = image.size
-            pixels = np.asarray(_rgb(ImageOps.exif_transpose(image)))
-    except Rejected:
-        raise
-    except UnidentifiedImageError:
-        raise Rejected("not an image") from None
-    except Image.DecompressionBombError:
-        raise Rejected(f"larger than {MOST_MEGAPIXELS} megapixels") from None
-    except (OSError, SyntaxError, ValueError, MemoryError) as error:
-        truncated = "truncated" in str(error) or "not enough" in str(error)
-        raise Rejected("truncated image" if truncated else "unreadable image") from None
-    scale = (drafted[0] / width, drafted[1] / height)
-    return Photo(pixels, scale[::-1] if turned else scale)
+        if path.stat().st_size > MOST_FILE:
+            raise Rejected(f"a file of more than {MOST_FILE >> 20} MiB")
+        data = path.read_bytes()
+    except PermissionError:
+        raise Rejected("no permission to read it") from None
+    except OSError as error:
+        raise gone(path, error) from None
+    return decode(data)
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 or 32 bit grey; Pillow would clip it at 255
-        deep = np.asarray(image, dtype=np.float64)
-        return Image.fromarray(np.clip(deep / 257.0 + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+def gone(path: Path, error: OSError) -> LmedgeError:
+    """What to raise for a photo that was found and then went away."""
+    return LmedgeError(
+        f"{path} was there and cannot be read any more ({error.strerror}); bring the photos back, and the same "
+        "command goes on from there."
+    )
 
 
 def square_to_face(x: float, y: float, side: float, size: int) -> Affine:

@@ -1,11 +1,14 @@
 """Which photos there are: folders searched at any depth, single files, and their group keys."""
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.photo import SUFFIXES
+from lmedge.faces.decoding import SUFFIXES
+from lmedge.faces.photo import gone
+from lmedge.progress import console
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,25 @@ def find_photos(places: tuple[Path, ...], groups: Path | None) -> list[Source]:
     """The photos in `places` (files, or folders of any depth), sorted by name.
 
     A photo's name is its path below the folder that was given, after the folder's own name where several
-    were given. Raises UsageError where a place is missing, there is no photo, or two share a name.
+    were given. Folders that lmedge made, and those that may not be read, are left out and said.
+    Raises UsageError where a place is missing, there is no photo, or two share a name.
     """
     group_of = read_groups(groups) if groups else {}
     found: dict[str, Source] = {}
     for place in places:
         if place.is_dir():
-            paths = sorted(p for p in place.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            names = [p.relative_to(place).as_posix() for p in paths]
+            paths = _photos_below(place)
+            names = [printable(p.relative_to(place)) for p in paths]
             if len(places) > 1:
-                names = [f"{place.resolve().name}/{name}" for name in names]
+                names = [f"{printable(Path(place.resolve().name))}/{name}" for name in names]
         elif place.is_file():
-            paths, names = [place], [place.name]
+            paths, names = [place], [printable(Path(place.name))]
         else:
             raise UsageError(f"{place} does not exist; name photos or folders of photos.")
         for path, name in zip(paths, names, strict=True):
             if name in found:
                 raise UsageError(f"{path} and {found[name].path} would both be {name!r}; rename a folder.")
-            group = group_of.get(name, group_of.get(path.name, name))
+            group = group_of.get(name, group_of.get(name.rpartition("/")[2], name))
             found[name] = Source(path, name, group)
     if not found:
         where = ", ".join(map(str, places))
@@ -51,6 +55,44 @@ def find_photos(places: tuple[Path, ...], groups: Path | None) -> list[Source]:
     if groups and all(s.group == s.name for s in found.values()):
         raise UsageError(f"--groups {groups} names none of the {len(found)} photos; expected `photo group`.")
     return [found[name] for name in sorted(found)]
+
+
+def printable(path: Path) -> str:
+    """The path as UTF-8; bytes of a file name that are none as `\\xe9`."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _photos_below(place: Path) -> list[Path]:
+    paths: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        folder = Path(error.filename)
+        if folder == place:
+            raise LmedgeError(f"{place} cannot be read ({error.strerror}).")
+        if not isinstance(error, PermissionError):
+            raise gone(folder, error)
+        console.print(f"{printable(folder)} may not be read, its photos are left out", markup=False)
+
+    for name, folders, files in os.walk(place, onerror=unreadable):
+        folder = Path(name)
+        kind = _made_by_lmedge({*folders, *files})
+        if kind and folder == place:
+            raise UsageError(f"{place} is a {kind}; name photos or folders of photos.")
+        if kind:
+            console.print(f"{printable(folder)} is a {kind}, its pictures are left out", markup=False)
+            folders.clear()
+            continue
+        paths += [path for file in files if (path := folder / file).suffix.lower() in SUFFIXES and path.is_file()]
+    return paths
+
+
+def _made_by_lmedge(names: set[str]) -> str | None:
+    """What a folder that holds these names is, where lmedge made it: its pictures are no photos."""
+    if names & {"dataset.json", ".parts"}:
+        return "dataset of lmedge"
+    if names >= {"config.json", "checkpoints"}:
+        return "run of lmedge"
+    return None
 
 
 def read_groups(path: Path) -> dict[str, str]:
@@ -70,8 +112,13 @@ def read_groups(path: Path) -> dict[str, str]:
 
 
 def fingerprint(sources: list[Source]) -> str:
-    """A hash of names, groups and file sizes: does a half-written dataset belong to the same photos?"""
+    """A hash of names, groups and file sizes: does a half-written dataset belong to the same photos?
+    Raises LmedgeError for photos that have gone away."""
     digest = hashlib.sha256()
     for source in sources:
-        digest.update(f"{source.name}\0{source.group}\0{source.path.stat().st_size}\n".encode())
+        try:
+            size = source.path.stat().st_size
+        except OSError as error:
+            raise gone(source.path, error) from None
+        digest.update(f"{source.name}\0{source.group}\0{size}\n".encode())
     return digest.hexdigest()

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from lmedge.faces.detect import HaarDetector
 from lmedge.faces.photo import moved, square_to_face
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
-from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, mirrored, nme, write_pts
+from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, mirrored, nme, read_pts, write_pts
 from tests.conftest import REAL_DATA, drawn_photo
 
 
@@ -129,6 +130,63 @@ def test_a_finished_dataset_is_not_overwritten_unasked(toys, photos):
         prepare(PrepareConfig(photos=(photos,), out=toys))
 
 
+def marked_photos(folder, count):
+    """Tiny photos with .pts files: what `prepare` reads fastest."""
+    folder.mkdir()
+    pixels, points = draw_face(random_look(np.random.default_rng((0, 1))), 32)
+    for i in range(count):
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+        write_pts(folder / f"{i:03}.pts", points)
+    return {"photos": (folder,), "crop": "none", "annotator": "pts", "workers": 1}
+
+
+def test_photos_that_vanish_stop_the_run_which_goes_on_when_they_are_back(tmp_path, monkeypatch):
+    options = marked_photos(tmp_path / "photos", 100)
+    out = tmp_path / "out"
+    monkeypatch.setattr(assembly, "SHARD_JOBS", 8)
+    write, gone = assembly.write_shard, tmp_path / "elsewhere"
+
+    def unmount(path, records):
+        if not gone.exists():
+            (tmp_path / "photos").rename(gone)
+        return write(path, records)
+
+    monkeypatch.setattr(assembly, "write_shard", unmount)
+    with pytest.raises(LmedgeError, match=r"\.png was there and cannot be read any more .*the same command goes on"):
+        prepare(PrepareConfig(out=out, **options))
+    assert not (out / "dataset.json").exists() and list(out.glob("*.tfrecord"))
+    with pytest.raises(UsageError, match="photos does not exist"):
+        prepare(PrepareConfig(out=out, **options))
+    gone.rename(tmp_path / "photos")
+    monkeypatch.setattr(assembly, "write_shard", write)
+    assert prepare(PrepareConfig(out=out, **options)).count == 100
+
+
+def test_whatever_is_wrong_with_a_photo_the_others_are_kept(tmp_path):
+    options = marked_photos(tmp_path / "photos", 3)
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    Image.new("L", (40_000, 24)).save(folder / "wide.png")
+    shutil.copy(folder / "000.png", folder / os.fsdecode(b"\xe9t\xe9.png"))
+    shutil.copy(folder / "000.pts", folder / os.fsdecode(b"\xe9t\xe9.pts"))
+    points = read_pts(folder / "000.pts")
+    for name, change in (("far", {0: 1e38}), ("flat", dict.fromkeys(range(68), 9)), ("broken", {})):
+        shutil.copy(folder / "000.png", folder / f"{name}.png")
+        changed = points.copy()
+        for at, value in change.items():
+            changed[at] = value
+        write_pts(folder / f"{name}.pts", changed)
+    (folder / "broken.pts").write_text("n_points: 68 { 1 1 }")
+    result = prepare(PrepareConfig(out=out, scheme="ibug68", **options))
+    assert list(FaceDataset(out).sources) == ["000.png", "001.png", "002.png", "\\xe9t\\xe9.png"]
+    with (out / "rejected.csv").open() as file:
+        assert {row["file"]: row["reason"] for row in csv.DictReader(file)} == {
+            "wide.png": "a side of more than 32766 pixels", "broken.png": "unreadable .pts file",
+            "far.png": ".pts point far outside of the picture: 1e+38, 1e+38 in far.pts",
+            "flat.png": "landmarks all in one place",
+        }  # fmt: skip
+    assert result.rejected[".pts point far outside of the picture"] == 1
+
+
 @pytest.mark.parametrize("crop", ["none", "landmarks"])
 def test_pts_files_are_imported(tmp_path, crop):
     folder = tmp_path / "photos"
@@ -189,13 +247,16 @@ def test_face_mesh_agrees_with_people_on_real_photos(tmp_path):
     assert nme(found, true, IBUG49).mean() < 0.08
 
 
-def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(photos, small_disk, lmedge):
+def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(tmp_path, small_disk, lmedge):
+    marked_photos(tmp_path / "photos", 10)
+    command = ("prepare", tmp_path / "photos", "--out", small_disk / "faces", "--workers", 1, "--crop", "none",
+               "--annotator", "pts")  # fmt: skip
     (small_disk / "filler").write_bytes(bytes(1000 << 10))
-    done = lmedge("prepare", photos, "--out", small_disk / "faces", "--workers", 1)
+    done = lmedge(*command)
     assert done.returncode == 1
     assert "the disk is full" in done.stderr.splitlines()[-1]
     (small_disk / "filler").unlink()
-    done = lmedge("prepare", photos, "--out", small_disk / "faces", "--workers", 1)
+    done = lmedge(*command)
     assert done.returncode == 0, done.stderr
     assert json.loads((small_disk / "faces" / "dataset.json").read_text())["count"] == 10
     assert not (small_disk / "faces" / ".parts").exists()
