@@ -45,6 +45,8 @@ def image_batches(
     if len(dataset) * dataset.size**2 * 3 <= _free_memory() // SHARE_OF_MEMORY:
         return _from_memory(_decoded(dataset), parts)
 
+    dataset.check()
+
     def serialized() -> Iterator[list[bytes]]:
         for indices in parts():
             yield dataset.serialized(indices)

@@ -1,5 +1,7 @@
 import json
+import re
 import shutil
+import struct
 
 import numpy as np
 import pytest
@@ -75,3 +77,73 @@ def test_a_cut_or_hostile_shard_is_refused(copy):
     shard.write_bytes((1 << 62).to_bytes(8, "little") + data[8:])
     with pytest.raises(LmedgeError, match="damaged at byte 0"):
         FaceDataset(copy)
+
+
+def rewritten(shard, change):
+    """The shard with `change(number, features)` made to every example, and checksums that are right."""
+    examples = [tf.train.Example.FromString(raw.numpy()) for raw in tf.data.TFRecordDataset(str(shard))]
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for number, example in enumerate(examples):
+            change(number, example.features.feature)
+            writer.write(example.SerializeToString())
+
+
+@pytest.mark.parametrize("at", ["a pixel", "a landmark", "the checksum"])
+def test_a_flipped_byte_is_said_with_shard_and_record(copy, at):
+    shard = next(copy.glob("*.tfrecord"))
+    dataset = FaceDataset(copy)
+    _, offset, length = dataset._where[7]
+    data = bytearray(shard.read_bytes())
+    place = {"a pixel": data.index(b"IDAT", offset) + 90, "a landmark": data.index(b"landmarks", offset) + 40,
+             "the checksum": offset + length}[at]  # fmt: skip
+    data[place] ^= 0x40
+    shard.write_bytes(data)
+    for read in (
+        lambda: FaceDataset(copy).images([3]),
+        lambda: FaceDataset(copy).landmarks,
+        FaceDataset(copy).check,
+    ):
+        with pytest.raises(LmedgeError, match=f"{shard} is damaged: record 7 does not have its checksum"):
+            read()
+
+
+@pytest.mark.parametrize("value", [1e38, float("nan"), -65.0])
+def test_landmarks_that_no_face_can_have_are_refused(copy, value):
+    def move(number, feature):
+        if number == 5:
+            feature["landmarks"].float_list.value[9] = value
+
+    shard = next(copy.glob("*.tfrecord"))
+    rewritten(shard, move)
+    for read in (lambda: FaceDataset(copy).landmarks, lambda: FaceDataset(copy).read([40, 5])):
+        with pytest.raises(
+            LmedgeError, match=rf"{shard}: record 5 has a landmark at .*{re.escape(f'{value:g}')}, far outside"
+        ):
+            read()
+    FaceDataset(copy).images([40])
+
+
+@pytest.mark.parametrize("picture", [(20_000, 20_000), (16, 16), None])
+def test_a_picture_that_is_none_of_the_dataset_s_is_refused_before_it_is_decoded(copy, picture):
+    data = b"no picture"
+    if picture:
+        data = tf.io.encode_png(np.zeros((16, 16, 3), np.uint8)).numpy()
+        data = data[:16] + struct.pack(">II", *picture) + data[24:]
+
+    def change(number, feature):
+        if number == 11:
+            feature["image/encoded"].bytes_list.value[0] = data
+
+    rewritten(next(copy.glob("*.tfrecord")), change)
+    with pytest.raises(LmedgeError, match="record 11 is not a PNG of 32 pixels and 49 landmarks"):
+        FaceDataset(copy).images(np.arange(48))
+
+
+def test_an_example_that_lacks_a_field_is_refused(copy):
+    def change(number, feature):
+        if number == 2:
+            del feature["group"]
+
+    rewritten(next(copy.glob("*.tfrecord")), change)
+    with pytest.raises(LmedgeError, match="record 2 is not a PNG"):
+        FaceDataset(copy).groups  # noqa: B018

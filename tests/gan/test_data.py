@@ -1,8 +1,10 @@
+import shutil
 from itertools import islice
 
 import numpy as np
 import pytest
 
+from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import data
 from lmedge.gan.data import batches, image_batches
@@ -38,3 +40,15 @@ def test_the_parts_of_all_replicas_are_the_whole_batch(toys, monkeypatch, free):
     for step in range(2):
         parts = [*first[2 * step : 2 * step + 2], *second[2 * step : 2 * step + 2]]
         assert (np.concatenate(parts) == whole[step]).all()
+
+
+@pytest.mark.parametrize("free", [0, 1 << 40], ids=["streamed", "from memory"])
+def test_a_damaged_shard_ends_a_training_before_it_begins(toys, tmp_path, monkeypatch, free):
+    monkeypatch.setattr(data, "_free_memory", lambda: free)
+    copy = shutil.copytree(toys, tmp_path / "copy")
+    shard = next(copy.glob("*.tfrecord"))
+    damaged = bytearray(shard.read_bytes())
+    damaged[-100] ^= 1
+    shard.write_bytes(damaged)
+    with pytest.raises(LmedgeError, match=f"{shard} is damaged: record 47"):
+        image_batches(FaceDataset(copy), 20, 3, 2)
