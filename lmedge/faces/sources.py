@@ -8,7 +8,10 @@ from pathlib import Path
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.decoding import SUFFIXES
 from lmedge.faces.photo import gone
+from lmedge.folders import MANIFEST, SWAP
 from lmedge.progress import console
+
+DATASET, RUN = "a dataset of lmedge", "a run of lmedge"
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,11 @@ def _photos_below(place: Path) -> list[Path]:
     for name, folders, files in os.walk(place, onerror=unreadable):
         folder = Path(name)
         kind = _made_by_lmedge({*folders, *files})
-        if kind and folder == place:
-            raise UsageError(f"{place} is a {kind}; name photos or folders of photos.")
-        if kind:
-            console.print(f"{printable(folder)} is a {kind}, its pictures are left out", markup=False)
+        if kind in (DATASET, RUN) and folder == place:
+            raise UsageError(f"{place} is {kind}; name photos or folders of photos.")
+        if kind and folder != place:
+            if folder.name[0] != ".":  # half-made ones are hidden
+                console.print(f"{printable(folder)} is {kind}, its pictures are left out", markup=False)
             folders.clear()
             continue
         paths += [path for file in files if (path := folder / file).suffix.lower() in SUFFIXES and path.is_file()]
@@ -89,10 +93,10 @@ def _photos_below(place: Path) -> list[Path]:
 def _made_by_lmedge(names: set[str]) -> str | None:
     """What a folder that holds these names is, where lmedge made it: its pictures are no photos."""
     if names & {"dataset.json", ".parts"}:
-        return "dataset of lmedge"
+        return DATASET
     if names >= {"config.json", "checkpoints"}:
-        return "run of lmedge"
-    return None
+        return RUN
+    return "a folder that lmedge made" if names & {MANIFEST, SWAP} else None
 
 
 def read_groups(path: Path) -> dict[str, str]:

@@ -154,7 +154,7 @@ def test_photos_that_vanish_stop_the_run_which_goes_on_when_they_are_back(tmp_pa
     monkeypatch.setattr(assembly, "write_shard", unmount)
     with pytest.raises(LmedgeError, match=r"\.png was there and cannot be read any more .*the same command goes on"):
         prepare(PrepareConfig(out=out, **options))
-    assert not (out / "dataset.json").exists() and list(out.glob("*.tfrecord"))
+    assert not (out / "dataset.json").exists() and list(tmp_path.rglob("*.tfrecord"))
     with pytest.raises(UsageError, match="photos does not exist"):
         prepare(PrepareConfig(out=out, **options))
     gone.rename(tmp_path / "photos")
