@@ -14,7 +14,7 @@ from typing import Any
 from rich.table import Table
 
 from lmedge import __version__
-from lmedge.bounds import cores, require, require_threads
+from lmedge.bounds import cores
 from lmedge.config import BenchConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install, remedy
@@ -47,7 +47,6 @@ class Bench:
 
 def bench(config: BenchConfig) -> Bench:
     """Times a bundle; see BenchConfig. Raises UsageError, LmedgeError."""
-    require("--seconds", config.seconds, 0.01, 3600)
     bundle = chosen(config.bundle)
     variants: tuple[str, ...] = config.variants or tuple(bundle.variants)
     for variant in variants:
@@ -58,8 +57,6 @@ def bench(config: BenchConfig) -> Bench:
     if config.out:
         claim_file(config.out, config.overwrite)
     threads = config.threads or tuple(dict.fromkeys((1, cores())))
-    for count in threads:
-        require_threads("--threads", count, 1)
     with tempfile.TemporaryDirectory() as folder:
         models = {variant: bundle.variants[variant] for variant in variants}
         if config.compare:

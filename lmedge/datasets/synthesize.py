@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lmedge.config import SynthesizeConfig, require, to_json
+from lmedge.config import SynthesizeConfig, to_json
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
 from lmedge.datasets.preview import look_ahead
@@ -56,11 +56,6 @@ class _Source:
 
 def synthesize(config: SynthesizeConfig) -> Synthesized:
     """Writes a dataset; see SynthesizeConfig. Raises UsageError or LmedgeError; a killed call is continued."""
-    require("--count", config.count, 1)
-    require("--seed", config.seed, 0)
-    require("--truncation", config.truncation, 0.01, 1)
-    require("--radius", config.radius, 0, 2)
-    require("--workers", config.workers, 0)
     format_ = format_named(config.format)
     selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
     selection.check()

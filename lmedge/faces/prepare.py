@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lmedge.config import PrepareConfig, require, require_size, to_json
+from lmedge.config import PrepareConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.crop import FaceCutter
 from lmedge.faces.photo import Rejected
@@ -24,9 +24,6 @@ def prepare(config: PrepareConfig) -> "Assembled":
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
-    require_size(config.size)
-    require("--margin", config.margin, 0, 1)
-    require("--workers", config.workers, 0)
     sources = find_photos(config.photos, config.groups)
     if config.annotator == "pts" and not any(source.pts.is_file() for source in sources):
         raise UsageError("--annotator pts: there is no .pts file beside any of the photos.")

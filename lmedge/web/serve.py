@@ -13,7 +13,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from lmedge.config import ServeConfig, WebExportConfig, require
+from lmedge.config import ServeConfig, WebExportConfig
 from lmedge.errors import UsageError
 from lmedge.interrupt import EXIT_CODE, asking
 from lmedge.web.export import FACTS_FILE, web_export
@@ -99,7 +99,6 @@ def served(folder: Path, port: int = 0) -> Iterator[str]:
 def serve(config: ServeConfig) -> None:
     """Makes the page and serves it until it is stopped; see ServeConfig. Raises SystemExit then, what `web_export`
     raises, and UsageError for an address or a port that cannot be had."""
-    require("--port", config.port, 0, 65535)
     page = config.bundle if config.bundle is not None and (config.bundle / FACTS_FILE).is_file() else None
     if page is not None and config.variant is not None:
         raise UsageError(f"--variant {config.variant}: {page} is a page already, with one model.")

@@ -231,7 +231,7 @@ def test_a_bundle_cannot_be_inverted(bundle, toys, tmp_path):
     ("options", "sentence"),
     [
         ({"count": 0}, "--count must be at least 1, not 0"),
-        ({"count": 10**12}, r"--count 1000000000000 needs about \d+\.\d GiB and the disk of .* has \d+\.\d \wiB free"),
+        ({"count": 10**9}, r"--count 1000000000 needs about \d+\.\d GiB and the disk of .* has \d+\.\d \wiB free"),
         ({"format_": "cocoo"}, "--format cocoo: unknown; did you mean coco?"),
         ({"format_": "x"}, "--format x: unknown; take one of pts, coco"),
         ({"yaw": (30.0, 10.0)}, "--yaw 30 10: the lower end comes first"),
