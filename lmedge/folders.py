@@ -133,9 +133,18 @@ def _taken(out: _Output) -> Iterator[Path]:
                 yield stage
                 return
         finally:
-            owner.release()
-            with suppress(OSError):  # what can be continued stays, and so does what somebody else has begun there
-                stage.rmdir()
+            try:
+                if there:  # while it is owned
+                    _remove_empty(stage)
+            finally:
+                owner.release()
+            if not there:  # it held the lock; if somebody else owns it by now it is not empty
+                _remove_empty(stage)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # what can be continued stays
+        folder.rmdir()
 
 
 def _check(out: _Output, overwrite: bool, names: tuple[str, ...], adopt: tuple[str, ...]) -> None:

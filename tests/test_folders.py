@@ -12,8 +12,9 @@ import pytest
 
 from lmedge.config import SampleConfig
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import MANIFEST, half_made, making_folder, settle
+from lmedge.folders import MANIFEST, PARTIAL, half_made, making_folder, settle
 from lmedge.growing import growing_folder
+from lmedge.owner import Owner
 from lmedge.runtime.gallery import sample
 
 
@@ -219,6 +220,19 @@ def test_a_folder_that_is_filled_for_the_first_time_is_whole_or_empty_after_a_ki
         if not out.exists():
             make(out, NEW)
         assert texts(out) == NEW
+
+
+def test_what_the_next_owner_begins_at_once_is_left_alone(tmp_path, monkeypatch):
+    make(tmp_path, OLD)
+    release = Owner.release
+
+    def and_begun_again(owner):
+        release(owner)
+        (tmp_path / PARTIAL).mkdir()
+
+    monkeypatch.setattr(Owner, "release", and_begun_again)
+    make(tmp_path, NEW, overwrite=True)
+    assert (tmp_path / PARTIAL).is_dir()
 
 
 def test_work_that_can_be_continued_is(tmp_path):
