@@ -89,7 +89,7 @@ def test_the_command_line_wins_over_the_file(capsys, tmp_path):
     assert main(["sample", "b", "--options", str(file), "--count", "8", "--no-overwrite", "--dry-run"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["bundle"], told["out"], told["count"], told["seed"]) == ("b", "a", 8, 3)
-    assert told["overwrite"] is False and told["variant"] is None and told["threads"] == 0
+    assert told["overwrite"] is False and told["variant"] is None and told["threads"] is None
 
 
 @pytest.mark.parametrize(
