@@ -10,7 +10,7 @@ from lmedge import __version__, interrupt
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.failures import outside_our_hands
 from lmedge.printable import print_text
-from lmedge.quiet import load_tensorflow, set_variables
+from lmedge.quiet import keep_quiet, load_tensorflow
 from lmedge.verbs import TRAINING_VERBS, VERBS
 
 
@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     """Runs a command line; returns its exit code: 0, 1 for a failed run, 2 for a wrong call, 130 for one that was
     stopped."""
     argv = sys.argv[1:] if argv is None else argv
-    set_variables()
+    keep_quiet()
     debug = "--debug" in argv
     try:
         return _main(argv)

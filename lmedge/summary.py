@@ -20,7 +20,7 @@ FILES_OF_A_RUN = {
 def summary(facts: Facts) -> list[str]:
     """Lines without control characters, `name  what is known of it`."""
     rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "model": _model}[facts["kind"]](facts)
-    told = [(name, "".join(c if c.isprintable() else "?" for c in text)) for name, text in rows if text]
+    told = [(_printable(name), _printable(text)) for name, text in rows if text]
     width = max(len(name) for name, _ in told)
     return [f"{name:<{width}}  {text}" for name, text in told]
 
@@ -87,6 +87,10 @@ def _about(facts: Facts) -> Iterator[Row]:
     controls = facts.get("controls")
     if isinstance(controls, list):
         yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _made_with(facts: Facts) -> str:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
 from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme, mirrored
-from lmedge.quiet import native_stderr_off, set_variables
+from lmedge.quiet import keep_quiet, native_stderr_off
 
 # Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
 # fill the frame, and is more exact with more pixels.
@@ -27,7 +27,7 @@ class FaceMesh:
     """
 
     def __init__(self) -> None:
-        set_variables()
+        keep_quiet()
         with native_stderr_off():
             import mediapipe as mp
 

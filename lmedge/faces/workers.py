@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NoReturn, TypeVar
 
 from lmedge.errors import LmedgeError
-from lmedge.quiet import native_stderr_off, set_variables
+from lmedge.quiet import keep_quiet, native_stderr_off
 
 Answer = TypeVar("Answer")
 Start = tuple[Callable[..., None], tuple[Any, ...]]
@@ -153,7 +153,7 @@ def serve(parent: Connection) -> NoReturn:
     (start, args), work = parent.recv()
     parcels: queue.SimpleQueue[list[Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(parent, parcels), daemon=True).start()
-    set_variables()
+    keep_quiet()
     failure: Exception | None = None
     try:
         with native_stderr_off():
