@@ -4,6 +4,8 @@ is left out."""
 from collections.abc import Iterator
 from typing import Any
 
+from lmedge.printable import printable
+
 Facts = dict[str, Any]
 Row = tuple[str, str]
 FILES_OF_A_RUN = {
@@ -20,7 +22,7 @@ FILES_OF_A_RUN = {
 def summary(facts: Facts) -> list[str]:
     """Lines without control characters, `name  what is known of it`."""
     rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "model": _model}[facts["kind"]](facts)
-    told = [(_printable(name), _printable(text)) for name, text in rows if text]
+    told = [(_one_line(name), _one_line(text)) for name, text in rows if text]
     width = max(len(name) for name, _ in told)
     return [f"{name:<{width}}  {text}" for name, text in told]
 
@@ -89,8 +91,8 @@ def _about(facts: Facts) -> Iterator[Row]:
         yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in text)
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", r"\n")
 
 
 def _made_with(facts: Facts) -> str:
