@@ -27,6 +27,6 @@ def export_run(config: ExportConfig) -> Bundle:
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
     )  # fmt: skip
-    if os.access(run.path, os.W_OK):  # a run that is read-only can be exported
+    if not run.shipped and os.access(run.path, os.W_OK):  # a run that is read-only can be exported
         run.record("export", to_json(config))
     return bundle

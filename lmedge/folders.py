@@ -265,10 +265,10 @@ def _is_folder(path: Path) -> bool:
 def _files(folder: Path) -> list[str]:
     """All files below a folder but the hidden ones of this module, relative to it."""
     found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if Path(place) != folder or name not in HIDDEN:
-                found.append((Path(place) / name).relative_to(folder).as_posix())
+    for place, folders, names in os.walk(folder):
+        if Path(place) == folder:
+            folders[:], names = ([name for name in some if name not in HIDDEN] for some in (folders, names))
+        found += [(Path(place) / name).relative_to(folder).as_posix() for name in names]
     return sorted(found)
 
 

@@ -15,6 +15,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
 from lmedge.progress import console
+from lmedge.runtime.bundle import PRETRAINED
 from lmedge.storage import check_form, read_json, write_json
 
 SCHEMA = 2  # 1 counted steps, not images
@@ -37,6 +38,7 @@ class Run:
         if path.exists() and not path.is_dir():
             raise UsageError(f"--run {path} is a file; name a folder.")
         run = cls(path)
+        run.refuse_shipped()
         if not run.config_file.exists():
             if path.is_dir() and any(entry.name not in (*HIDDEN, *OF_THE_DISK) for entry in path.iterdir()):
                 raise UsageError(f"--run {path} holds other things and no config.json; name another folder.")
@@ -57,6 +59,20 @@ class Run:
                 "with the lmedge that made it."
             )
         return run
+
+    @property
+    def shipped(self) -> bool:
+        """Does it come with lmedge? Then nothing is written into it."""
+        return self.path.resolve().is_relative_to(PRETRAINED.resolve())
+
+    def refuse_shipped(self, instead: str = "") -> None:
+        """For who wants to write into it. Raises UsageError for the run that comes with lmedge; `instead` is what else
+        can be done than to copy it."""
+        if self.shipped:
+            raise UsageError(
+                f"{self.path} comes with lmedge and is never written to; copy it (cp -r {self.path} my-run) and name "
+                f"the copy{instead}."
+            )
 
     @property
     def config_file(self) -> Path:

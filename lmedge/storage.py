@@ -68,9 +68,14 @@ def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[An
     return found
 
 
+def json_bytes(value: Any) -> bytes:
+    """`value` as indented JSON."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Writes `value` as indented JSON in one step."""
-    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+    write_bytes(path, json_bytes(value))
 
 
 Form = Mapping[str, Any]  # name -> a type, types, or the form of an object

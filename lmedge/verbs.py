@@ -85,7 +85,7 @@ def _evaluate(config: Any) -> None:
     result = evaluate(config)
     for name, value in result.lines:
         print(f"{name:<42} {value}")
-    print(f"report: {result.run.report / 'index.html'}")
+    print(f"report: {result.page / 'index.html'}")
 
 
 def _report(config: Any) -> None:

@@ -183,7 +183,9 @@ class TrainLgenConfig(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Stage):
-    """Measure the run and draw its report: RUN/metrics.json and RUN/report/index.html.
+    """Measure the run and draw its report: RUN/metrics.json and RUN/report/index.html, or those in --out.
+
+    Figures and page of an earlier evaluation are replaced. A run that comes with lmedge is not written to: --out.
 
     Example: lmedge evaluate runs/first
     """
@@ -202,11 +204,13 @@ class EvaluateConfig(Stage):
     """Dataset of photos with landmarks that people placed (`lmedge prepare --annotator pts`), to compare with."""
     seed: TrainingSeed = 0
     """Seed of the samples."""
+    out: Path | None = None
+    """Folder for metrics.json, index.html and its pictures; nothing is written into the run then. Default: in RUN."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig(Stage):
-    """Draw the report page of a run again from its log, also while it trains: RUN/report/index.html.
+    """Draw the report page of a run again from its log, also while it trains: RUN/report/index.html, or in --out.
 
     Needs no checkpoint and loads no network; figures and pictures of the last `evaluate` stay.
 
@@ -215,3 +219,5 @@ class ReportConfig(Stage):
 
     run: Positional[RunFolder]
     """Run to report on."""
+    out: Path | None = None
+    """Folder for the page, with figures and pictures of the `evaluate` that had the same --out. Default: RUN/report."""

@@ -1,5 +1,6 @@
 """The `evaluate` stage: metrics.json and the report."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from lmedge.config import EvaluateConfig, InvertConfig, TrainLgenConfig, from_js
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.realism import Realism, realism
-from lmedge.evaluation.report import check_report, write_report
+from lmedge.evaluation.report import page_folder, write_report
 from lmedge.faces.records import FaceDataset
-from lmedge.inversion.invert import check_fits, inverter_of
+from lmedge.inversion.encoder import cached_encoder
+from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents, load_latents, psnr
 from lmedge.judging.features import Extractor, extractor
@@ -25,10 +27,11 @@ from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import draw
-from lmedge.storage import write_json
+from lmedge.storage import json_bytes, write_json
 
 SHOWN_SAMPLES = 64
 SHOWN_INVERSIONS = 16
+NO_LATENTS_SHIPPED = "No inversion figures: this run comes with lmedge, without latents; `lmedge invert` a copy of it."
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Evaluation:
     """Everything the report shows. Parts that the run does not have are None; `notes` says why."""
 
     run: Run
+    page: Path  # folder
     figures: dict[str, Any] = field(default_factory=dict)
     lines: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -58,19 +62,21 @@ class Evaluation:
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Measures what the run has; see EvaluateConfig. Raises LmedgeError for a run without a generator."""
     run = Run.open(config.run)
+    page = page_folder(run, config.out)
+    if config.out is not None:  # nothing is written into the run
+        return _evaluate(config, run, page)
     with owning(run.path):
-        return _evaluate(config, run)
+        return _evaluate(config, run, page)
 
 
-def _evaluate(config: EvaluateConfig, run: Run) -> Evaluation:
-    check_report(run)
+def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     extract = extractor(config.features)
     generator = run.generator()
-    result = Evaluation(run)
+    result = Evaluation(run, page)
     try:
         result.latents = load_latents(run)
     except LmedgeError as error:
-        result.notes.append(f"No inversion figures: {error}")
+        result.notes.append(f"No inversion figures: {error}" if not run.shipped else NO_LATENTS_SHIPPED)
     lgen = run.lgen() if run.lgen_file.exists() else None
     if lgen is None:
         result.notes.append("No landmark figures: the run has no L-Gen.")
@@ -92,9 +98,10 @@ def _evaluate(config: EvaluateConfig, run: Run) -> Evaluation:
         if config.people is not None:
             _people_figures(config, result, generator, lgen, scheme)
     result.figures["options"] = to_json(config)
-    write_json(run.metrics_file, result.figures)
-    run.record("evaluate", to_json(config))
-    write_report(result)
+    if config.out is None:
+        write_json(run.metrics_file, result.figures)
+        run.record("evaluate", to_json(config))
+    write_report(result, {} if config.out is None else {run.metrics_file.name: json_bytes(result.figures)})
     return result
 
 
@@ -217,9 +224,12 @@ def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
 
 
 def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
-    """The search that the run's latents come from."""
+    """The search that the run's latents come from. No encoder is trained for it: this only measures."""
     options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)}, run.config_file)
-    return inverter_of(run, generator, dataset, options)
+    encoder = cached_encoder(run, generator) if options.start == "encoder" else None
+    if options.start == "encoder" and encoder is None:
+        options = dataclasses.replace(options, start="centre", rounds=max(2, options.rounds or 1))
+    return Inverter(generator, options, weights_for(dataset, options), encoder)
 
 
 def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:

@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from lmedge.config import ReportConfig
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder, settle
@@ -42,16 +42,25 @@ class _Section:
         self.pictures.append({"file": name, "caption": caption})
 
 
-def write_report(evaluation: Evaluation) -> None:
-    """Draws the page with the pictures of an evaluation. The old one stays until the new one is whole."""
+def page_folder(run: Run, out: Path | None) -> Path:
+    """Where the page goes. Raises UsageError, before anything is measured, where it cannot be written, and for the run
+    that comes with lmedge."""
+    if out is None:
+        run.refuse_shipped(", or add --out FOLDER")
+        check_folder(run.report, KIND, True, adopt=FILES, option="")
+        return run.report
+    if Run(out).shipped:
+        raise UsageError(f"--out {out} comes with lmedge and is never written to; name a folder of your own.")
+    check_folder(out, KIND, True)
+    return out
+
+
+def write_report(evaluation: Evaluation, files: dict[str, bytes]) -> None:
+    """Draws the page with the pictures of an evaluation, and puts `files` beside it. The old one stays until the new
+    one is whole."""
     sections = [_samples(evaluation), _neighbours(evaluation), _inversions(evaluation), _mirror(evaluation),
                 _random(evaluation), _points(evaluation), _errors(evaluation)]  # fmt: skip
-    _write(evaluation.run, sections, evaluation.lines, evaluation.notes)
-
-
-def check_report(run: Run) -> None:
-    """Raises UsageError, before anything is measured, where the page cannot be written."""
-    check_folder(run.report, KIND, True, adopt=FILES, option="")
+    _write(evaluation.run, evaluation.page, sections, evaluation.lines, evaluation.notes, files)
 
 
 def report(config: ReportConfig) -> Path:
@@ -60,19 +69,28 @@ def report(config: ReportConfig) -> Path:
     Raises UsageError for a folder that is no run, LmedgeError for one that has logged nothing.
     """
     run = Run.open(config.run)
-    if not run.log():
-        raise LmedgeError(f"{run.path} has logged nothing yet; `lmedge train-began` does so while it trains.")
-    lines, notes, sections = [], [f"Not evaluated yet; `lmedge evaluate {run.path}` adds figures."], []
-    settle(run.report)
-    if (run.report / PAGE_FILE).exists():
-        page = read_json(run.report / PAGE_FILE, "a report", {"lines": list, "notes": list, "sections": list})
+    folder = page_folder(run, config.out)
+    evaluate = f"`lmedge evaluate {run.path}{f' --out {config.out}' if config.out else ''}`"
+    if folder.is_dir():
+        settle(folder)
+    if not run.log() and not (folder / PAGE_FILE).exists():
+        raise LmedgeError(
+            f"{run.path} has logged nothing yet, as `lmedge train-began` does while it trains; {evaluate} measures "
+            "what is there."
+        )
+    lines, notes, sections = [], [f"Not evaluated yet; {evaluate} adds figures."], []
+    files = {}
+    if (folder / PAGE_FILE).exists():
+        page = read_json(folder / PAGE_FILE, "a report", {"lines": list, "notes": list, "sections": list})
         try:
             lines, notes = [(str(label), str(text)) for label, text in page["lines"]], page["notes"]
-            sections = [_again(run.report, old) for old in page["sections"]]
+            sections = [_again(folder, old) for old in page["sections"]]
         except (TypeError, ValueError, KeyError):
-            raise LmedgeError(f"{run.report / PAGE_FILE} was damaged or edited by hand; delete it.") from None
-    _write(run, sections, lines, notes)
-    return run.report / "index.html"
+            raise LmedgeError(f"{folder / PAGE_FILE} was damaged or edited by hand; delete it.") from None
+        if (folder / run.metrics_file.name).exists():
+            files[run.metrics_file.name] = (folder / run.metrics_file.name).read_bytes()
+    _write(run, folder, sections, lines, notes, files)
+    return folder / "index.html"
 
 
 def _again(folder: Path, old: dict[str, Any]) -> _Section:
@@ -85,13 +103,16 @@ def _again(folder: Path, old: dict[str, Any]) -> _Section:
     return section
 
 
-def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], notes: list[str]) -> None:
+def _write(
+    run: Run, out: Path, sections: list[_Section], lines: list[tuple[str, str]], notes: list[str],
+    files: dict[str, bytes],
+) -> None:  # fmt: skip
     config = run.config()
     trained, data = run.stage("train-began"), config.get("dataset", {})
-    log = run.log()
+    log, asked = run.log(), f"{trained.get('kimg', 0):g} kimg (thousand images)"
+    far = f"{log[-1]['kimg']:.4g} of {asked}" if log else f"{asked}, as its options say (it has no log),"
     summary = (
-        f"A {data.get('size')} px generator of width {trained.get('width')}, trained for "
-        f"{log[-1]['kimg'] if log else 0:.0f} of {trained.get('kimg', 0):g} kimg (thousand images) on "
+        f"A {data.get('size')} px generator of width {trained.get('width')}, trained for {far} on "
         f"{data.get('count')} faces (licence: {data.get('licence')})."
     )
     events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
@@ -102,10 +123,9 @@ def _write(run: Run, sections: list[_Section], lines: list[tuple[str, str]], not
         name=run.path.resolve().name, summary=summary, notes=[*notes, *events], lines=lines,
         sections=shown, config=json.dumps(config, indent=2),
     )  # fmt: skip
-    with making_folder(run.report, KIND, True, adopt=FILES, option="") as folder:
-        for section in shown:
-            for name, png in section.files.items():
-                write_bytes(folder / name, png)
+    with making_folder(out, KIND, True, adopt=FILES if out == run.report else (), option="") as folder:
+        for name, data in {**files, **{name: png for section in shown for name, png in section.files.items()}}.items():
+            write_bytes(folder / name, data)
         write_json(folder / PAGE_FILE, {
             "lines": lines, "notes": notes,
             "sections": [{"title": s.title, "style": s.style, "pictures": s.pictures} for s in kept],

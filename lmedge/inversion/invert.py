@@ -66,7 +66,9 @@ def invert(config: InvertConfig) -> Latents:
     """
     if config.faces is None:
         raise UsageError("name a dataset or a photo after the run, or take --self-test 1000.")
-    run, dataset, config = Run.open(config.run), FaceDataset(config.faces), resolve(config)
+    run = Run.open(config.run)
+    run.refuse_shipped()
+    dataset, config = FaceDataset(config.faces), resolve(config)
     generator = run.generator()
     check_fits(run, generator, dataset)
     count = min(config.count or len(dataset), len(dataset))

@@ -47,8 +47,10 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     side; see InvertConfig. Raises LmedgeError for a photo without a face, UsageError for a picture that is there."""
     photo = config.faces
     assert photo is not None
-    config = dataclasses.replace(resolve(config), batch=1)
     run = Run.open(config.run)
+    if config.out is None:
+        run.refuse_shipped(", or say with --out where the picture goes")
+    config = dataclasses.replace(resolve(config), batch=1)
     generator = run.generator()
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
     check_picture(picture)

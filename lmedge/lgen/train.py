@@ -66,6 +66,7 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
     """Trains L-Gen on what the run has; see TrainLgenConfig. Raises UsageError, LmedgeError."""
     _check(config)
     run = Run.open(config.run)
+    run.refuse_shipped()
     with owning(run.path):
         return _train(config, run)
 

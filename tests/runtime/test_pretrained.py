@@ -1,17 +1,34 @@
 """The model that comes with lmedge."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from lmedge.config import VariantName
+from lmedge.config import (
+    EvaluateConfig,
+    ExportConfig,
+    InvertConfig,
+    ReportConfig,
+    TrainBeganConfig,
+    TrainLgenConfig,
+    VariantName,
+)
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import nme
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, PRETRAINED_RUN, Bundle
+from tests.conftest import FOUND_LOOKS, drawn_photo, file_system
+
+
+def contents(folder):
+    return {path: (path.is_file() and path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*")}
 
 
 def test_it_is_whole_small_and_says_what_it_is():
@@ -85,6 +102,78 @@ def test_bench_takes_it(tmp_path, lmedge):
     assert done.returncode == 0 and "the model that comes with lmedge" in done.stderr
     rows = json.loads((tmp_path / "perf.json").read_text())["rows"]
     assert {row["variant"] for row in rows} == {"int8"}
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """The package folder of the model as it may be installed: nobody may write it."""
+    from lmedge import run
+
+    with file_system(tmp_path / "package", "size=16m") if os.geteuid() == 0 else nullcontext(tmp_path) as disk:
+        folder = shutil.copytree(PRETRAINED, disk / "pretrained")
+        if os.geteuid() == 0:
+            subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        for path in [*folder.rglob("*"), folder] if os.geteuid() else ():
+            path.chmod(path.stat().st_mode & 0o555)
+        monkeypatch.setattr(run, "PRETRAINED", folder)
+        yield folder
+        for path in [folder, *folder.rglob("*")] if os.geteuid() else ():
+            path.chmod(0o755)
+
+
+def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
+    from lmedge.evaluation.evaluate import evaluate
+    from lmedge.evaluation.report import report
+    from lmedge.gan.train import train_began
+    from lmedge.inversion.invert import invert
+    from lmedge.inversion.photo import invert_photo
+    from lmedge.lgen.train import train_lgen
+
+    run, before = PRETRAINED_RUN, contents(PRETRAINED)
+    for stage, config, instead in (
+        (evaluate, EvaluateConfig(run=run), ", or add --out FOLDER"),
+        (report, ReportConfig(run=run), ", or add --out FOLDER"),
+        (invert, InvertConfig(run=run, faces=toys), ""),
+        (invert_photo, InvertConfig(run=run, faces=tmp_path / "me.png"), ", or say with --out where the picture goes"),
+        (train_lgen, TrainLgenConfig(run=run), ""),
+        (train_began, TrainBeganConfig(dataset=toys, run=run, preset="toy32"), ""),
+    ):
+        with pytest.raises(UsageError) as refused:
+            stage(config)
+        assert str(refused.value) == (
+            f"{run} comes with lmedge and is never written to; copy it (cp -r {run} my-run) and name the copy{instead}."
+        )
+    with pytest.raises(UsageError, match="name a folder of your own"):
+        report(ReportConfig(run=run, out=PRETRAINED / "report"))
+    assert contents(PRETRAINED) == before
+
+
+def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installed, tmp_path):
+    from convert.stage import export_run
+    from lmedge.evaluation.evaluate import evaluate
+    from lmedge.evaluation.report import report
+    from lmedge.inversion.photo import invert_photo
+
+    run, out, before = installed / "run", tmp_path / "figures", contents(installed)
+    with pytest.raises(LmedgeError, match=rf"logged nothing yet, .* `lmedge evaluate .* --out {out}` measures"):
+        report(ReportConfig(run=run, out=out))
+    evaluate(EvaluateConfig(run=run, samples=4, mirror_pairs=1, out=out))
+    figures = json.loads((out / "metrics.json").read_text())
+    assert figures["held_out"] == json.loads((run / "lgen.json").read_text())["held_out"]
+    page = (out / "index.html").read_text()
+    assert "trained for 536 kimg" in page and "0 of 536" not in page
+    assert report(ReportConfig(run=run, out=out)) == out / "index.html"
+    assert json.loads((out / "metrics.json").read_text()) == figures and (out / "random.png").exists()
+    assert (out / "index.html").read_text() == page
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.html").write_text("somebody's page")
+    with pytest.raises(UsageError, match=r"--out .*other"):
+        evaluate(EvaluateConfig(run=run, out=tmp_path / "other"))
+    Image.fromarray(drawn_photo(FOUND_LOOKS[0])).save(tmp_path / "me.png")
+    picture = invert_photo(InvertConfig(run=run, faces=tmp_path / "me.png", rounds=1, steps=2, out=tmp_path / "x.png"))
+    assert picture.picture.exists()
+    export_run(ExportConfig(run=run, out=tmp_path / "bundle", variants=("fp32",), calibration=4))
+    assert contents(installed) == before
 
 
 def test_it_is_in_the_wheel(tmp_path):
