@@ -2,7 +2,9 @@
 
 import difflib
 import json
+import shutil
 import sys
+import textwrap
 import traceback
 from typing import Any
 
@@ -85,11 +87,12 @@ def _resolved(verb: str, config: Any) -> Any:
 def _overview() -> str:
     from lmedge.config import STAGES
 
-    width = max(map(len, STAGES))
-    lines = [f"  {verb:<{width}}  {(kind.__doc__ or '').splitlines()[0]}" for verb, kind in STAGES.items()]
+    width, columns = max(map(len, STAGES)) + 4, shutil.get_terminal_size().columns
+    lines = [textwrap.fill((kind.__doc__ or "").splitlines()[0], columns, subsequent_indent=" " * width,
+                           initial_indent=f"  {verb}".ljust(width)) for verb, kind in STAGES.items()]  # fmt: skip
+    about = "Train a small face generator that also says where the landmarks are, and run it on a phone."
+    more = "`lmedge VERB --help` explains a verb. `lmedge demo` shows all of it on drawn faces."
     return "\n".join(
-        ["usage: lmedge VERB [options]", "",
-         "Train a small face generator that also says where the landmarks are, and run it on a phone.", "",
-         "verbs, in order of use:", *lines, "",
-         "`lmedge VERB --help` explains a verb. `lmedge demo` shows all of it on drawn faces."]
+        ["usage: lmedge VERB [options]", "", textwrap.fill(about, columns), "",
+         "verbs, in order of use:", *lines, "", textwrap.fill(more, columns)]
     )  # fmt: skip

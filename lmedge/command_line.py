@@ -52,11 +52,6 @@ def read_options(kind: type[Stage], file: Path) -> dict[str, Any]:
     return read_values(kind, read_json(file, "a file of options"), file)
 
 
-def summary(kind: type[Stage]) -> str:
-    """The first line of a verb's explanation."""
-    return (kind.__doc__ or "").splitlines()[0]
-
-
 def _help(kind: type[Stage], verb: str) -> str:
     """The help, as wide as the terminal. tyro sets the options; it would run the lines of the explanation into one."""
 

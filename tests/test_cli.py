@@ -25,10 +25,13 @@ def test_light_calls_import_no_tensorflow(args):
     assert done.stdout.splitlines()[-1] == "False False"
 
 
-def test_overview_lists_the_verbs_in_order(capsys):
+@pytest.mark.parametrize("columns", [80, 200])
+def test_overview_lists_the_verbs_in_order_and_fits_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
     assert main([]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if line.startswith("  ")] == list(STAGES)
+    assert [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "] == list(STAGES)
+    assert max(map(len, lines)) <= columns
 
 
 def test_an_unknown_verb_is_refused_with_the_nearest(capsys):
