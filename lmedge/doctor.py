@@ -4,18 +4,21 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import shutil
 import subprocess
 import sys
 
 from lmedge import __version__
 from lmedge.installation import install
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
+from lmedge.storage import cache_folder
 
 BASE = ("numpy", "pillow", "tyro", "rich")
 TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
          "jinja2", "matplotlib")  # fmt: skip
 DATASETS = ("fpng",)
 INTERPRETER = "a TFLite interpreter"
+LITERT_JS = "LiteRT.js"
 # verbs -> distributions
 NEEDS: dict[str, tuple[str, ...]] = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
@@ -25,7 +28,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
     "sample, interpolate, bench": (INTERPRETER,),
     "synthesize": (INTERPRETER, *DATASETS),
-    "serve, web-export": (INTERPRETER,),
+    "serve, web-export": (INTERPRETER, LITERT_JS),
     "info, doctor": (),
 }
 
@@ -46,14 +49,24 @@ def doctor() -> list[str]:
             lines.append(f"  {distribution:<24} {here[name]}{'' if works is None else f', does not load: {works}'}")
     lines.append(f"GPU: {_gpus() if versions['tensorflow'] else 'TensorFlow is missing'}")
     lines.append("verbs")
-    versions[INTERPRETER] = next(iter(here.values()), None)
+    versions |= {INTERPRETER: next(iter(here.values()), None), LITERT_JS: _litert_js()}
     for verbs, needs in NEEDS.items():
         missing = [name for name in needs if not versions[name]]
         extras = dict.fromkeys("train" if name in TRAIN else "datasets" if name in DATASETS else suits_here()
-                               for name in missing)  # fmt: skip
-        verdict = f"missing {', '.join(missing)}: {install(*extras)}" if missing else "ready"
+                               for name in missing if name != LITERT_JS)  # fmt: skip
+        remedies = [install(*extras)] if extras else []
+        if LITERT_JS in missing:
+            remedies.append("install npm, which fetches it, or name a node_modules that has it with --litert-js")
+        verdict = f"missing {', '.join(missing)}: {'; '.join(remedies)}" if missing else "ready"
         lines.append(f"  {verbs:<32} {verdict}")
     return lines
+
+
+def _litert_js() -> str | None:
+    """Its version, where it was fetched before or npm can fetch it."""
+    from lmedge.web.vendor import VERSION
+
+    return VERSION if shutil.which("npm") or (cache_folder() / f"litertjs-{VERSION}").is_dir() else None
 
 
 def _version(distribution: str) -> str | None:

@@ -9,6 +9,7 @@ from lmedge import installation
 from lmedge.config import STAGES
 from lmedge.doctor import doctor
 from lmedge.installation import install, remedy
+from lmedge.web.vendor import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -73,9 +74,19 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     monkeypatch.setattr(stage, "_version", lambda name: None if name in ("fpng", "mediapipe", "tensorflow") else "1")
     monkeypatch.setattr(stage, "installed", dict)
     monkeypatch.setattr(stage, "suits_here", lambda: "litert")
+    monkeypatch.setattr(stage, "_litert_js", lambda: None)
     monkeypatch.chdir(ROOT)
     told = {line.split("  ")[1]: line for line in doctor() if line.startswith("  ")}
     assert told["toy, prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
-    assert told["serve, web-export"].endswith("missing a TFLite interpreter: pip install '.[litert]'")
+    assert "missing a TFLite interpreter, LiteRT.js: pip install '.[litert]'; install npm" in told["serve, web-export"]
+    assert told["sample, interpolate, bench"].endswith("missing a TFLite interpreter: pip install '.[litert]'")
     assert told["synthesize"].endswith("missing a TFLite interpreter, fpng: pip install '.[litert,datasets]'")
     assert told["report"].endswith("ready") and told["info, doctor"].endswith("ready")
+
+
+def test_doctor_knows_whether_a_page_can_be_made(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(stage.shutil, "which", lambda name: None)
+    assert stage._litert_js() is None
+    (tmp_path / "lmedge" / f"litertjs-{VERSION}").mkdir(parents=True)
+    assert stage._litert_js() == VERSION
