@@ -31,9 +31,9 @@ def info(config: InfoConfig) -> dict[str, Any]:
 
 
 def _dataset(path: Path) -> dict[str, Any]:
-    about = read_json(path / "dataset.json", "a dataset")
+    about = read_json(path / "dataset.json", "a dataset", {"shards": list})
     return {"kind": "dataset", **{k: v for k, v in about.items() if k != "shards"},
-            "shards": len(about.get("shards", ())),
+            "shards": len(about["shards"]),
             "bytes": sum(shard.stat().st_size for shard in path.glob("faces-*.tfrecord"))}  # fmt: skip
 
 

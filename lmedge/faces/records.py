@@ -1,6 +1,7 @@
 """The face dataset on disk: TFRecord shards beside a dataset.json, read at random without loading it all."""
 
 import hashlib
+import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -22,6 +23,8 @@ from lmedge.storage import check_form, read_json, replacing
 SCHEMA = 1
 DATASET_FILE = "dataset.json"
 ABOUT_FORM = {"size": int, "scheme": str, "count": int, "shards": list, "made_by": str}
+# The second where TensorFlow fails to quote the bytes that it refuses.
+NO_FACE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 LARGEST_SIDE = 1024  # pixels
 LARGEST_RECORD = 1 << 22  # bytes; a 256 px PNG and its landmarks stay far below
 
@@ -81,6 +84,9 @@ class FaceDataset:
             raise LmedgeError(f"{path / DATASET_FILE}: size is {self.size}, not between 1 and {LARGEST_SIDE} pixels.")
         self.scheme: Scheme = scheme_named(self.about["scheme"])
         self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
+        for shard in self.shards:
+            if not re.fullmatch(r"[\w.-]+", shard.name, re.ASCII):
+                raise LmedgeError(f"{path / DATASET_FILE} lists {shard.name!r}, which is no shard of a dataset.")
         self._maps: dict[int, NDArray[np.uint8]] = {}
         self._where = self._index()
 
@@ -152,7 +158,7 @@ class FaceDataset:
         serialized = self.serialized(indices)
         try:
             faces = {name: value.numpy() for name, value in parse(serialized).items()}
-        except tf.errors.InvalidArgumentError:
+        except NO_FACE:
             raise self._wrong(indices, serialized) from None
         self._check_landmarks(indices, faces["landmarks"])
         return faces
@@ -163,7 +169,7 @@ class FaceDataset:
         for index, example in zip(indices, serialized, strict=True):
             try:
                 parse([example])
-            except tf.errors.InvalidArgumentError:
+            except NO_FACE:
                 what = f"a PNG of {self.size} pixels and {self.scheme.count} landmarks"
                 return LmedgeError(f"{self._place(index)} is not {what}; make the dataset again.")
         return LmedgeError(f"{self.path} has a source or group that is not UTF-8; make the dataset again.")
@@ -198,7 +204,7 @@ class FaceDataset:
             try:
                 fields = tf.io.parse_example(serialized, spec)
                 names = [np.char.decode(fields[name].numpy().astype(bytes), "utf-8") for name in ("source", "group")]
-            except (tf.errors.InvalidArgumentError, UnicodeDecodeError):
+            except NO_FACE:
                 raise self._wrong(indices, serialized) from None
             landmarks = fields["landmarks"].numpy().reshape(-1, self.scheme.count, 2)
             self._check_landmarks(indices, landmarks)

@@ -69,7 +69,7 @@ class Bundle:
         for name, file in files.items():
             if not name.isprintable():
                 raise LmedgeError(f"{path / BUNDLE_FILE} names the variant {name!r}, which is no name.")
-            if Path(file).name != file or file in ("", ".", ".."):
+            if Path(file).name != file or file in ("", ".", "..") or not file.isprintable():
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
         if _scheme_name(about, path / BUNDLE_FILE) is None:
             raise LmedgeError(f"{path / BUNDLE_FILE} lacks 'landmarks'; export the run again.")
