@@ -30,6 +30,7 @@ from lmedge.storage import write_arrays, write_bytes, write_json
 
 REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
 PARITY_FACES = 64
+LEAST_MOVED = 1e-3  # pixels between the faces of an L-Gen that has learnt something
 FILES = (BUNDLE_FILE, REFERENCE_FILE, "faces-*.tflite", "c")
 STEPS_OF = {"int8-qat": 8}  # of the progress bar: a tuned variant takes longer than the others
 
@@ -74,6 +75,8 @@ def export(
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
         wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES), confidence)
+        if np.ptp(wanted.landmarks, axis=0).max() < LEAST_MOVED:
+            raise LmedgeError("L-Gen gives the same landmarks for every latent; train it again.")
         calibrating = keras_faces(generator, lgen, z)
         entries: dict[str, Any] = {}
         steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import in_pixels
 from lmedge.runtime import Faces, prior
+from lmedge.runtime.faces import finite
 
 PARITY_SEED = 1 << 20  # apart from the calibration's
 
@@ -20,6 +21,6 @@ def parity_latents(latent: int, count: int) -> NDArray[np.float32]:
 def keras_faces(generator: Any, lgen: Any, z: NDArray[np.float32], confidence: Any = None) -> Faces:
     """What Keras computes in float32 for latents `[N, Z]`."""
     _, height, width, _ = generator.output_shape
-    images = to_uint8(generator(z, training=False))
+    images = to_uint8(finite(generator(z, training=False), "the generator"))
     sure = None if confidence is None else np.asarray(confidence(z, training=False))[:, 0]
-    return Faces(images, in_pixels(np.asarray(lgen(z, training=False)), width, height), z, sure)
+    return Faces(images, in_pixels(finite(lgen(z, training=False), "L-Gen"), width, height), z, sure)

@@ -45,6 +45,8 @@ def fit_ranges(model: Any, error: Callable[[Any], float], tell: Callable[[str], 
     sample = fb.signature(model, SIGNATURE)
     graph = model.subgraphs[sample.subgraphIndex]
     first = best = error(model)
+    if first == 0:  # nothing can get better
+        return
     for number in range(ROUNDS):
         tell(f"ranges, round {number + 1} of {ROUNDS}, error {best / first:.0%}")
         for tensors in _groups(model, graph, fb.named(sample.outputs)["image"]):

@@ -200,7 +200,10 @@ class Run:
         if not path.exists():
             verb = VERB_OF[path.name]
             raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
-        return load_network(path)
+        network = load_network(path)
+        if not all(np.isfinite(weights).all() for weights in network.get_weights()):
+            raise LmedgeError(f"{path} has weights that are not finite; run `lmedge {VERB_OF[path.name]}` again.")
+        return network
 
 
 def _log_line(text: str) -> dict[str, Any] | None:

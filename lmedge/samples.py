@@ -13,6 +13,7 @@ from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import Scheme, in_pixels, scheme_named
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import Faces
+from lmedge.runtime.faces import finite
 
 BATCH = 64
 WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at these
@@ -20,7 +21,8 @@ WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at th
 
 def draw(generator: Any, z: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Faces `[N, H, W, 3]` of latents `[N, Z]`."""
-    return np.concatenate([to_uint8(generator(z[i : i + BATCH])) for i in range(0, len(z), BATCH)])
+    parts = (finite(generator(z[i : i + BATCH]), "the generator") for i in range(0, len(z), BATCH))
+    return np.concatenate([to_uint8(part) for part in parts])
 
 
 class RunPainter:
@@ -46,7 +48,7 @@ class RunPainter:
 
     def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """`[N, K, 2]` in pixels, without drawing the faces."""
-        return in_pixels(np.asarray(self.lgen(latents, training=False)), self.width, self.height)
+        return in_pixels(finite(self.lgen(latents, training=False), "L-Gen"), self.width, self.height)
 
     def facts(self) -> dict[str, Any]:
         """What a dataset card says of the generator."""

@@ -13,6 +13,7 @@ from lmedge.landmarks import Scheme, in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime import prior
+from lmedge.runtime.faces import finite
 from lmedge.samples import annotated, draw
 
 FEWEST = 10  # faces of a pose of which an error is given
@@ -20,7 +21,7 @@ FEWEST = 10  # faces of a pose of which an error is given
 
 def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """L-Gen's landmarks `[N, K, 2]` in pixels."""
-    return in_pixels(np.asarray(lgen(z, training=False)), size, size)
+    return in_pixels(finite(lgen(z, training=False), "L-Gen"), size, size)
 
 
 @dataclass(frozen=True)

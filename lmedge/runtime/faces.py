@@ -153,3 +153,11 @@ def numbers(latents: Any) -> Latents:
     if not np.isfinite(latents).all():
         raise UsageError("the latents hold values that are not finite.")
     return latents
+
+
+def finite(values: Any, whose: str) -> NDArray[Any]:
+    """What a network gives, as an array. Raises LmedgeError where it holds nan or infinity."""
+    values = np.asarray(values)
+    if not np.isfinite(values).all():
+        raise LmedgeError(f"{whose} gives values that are not finite; train it again, or go back to an earlier one.")
+    return values

@@ -11,7 +11,7 @@ from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
-from lmedge.runtime.faces import Drawing, Faces, numbers
+from lmedge.runtime.faces import Drawing, Faces, finite, numbers
 from lmedge.variants import InterpreterName, Variant, suitable
 
 
@@ -82,7 +82,8 @@ class FaceSampler(Drawing):
         return delegation(self._interpreter)
 
     def render(self, latents: NDArray[np.float32]) -> Faces:
-        """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length."""
+        """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length,
+        LmedgeError for a model that gives no numbers."""
         latents = numbers(latents)
         if latents.ndim != 2 or latents.shape[1] != self.latent:
             raise UsageError(f"latents of shape {latents.shape} are not [N, {self.latent}], as this model takes.")
@@ -97,7 +98,9 @@ class FaceSampler(Drawing):
             landmarks[i] = _real(outputs["landmarks"][0], self._outputs["landmarks"])
             if confidence is not None:
                 confidence[i] = _real(outputs["confidence"].ravel()[:1], self._outputs["confidence"])[0]
-        return Faces(images, in_pixels(landmarks, self.width, self.height), latents, confidence)
+        if confidence is not None:
+            finite(confidence, f"{self.bundle.path}, {self.variant},")
+        return Faces(images, self._in_pixels(landmarks), latents, confidence)
 
     def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
         """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises LmedgeError for a
@@ -105,7 +108,10 @@ class FaceSampler(Drawing):
         run, given = self.runner("landmarks"), self.inputs(numbers(latents))
         detail = run.get_output_details()["landmarks"]
         points = np.array([_real(run(z=given[i : i + 1])["landmarks"][0], detail) for i in range(len(given))])
-        return in_pixels(points.reshape(-1, self.scheme.count, 2), self.width, self.height)
+        return self._in_pixels(points.reshape(-1, self.scheme.count, 2))
+
+    def _in_pixels(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        return in_pixels(finite(points, f"{self.bundle.path}, {self.variant},"), self.width, self.height)
 
 
 def _quantised(values: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:

@@ -234,6 +234,15 @@ def test_a_bundle_is_replaced_only_when_asked_and_only_by_a_whole_one(bundle, tr
     assert (out / "bundle.json").read_bytes() == before
 
 
+def test_an_l_gen_that_always_says_the_same_is_refused(trained, tmp_path):
+    generator, lgen = Run(trained).generator(), Run(trained).lgen()
+    *others, kernel, bias = lgen.get_weights()
+    lgen.set_weights([*others, 0 * kernel, bias])
+    with pytest.raises(LmedgeError, match=r"L-Gen gives the same landmarks for every latent; train it again\.$"):
+        export(generator, lgen, ("int8",), out=tmp_path / "b", calibration=8)
+    assert not (tmp_path / "b").exists()
+
+
 def test_a_run_without_its_parts_says_what_to_run(trained, tmp_path):
     run = shutil.copytree(trained, tmp_path / "run")
     (run / "lgen.keras").unlink()

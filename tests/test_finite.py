@@ -1,0 +1,54 @@
+"""Networks that give nan: a sentence and exit code 1, whatever the verb."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from lmedge.cli import main
+from lmedge.errors import LmedgeError
+from lmedge.keras_file import save_network
+from lmedge.run import Run
+from lmedge.runtime import FaceSampler, prior
+from lmedge.samples import RunPainter, draw
+
+
+@pytest.mark.parametrize(
+    ("broken", "args"),
+    [
+        ("generator", ("synthesize", "RUN", "--count", "4", "--out", "OUT")),
+        ("generator", ("invert", "RUN", "TOYS", "--overwrite")),
+        ("generator", ("invert", "RUN", "--self-test", "4")),
+        ("generator", ("train-lgen", "RUN", "--data", "generated")),
+        ("generator", ("evaluate", "RUN", "--samples", "4")),
+        ("lgen", ("evaluate", "RUN", "--samples", "4")),
+        ("confidence", ("export", "RUN", "--out", "OUT")),
+    ],
+)
+def test_weights_that_are_nan_end_every_verb(trained, toys, tmp_path, capsys, broken, args):
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    network = getattr(run, broken)()
+    first, *others = network.get_weights()
+    first.flat[3] = np.nan
+    network.set_weights([first, *others])
+    save_network(network, run.path / f"{broken}.keras")
+    names = {"RUN": run.path, "TOYS": toys, "OUT": tmp_path / "out"}
+    assert main([str(names.get(arg, arg)) for arg in args]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"lmedge: {run.path / broken}.keras has weights that are not finite; run `lmedge train-")
+    assert not (tmp_path / "out").exists()
+
+
+def test_outputs_that_are_nan_are_told(trained, bundle):
+    painter, z = RunPainter(Run(trained)), prior(3, 8, 0)
+    huge = [np.full_like(weights, 1e30) for weights in painter.lgen.get_weights()]  # finite, and overflows
+    painter.lgen.set_weights(huge)
+    with pytest.raises(LmedgeError, match="^L-Gen gives values that are not finite"):
+        painter.render(z)
+    with pytest.raises(LmedgeError, match="^the generator gives values that are not finite"):
+        draw(lambda some: np.full((len(some), 8, 8, 3), np.nan), z)
+    sampler = FaceSampler(bundle, "fp32")
+    run = sampler._run
+    sampler._run = lambda z: {**run(z=z), "landmarks": np.full((1, 49, 2), np.nan, np.float32)}
+    with pytest.raises(LmedgeError, match=r"fp32, gives values that are not finite"):
+        sampler.render(z)
