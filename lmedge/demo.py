@@ -62,7 +62,7 @@ def _demo(config: DemoConfig) -> Path:
     report = run / "report" / "index.html"
     if not report.exists():
         say("measuring, drawing the report")
-        evaluate(EvaluateConfig(run=run, samples=300))
+        evaluate(EvaluateConfig(run=run, samples=min(300, config.count)))
     if not (bundle / BUNDLE_FILE).exists():
         say("exporting to TFLite")
         export_run(ExportConfig(run=run, out=bundle, variants=("fp32", "int8")))

@@ -18,6 +18,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from lmedge.cli import main
 from lmedge.config import ExportConfig, InvertConfig, ToyConfig, TrainBeganConfig, TrainLgenConfig
 from lmedge.faces.cartoon import draw_face, random_look
 
@@ -156,6 +157,19 @@ def somebody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(before)
+
+
+@pytest.fixture
+def lmedge_here(capsys):
+    """`lmedge` in this process, for what a process of its own adds nothing to: it saves importing TensorFlow."""
+
+    def call(*args: object) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(args, code, said.out, said.err)
+
+    return call
 
 
 @contextmanager

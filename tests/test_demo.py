@@ -3,9 +3,9 @@ from PIL import Image
 from lmedge.run import Run
 
 
-def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge):
+def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge, lmedge_here):
     out = tmp_path / "demo"
-    args = ("demo", "--out", out, "--count", 240, "--kimg", 0.192, "--inverted", 120)
+    args = ("demo", "--out", out, "--count", 200, "--kimg", 0.192, "--inverted", 120)
     done = lmedge(*args)
     assert done.returncode == 0, done.stderr
     assert str(out / "run" / "report" / "index.html") in done.stdout
@@ -17,7 +17,7 @@ def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge):
         "train-began", "invert", "train-lgen", "evaluate", "export",
     ]  # fmt: skip
     weights = (out / "run" / "generator.keras").stat().st_mtime_ns
-    done = lmedge(*args)
+    done = lmedge_here(*args)
     assert done.returncode == 0 and (out / "run" / "generator.keras").stat().st_mtime_ns == weights
-    done = lmedge(*args[:-4], "--kimg", 99, "--inverted", 120)
+    done = lmedge_here(*args[:-4], "--kimg", 99, "--inverted", 120)
     assert done.returncode == 2 and "--kimg is 99" in done.stderr and "holds a demo with 0.192" in done.stderr

@@ -1,13 +1,15 @@
 """Scripts are started by whatever Python is there; what they need is in the environment that setup.sh makes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "scripts"
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPTS = ROOT / "scripts"
 EVERY = sorted(path for path in SCRIPTS.iterdir() if path.is_file() and os.access(path, os.X_OK))
 IN_PYTHON = [path for path in EVERY if "python" in path.read_text().splitlines()[0]]
 
@@ -68,3 +70,14 @@ def test_where_everything_is_there_a_script_stays_in_its_python(tmp_path):
     done = outside(tmp_path, [sys.executable, "-c", "import environment; environment.enter(''); import lmedge"],
                    PYTHONPATH=str(SCRIPTS))  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_no_code_carries_the_address_of_a_package_index():
+    """Packages are taken by name through npm, Maven, apt and pip, which know their index, mirrors and proxies."""
+    address = re.compile(r"https?://[\w./-]*(?:maven|npm|pypi|pythonhosted|debian|registry)", re.IGNORECASE)
+    kinds = {".py", ".sh", ".js", ".kts", ".toml", ".txt", ".sha256", ""}
+    sources = [ROOT / "pyproject.toml", ROOT / "constraints.txt", ROOT / ".ci" / "run"]
+    for folder in ("lmedge", "convert", "scripts", "android_demo", "tests"):
+        sources += [path for path in (ROOT / folder).rglob("*") if path.is_file() and path.suffix in kinds]
+    assert address.search("https" + "://repo.example/maven2") and len(sources) > 200
+    assert [path for path in sources if "__pycache__" not in path.parts and address.search(path.read_text())] == []

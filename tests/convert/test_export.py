@@ -176,15 +176,15 @@ def test_each_gate_refuses_and_leaves_nothing(tmp_path, limits, variant, reason)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_read_only_folder_is_refused_in_one_sentence(trained, read_only_disk, lmedge):
-    done = lmedge("export", trained, "--out", read_only_disk / "bundle", "--variants", "fp32")
+def test_a_read_only_folder_is_refused_in_one_sentence(trained, read_only_disk, lmedge_here):
+    done = lmedge_here("export", trained, "--out", read_only_disk / "bundle", "--variants", "fp32")
     assert done.returncode == 2 and "cannot be written (Read-only file system)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1 and list(read_only_disk.iterdir()) == []
 
 
-def test_a_file_in_the_way_is_refused_in_one_sentence(trained, tmp_path, lmedge):
+def test_a_file_in_the_way_is_refused_in_one_sentence(trained, tmp_path, lmedge_here):
     (tmp_path / "file").touch()
-    done = lmedge("export", trained, "--out", tmp_path / "file" / "bundle", "--variants", "fp32")
+    done = lmedge_here("export", trained, "--out", tmp_path / "file" / "bundle", "--variants", "fp32")
     assert done.returncode == 2 and "cannot be written (Not a directory)" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
@@ -213,8 +213,8 @@ def test_every_variant_runs_on_every_interpreter_that_the_manifest_promises(ever
             assert timing.parity.landmark_nme < entry["parity"]["landmark_nme"] + 0.01
 
 
-def test_the_whole_table_is_printed(trained, tmp_path, lmedge):
-    done = lmedge("export", trained, "--out", tmp_path / "b", "--variants", "fp32", "fp16", "--calibration", 4)
+def test_the_whole_table_is_printed(trained, tmp_path, lmedge_here):
+    done = lmedge_here("export", trained, "--out", tmp_path / "b", "--variants", "fp32", "fp16", "--calibration", 4)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("fp16") >= 1 and "ship this on ai-edge-litert" in done.stdout
     assert "1 part, all in" in done.stdout

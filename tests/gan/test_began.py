@@ -152,7 +152,7 @@ def free_ports(count):
     return ports
 
 
-def test_two_machines_train_as_one_with_the_whole_batch(toys, tmp_path):
+def test_two_machines_train_as_one_with_the_whole_batch(toys, tmp_path, lmedge_here):
     options = ["--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "8", "--precision", "float32"]
     command = [sys.executable, "-m", "lmedge", "train-began", toys, *options, "--kimg", "0.048", "--log-every", "0.008"]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
@@ -164,7 +164,7 @@ def test_two_machines_train_as_one_with_the_whole_batch(toys, tmp_path):
         subprocess.Popen([*command, "--run", tmp_path / "two"], env=environment, stderr=subprocess.PIPE, text=True)
         for environment in environments
     ]
-    alone = subprocess.run([*command, "--run", tmp_path / "one"], capture_output=True, text=True, check=False)
+    alone = lmedge_here(*command[3:], "--run", tmp_path / "one")
     errors = [worker.communicate(timeout=240)[1] for worker in workers]
     assert alone.returncode == 0, alone.stderr
     assert [worker.returncode for worker in workers] == [0, 0], errors
