@@ -35,6 +35,8 @@ NEEDS: dict[str, tuple[str, ...]] = {
 
 def doctor() -> list[str]:
     """Lines of text. TensorFlow is asked for GPUs in a process of its own, as it may fail to load."""
+    from lmedge.datasets.formats import FORMATS
+
     lines = [f"lmedge {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
              f"{os.cpu_count()} cores"]  # fmt: skip
     versions = {name: _version(name) for name in (*BASE, *TRAIN, *DATASETS)}
@@ -59,6 +61,12 @@ def doctor() -> list[str]:
             remedies.append("install npm, which fetches it, or name a node_modules that has it with --litert-js")
         verdict = f"missing {', '.join(missing)}: {'; '.join(remedies)}" if missing else "ready"
         lines.append(f"  {verbs:<32} {verdict}")
+    formats = {name: format_.missing() for name, format_ in FORMATS.items()}
+    lines.append("formats of synthesize")
+    for stored_as, lacking in formats.items():
+        extras = dict.fromkeys("datasets" if module == "fpng" else "train" for module in lacking)
+        verdict = f"missing {', '.join(lacking)}: {install(*extras)}" if lacking else "ready"
+        lines.append(f"  {stored_as:<32} {verdict}")
     return lines
 
 

@@ -159,7 +159,7 @@ def _synthesize(config: Any) -> None:
     result = synthesize(config)
     rate = f", {result.per_second:.0f} faces/s" if result.per_second else ""
     print(f"{result.count} faces ({result.count / result.drawn:.1%} of those drawn) in {result.out}{rate}")
-    print(f"{result.out}/contact.png shows some, {result.out}/README.md says where they are from.")
+    print(f"{result.out}/card/contact.png shows some, {result.out}/README.md says where they are from.")
 
 
 def _study(config: Any) -> None:

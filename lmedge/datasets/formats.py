@@ -3,6 +3,7 @@ whole set can say."""
 
 import csv
 import difflib
+import importlib.util
 import json
 import tarfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from lmedge.datasets.stream import Samples
 from lmedge.errors import UsageError
+from lmedge.installation import install
 from lmedge.landmarks import Scheme, pts_text, rows
 from lmedge.storage import replacing, write_bytes, write_json
 
@@ -38,22 +40,38 @@ class Shape:
 class Format:
     """`part` writes the files of faces `first` to `first + len(samples)`, a whole part but for the last; `finish` what
     goes beside them. `bytes_per_face` is what one of them takes on a disk with blocks of `block` bytes, and
-    `files_per_face` how many files."""
+    `files_per_face` how many files. `needs` are the modules that write it."""
 
     name: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]] = ("fpng",)
     files_per_face: ClassVar[int] = 0
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
         raise NotImplementedError
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
-        """Most formats are whole when their parts are."""
+        """What the files of a face have no place for: confidence.csv, where there is one."""
+        if next(labels()).confidence is None:
+            return
+        with replacing(out / "confidence.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["face", "confidence"])
+            number = 0
+            for samples in labels():
+                for sure in [] if samples.confidence is None else samples.confidence.tolist():
+                    writer.writerow([stem(number), f"{sure:.4f}"])
+                    number += 1
 
     def bytes_per_face(self, png: float, points: int, block: int) -> float:
         raise NotImplementedError
 
     def check(self, shape: Shape) -> None:
         """Raises UsageError for faces that the format cannot hold."""
+
+    @classmethod
+    def missing(cls) -> list[str]:
+        """The modules that it needs and that are not installed."""
+        return [module for module in cls.needs if importlib.util.find_spec(module) is None]
 
 
 def stem(number: int) -> str:
@@ -169,6 +187,9 @@ class WebDataset(Format):
 
     name = "webdataset"
 
+    def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
+        """Its parts are whole."""
+
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
         # Header and data as they are: TarFile takes a tenth of the time that drawing a face does, and many small writes
         # more.
@@ -197,6 +218,7 @@ class TfRecord(Format):
     """A dataset of lmedge, as `prepare` makes one: `train-began` and `study` read it."""
 
     name = "tfrecord"
+    needs = ("fpng", "tensorflow", "cv2")
 
     def check(self, shape: Shape) -> None:
         if shape.width != shape.height:
@@ -224,6 +246,7 @@ class TfRecord(Format):
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
         from lmedge.faces.records import DATASET_FILE, SCHEMA
 
+        super().finish(out, labels, shape)
         about = shape.about
         write_json(out / DATASET_FILE, {
             "schema": SCHEMA, "count": shape.count, "rejected": {}, "made_by": "synthesize", "synthetic": True,
@@ -247,6 +270,17 @@ def format_named(name: str) -> Format:
         hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(FORMATS)}."
         raise UsageError(f"--format {name}: unknown; {hint}")
     return FORMATS[name]
+
+
+def check_installed(format_: Format) -> None:
+    """Raises UsageError for a format that needs what is not installed."""
+    if missing := format_.missing():
+        extras = dict.fromkeys("datasets" if module == "fpng" else "train" for module in missing)
+        ready = [name for name, other in FORMATS.items() if not other.missing()]
+        other = f", or take one of {', '.join(ready)}" if ready else ""
+        raise UsageError(
+            f"--format {format_.name}: needs {' and '.join(missing)}, not installed here; {install(*extras)}{other}."
+        )
 
 
 def coco_category(scheme: Scheme) -> dict[str, Any]:

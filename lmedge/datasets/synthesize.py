@@ -13,7 +13,7 @@ from PIL import Image
 
 from lmedge.config import SynthesizeConfig, to_json
 from lmedge.datasets.card import CARD_FILE, card
-from lmedge.datasets.formats import PART_FACES, Format, Shape, format_named
+from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
@@ -29,7 +29,7 @@ from lmedge.versions import versions
 
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
 PROBE_FACES = 32  # whose size on disk is measured first
-FILES = ("[0-9]*.png", "[0-9]*.pts", "[0-9]*.txt", "images", "*.json", "*.csv", "faces-*", "README.md", "contact.png")
+FILES = ("[0-9]*.png", "[0-9]*.pts", "[0-9]*.txt", "images", "*.json", "*.csv", "faces-*", "README.md", "card")
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
 NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "count")
@@ -57,6 +57,7 @@ class _Source:
 def synthesize(config: SynthesizeConfig) -> Synthesized:
     """Writes a dataset; see SynthesizeConfig. Raises UsageError or LmedgeError; a killed call is continued."""
     format_ = format_named(config.format)
+    check_installed(format_)
     selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
     selection.check()
     source = _source(config)
@@ -67,7 +68,8 @@ def synthesize(config: SynthesizeConfig) -> Synthesized:
     shape = Shape(config.count, painter.width, painter.height, painter.scheme, about)
     format_.check(shape)
     probe = Plan(config.seed, Selection(), config.truncation).chunk(painter, None, 0).samples[:PROBE_FACES]
-    same = {**about, "count": config.count}
+    # Another version of a package is no reason to begin again; the card names those that finished the set.
+    same = {**{name: fact for name, fact in about.items() if name != "versions"}, "count": config.count}
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
         _check_disk(config, format_, shape, probe, _whole_parts(folder / PARTS))
         try:
@@ -235,7 +237,7 @@ def _last(parts: Path, whole: int) -> tuple[int, bool]:
 
 
 def _contact_sheet(out: Path, plan: Plan, painter: Painter, samples: Samples) -> None:
-    """contact.png: the first faces with their landmarks."""
+    """card/contact.png: the first faces with their landmarks, where no reader takes it for a face."""
     shown = samples.numbers[:CONTACT_FACES], samples.mirrored[:CONTACT_FACES]
     scale = max(1, CONTACT_PIXELS // painter.width)
     pictures, steering = [], plan.steering(painter)
@@ -243,4 +245,5 @@ def _contact_sheet(out: Path, plan: Plan, painter: Painter, samples: Samples) ->
         face = painter.render(plan.latents(int(number), 1, painter.latent, steering))
         face = in_a_mirror(face, painter.scheme) if mirror else face
         pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], painter.scheme, scale))
-    Image.fromarray(grid(pictures, 8)).save(out / "contact.png")
+    (out / "card").mkdir(exist_ok=True)
+    Image.fromarray(grid(pictures, 8)).save(out / "card" / "contact.png")

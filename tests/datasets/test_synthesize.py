@@ -119,7 +119,7 @@ def test_another_reader_finds_the_same_faces(bundle, faces, tmp_path, name):
     assert about["synthetic"] is True and about["licence"] == "CC0-1.0" and about["rejected"] == 0
     text = (out / "README.md").read_text()
     assert "CC0-1.0" in text and "`--seed 3`" in text and "tiny" not in text
-    assert picture(out / "contact.png").shape[1] == 8 * 130 - 2
+    assert picture(out / "card" / "contact.png").shape[1] == 8 * 130 - 2
     assert [path.name for path in out.rglob("*") if path.name.startswith(".")] == [MANIFEST]
 
 
@@ -155,6 +155,42 @@ def test_a_set_that_was_stopped_is_continued(bundle, tmp_path, monkeypatch):
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
     with pytest.raises(UsageError, match="add --overwrite"):
         made(bundle, tmp_path / "whole", "coco", **options)
+
+
+def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, tmp_path, monkeypatch):
+    from lmedge.doctor import doctor
+
+    there = formats.importlib.util.find_spec
+    hidden = {"cv2", "tensorflow"}
+    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name in hidden else there(name))
+    with pytest.raises(
+        UsageError, match=r"--format tfrecord: needs tensorflow and cv2, not .*train.*or take one of pts, coco"
+    ):
+        made(bundle, tmp_path / "out", "tfrecord")
+    assert not (tmp_path / "out").exists()
+    made(bundle, tmp_path / "out", "csv", count=3)
+    monkeypatch.setattr("lmedge.doctor._try", lambda _: None)
+    monkeypatch.setattr("lmedge.doctor._gpus", lambda: "none")
+    said = doctor()
+    assert [line for line in said if line.startswith("  tfrecord") and "missing tensorflow, cv2" in line]
+    assert [line.split() for line in said if line.startswith("  webdataset")] == [["webdataset", "ready"]]
+
+
+def test_a_set_goes_on_with_other_versions_of_packages(bundle, tmp_path, monkeypatch):
+    writing = formats.Coco.part
+
+    def stopped(self, out, first, samples, shape):
+        if first == 32:
+            raise KeyboardInterrupt
+        writing(self, out, first, samples, shape)
+
+    monkeypatch.setattr(formats.Coco, "part", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        made(bundle, tmp_path / "out", "coco")
+    monkeypatch.setattr(formats.Coco, "part", writing)
+    monkeypatch.setattr(synthesize, "versions", lambda *names: dict.fromkeys(names, "99.0"))
+    assert made(bundle, tmp_path / "out", "coco").count == COUNT
+    assert json.loads((tmp_path / "out" / "card.json").read_text())["versions"]["fpng"] == "99.0"
 
 
 def test_a_mirror_image_follows_its_face(bundle, faces, tmp_path):
