@@ -65,7 +65,10 @@ def _help(kind: type[Stage], verb: str) -> str:
         try:
             tyro.cli(_table(kind, off), prog=f"lmedge {verb}", args=["--help"], default=off, description="")
         except SystemExit:
-            usage, options = page.getvalue().split("\n", 1)
+            options = page.getvalue().split("\n", 1)[1]  # its usage may be wider than the terminal
+    hints = get_type_hints(kind, include_extras=True).values()
+    positional = [str(_metavar(hint)) for hint in hints if Positional in getattr(hint, "__metadata__", ())]
+    usage = " ".join([f"usage: lmedge {verb} [OPTIONS]", *positional])
     return f"{usage}\n\n{_explanation(kind)}\n\n{options.strip()}"
 
 
