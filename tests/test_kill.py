@@ -52,7 +52,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def test_toy(tmp_path, lmedge):
+def test_toy(tmp_path, lmedge_here):
     def args(name):
         return ("toy", "--count", 1100, "--size", 32, "--workers", 2, "--out", tmp_path / name)
 
@@ -67,9 +67,9 @@ def test_toy(tmp_path, lmedge):
     while any(Path(f"/proc/{pid}").exists() for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert workers and not any(Path(f"/proc/{pid}").exists() for pid in workers)
-    assert lmedge("info", tmp_path / "killed").returncode == 2
-    assert lmedge(*args("killed")).returncode == 0
-    assert lmedge(*args("whole")).returncode == 0
+    assert lmedge_here("info", tmp_path / "killed").returncode == 2
+    assert lmedge_here(*args("killed")).returncode == 0
+    assert lmedge_here(*args("whole")).returncode == 0
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
@@ -87,7 +87,7 @@ def test_invert(trained, toys, tmp_path, lmedge):
 
 
 @pytest.mark.parametrize("verb", ["train-lgen", "evaluate", "export", "sample"])
-def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge, verb):
+def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge_here, verb):
     run = shutil.copytree(trained, tmp_path / "work" / "run")
     out = tmp_path / "work" / "out"
     before = names(run)
@@ -102,9 +102,9 @@ def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge, verb):
     assert not out.exists() and not (run / "report").exists()
     args = tuple({30000: 30, 20000: 20}.get(arg, arg) for arg in args)
     args += ("--variants", "fp32") if verb == "export" else ()
-    done = lmedge(*args)
+    done = lmedge_here(*args)
     assert done.returncode == 0, done.stderr
     assert not [name for name in names(out.parent) | names(run) if name.startswith(".")]
     assert before <= names(run)
     if verb == "export":
-        assert lmedge("info", out).returncode == 0
+        assert lmedge_here("info", out).returncode == 0

@@ -217,7 +217,7 @@ def test_a_dataset_that_is_gone_is_noted(run):
     assert sum("/nowhere" in note for note in result.notes) == 2 and "realism" not in result.figures
 
 
-def test_the_page_is_drawn_again_while_a_training_runs(trained, tmp_path, lmedge):
+def test_the_page_is_drawn_again_while_a_training_runs(trained, tmp_path, lmedge_here):
     run = Run(shutil.copytree(trained, tmp_path / "run"))
     run.generator_file.unlink()  # what a training has before its first checkpoint
     page = report(ReportConfig(run=run.path)).read_text()
@@ -234,7 +234,7 @@ def test_the_page_is_drawn_again_while_a_training_runs(trained, tmp_path, lmedge
             }
             file.write(json.dumps(line) + "\n")
         file.write(json.dumps({"step": 500, "kimg": 2, "event": "k has been <0> for long"}) + "\n")
-    done = lmedge("report", run.path)
+    done = lmedge_here("report", run.path)
     assert done.returncode == 0 and "report/index.html" in done.stdout
     page = (run.report / "index.html").read_text()
     assert "judged.png" in page and "2 kimg: k has been &lt;0&gt; for long" in page
@@ -249,7 +249,7 @@ def test_figures_of_an_evaluation_stay_on_the_page(run):
     assert (run.report / "mirror.png").read_bytes() == picture and "mirror.png" in page
 
 
-def test_a_run_without_a_log_has_no_report(tmp_path, lmedge):
+def test_a_run_without_a_log_has_no_report(tmp_path, lmedge_here):
     Run.create(tmp_path / "run")
-    done = lmedge("report", tmp_path / "run")
+    done = lmedge_here("report", tmp_path / "run")
     assert done.returncode == 1 and "has logged nothing yet" in done.stderr

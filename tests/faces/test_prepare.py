@@ -247,16 +247,16 @@ def test_face_mesh_agrees_with_people_on_real_photos(tmp_path):
     assert nme(found, true, IBUG49).mean() < 0.08
 
 
-def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(tmp_path, small_disk, lmedge):
+def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(tmp_path, small_disk, lmedge_here):
     marked_photos(tmp_path / "photos", 10)
     command = ("prepare", tmp_path / "photos", "--out", small_disk / "faces", "--workers", 1, "--crop", "none",
                "--annotator", "pts")  # fmt: skip
     (small_disk / "filler").write_bytes(bytes(1000 << 10))
-    done = lmedge(*command)
+    done = lmedge_here(*command)
     assert done.returncode == 1
     assert "the disk is full" in done.stderr.splitlines()[-1]
     (small_disk / "filler").unlink()
-    done = lmedge(*command)
+    done = lmedge_here(*command)
     assert done.returncode == 0, done.stderr
     assert json.loads((small_disk / "faces" / "dataset.json").read_text())["count"] == 10
     assert not (small_disk / "faces" / ".parts").exists()
