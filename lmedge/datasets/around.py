@@ -1,59 +1,124 @@
 """Latents of given photos, around which a set is drawn."""
 
-from dataclasses import replace
+import csv
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.config import InvertConfig, PrepareConfig
 from lmedge.errors import LmedgeError
+from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.assembly import NoFaces
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, resolve, weights_for
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import LEAST_EXPLAINED, explained
+from lmedge.landmarks import Scheme, nme
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.samples import draw
-from lmedge.storage import read_arrays, write_arrays
+from lmedge.storage import read_arrays, read_json, write_arrays, write_json
+
+# Chosen by looking at 158 photos of CelebA and HELEN beside their inversions by the model that comes with lmedge: below
+# and above lie nearly all that are mush, another person, or turned elsewhere.
+LEAST_OF_FACE = 0.4  # share of the variance inside of the landmarks that an inversion explains
+MOST_ERROR = 0.08  # inter-ocular NME between what Face Mesh sees on both
+SAID = 10  # photos that are named on the terminal; all stand in around.csv
 
 
-def centres_around(run: Run, photos: Path, keep: Path) -> NDArray[np.float32]:
-    """Latents `[M, Z]` of the faces in `photos` (a dataset, a folder of photos or a photo), less those that the
-    generator cannot draw. `keep` is a folder in which they stay for a second call, with the dataset that photos become.
+@dataclass(frozen=True)
+class Centres:
+    """`z` `[M, Z]`: latents of the faces that a set is drawn around; `left_out`: (photo, reason) of the others;
+    `licence` of the photos, as far as it was said."""
+
+    z: NDArray[np.float32]
+    left_out: list[tuple[str, str]]
+    licence: str
+
+
+def centres_around(run: Run, photos: Path, keep: Path, every: bool = False) -> Centres:
+    """Latents of the faces in `photos` (a dataset, a folder of photos or a photo), less those whose inversion is not
+    that face, unless `every` is asked for. `keep` is a folder in which they stay for a second call, with the dataset
+    that photos become.
 
     Raises UsageError for a dataset of another size, LmedgeError where no face is left.
     """
-    file = keep / "around.npz"
+    file, note = keep / "around.npz", keep / "around.json"
     if file.exists():
-        return read_arrays(file, ("z",))["z"]
+        noted = read_json(note, "a half-made set")
+        left_out = [(str(name), str(reason)) for name, reason in noted["left_out"]]
+        return Centres(read_arrays(file, ("z",))["z"], left_out, noted["licence"])
     generator = run.generator()
-    dataset = _faces(run, photos, keep, generator.output_shape[1])
+    dataset, left_out = _faces(run, photos, keep, generator.output_shape[1])
     check_fits(run, generator, dataset)
     # No encoder is trained for this: a run that comes with lmedge is not written to.
     encoder = cached_encoder(run, generator)
     options = resolve(InvertConfig(run=run.path, faces=dataset.path, start="centre" if encoder is None else "encoder"))
     options = replace(options, batch=min(options.batch, len(dataset)))
     inverter = Inverter(generator, options, weights_for(dataset, options), encoder)
-    faces = dataset.images(np.arange(len(dataset))).astype(np.float32) / 127.5 - 1
+    faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
-        z = inverter(faces, 0, advance)
-    good = explained(draw(generator, z).astype(np.float32) / 127.5 - 1, faces) >= LEAST_EXPLAINED
+        z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
+    reasons = [""] * len(z) if every else unlike(draw(generator, z), faces, dataset.landmarks, dataset.scheme)
+    other = [(str(name), why) for name, why in zip(dataset.sources, reasons, strict=True) if why]
+    for name, why in other[:SAID]:
+        console.print(f"{name} is left out: {why}")
+    if other:
+        console.print(f"{len(other)} of {len(z)} faces are left out, as their inversion is another one (--keep-all)")
+    good = np.array([not why for why in reasons])
     if not good.any():
-        raise LmedgeError(f"--around {photos}: the generator can draw none of the {len(faces)} faces; train it longer.")
-    if not good.all():
-        console.print(f"{(~good).sum()} of {len(good)} faces that the generator cannot draw are left out")
+        raise LmedgeError(
+            f"--around {photos}: the generator draws none of the {len(z)} faces ({other[0][0]}: {other[0][1]}); add "
+            "--keep-all, or take a generator that was trained longer."
+        )
+    licence = str(dataset.about.get("licence", "not stated"))
+    write_json(note, {"left_out": left_out + other, "licence": licence})
     write_arrays(file, {"z": z[good]})
-    return z[good]
+    return Centres(z[good], left_out + other, licence)
 
 
-def _faces(run: Run, photos: Path, keep: Path, size: int) -> FaceDataset:
-    """The photos as a dataset, cut as those that the generator learnt from."""
+def unlike(
+    drawn: NDArray[np.uint8], faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme
+) -> list[str]:
+    """For each pair of pictures `[N, S, S, 3]`, an inversion and its face with landmarks `[N, K, 2]`, why they are not
+    the same face, or "". The variance of the face alone tells grey mush; where Face Mesh sees the parts of the face
+    tells another person, or one turned elsewhere. A face that Face Mesh cannot see is judged by the first."""
+    reasons = []
+    with FaceMesh() as mesh:
+        for one, face, points in zip(drawn, faces, landmarks, strict=True):
+            hull = np.zeros(face.shape[:2], np.uint8)
+            cv2.fillConvexPoly(hull, cv2.convexHull(points.astype(np.float32)).round().astype(np.int32), 1)
+            real, made = face[hull > 0].astype(np.float32), one[hull > 0].astype(np.float32)
+            share = 1 - float(np.square(real - made).mean() / max(np.square(real - real.mean(axis=0)).mean(), 1e-6))
+            seen, seen_made = mesh.of_face(face, scheme), mesh.of_face(one, scheme)
+            if share < LEAST_OF_FACE:
+                reasons.append(f"{max(share, 0):.0%} of the face is explained, {LEAST_OF_FACE:.0%} are wanted")
+            elif seen is None:
+                reasons.append("")
+            elif seen_made is None:
+                reasons.append("no face is found on the inversion")
+            elif (error := float(nme(seen_made[None], seen[None], scheme)[0])) > MOST_ERROR:
+                reasons.append(f"landmarks lie elsewhere: NME {error:.1%}, at most {MOST_ERROR:.0%} is wanted")
+            else:
+                reasons.append("")
+    return reasons
+
+
+def _faces(run: Run, photos: Path, keep: Path, size: int) -> tuple[FaceDataset, list[tuple[str, str]]]:
+    """The photos as a dataset, cut as those that the generator learnt from, and those without a face."""
     if (photos / DATASET_FILE).is_file():
-        return FaceDataset(photos)
+        return FaceDataset(photos), []
     out = keep / "around"
     if not (out / DATASET_FILE).exists():
-        prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()))
-    return FaceDataset(out)
+        try:
+            prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()))
+        except NoFaces as none:
+            some = ", ".join(f"{name}: {reason}" for name, reason in none.rejected[:SAID])
+            raise LmedgeError(f"--around {photos}: no photo became a face ({some}); take others.") from None
+    with (out / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        rejected = [(name, reason) for name, reason in list(csv.reader(file))[1:]]
+    return FaceDataset(out), rejected

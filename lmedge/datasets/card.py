@@ -6,6 +6,13 @@ from typing import Any
 from lmedge.datasets.formats import Shape
 
 CARD_FILE = "card.json"
+FROM_THE_PRIOR = """\
+**Synthetic.** No picture here is a photo: all were drawn by a generator, and their landmarks were read off the latents
+by its L-Gen. They are made from photos all the same."""
+AROUND_PHOTOS = """\
+**Synthetic, close to given photos.** All pictures were drawn by a generator, around what it makes of given photos: the
+people of these photos may be recognised. Ask what their licence and these people allow before you share or use the set.
+Landmarks were read off the latents by L-Gen."""
 
 
 def card(shape: Shape) -> str:
@@ -16,8 +23,7 @@ def card(shape: Shape) -> str:
     training = about.get("training") or {}
     return f"""# {shape.count:,} generated faces with landmarks
 
-**Synthetic.** No picture here is a photo: all were drawn by a generator, and their landmarks were read off the latents
-by its L-Gen. They are made from photos all the same.
+{_what_it_is(about)}
 
 | | |
 |---|---|
@@ -27,7 +33,7 @@ by its L-Gen. They are made from photos all the same.
 | generator | {about["generator"]} |
 | trained on | {training.get("faces", "unknown")} faces ({training.get("source", "unknown")}) |
 | licence of these photos | {about["licence"]} |
-| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
+{_drawn_around(about)}| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
 | drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
 {_pose_and_variety(about)}| options | {" ".join(chosen)} |
 | made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |
@@ -36,6 +42,21 @@ The same command draws the same faces again; face numbers run in the order of th
 generator does not draw (see its own card: rare poses, open mouths) is missing here too, and a detector that learns from
 this set should be tested on photos. `{CARD_FILE}` holds the same for programs.
 """
+
+
+def _what_it_is(about: dict[str, Any]) -> str:
+    """The first lines: whose faces these are."""
+    return AROUND_PHOTOS if "around" in about else FROM_THE_PRIOR
+
+
+def _drawn_around(about: dict[str, Any]) -> str:
+    if "around" not in about:
+        return ""
+    facts = about["around"]
+    return (
+        f"| drawn around | {facts['faces']} photographed faces; {facts['left_out']} were left out (around.csv) |\n"
+        f"| licence of the photos that it was drawn around | {facts['licence']} |\n"
+    )
 
 
 def _origin(about: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """The `synthesize` stage: a labelled dataset of generated faces."""
 
+import csv
+import io
 import os
 import shutil
 import time
@@ -91,7 +93,15 @@ def _made(
     if config.around is not None:
         from lmedge.datasets.around import centres_around
 
-        centres = centres_around(_run(config), config.around, parts)
+        found = centres_around(_run(config), config.around, parts, config.keep_all)
+        centres = found.z
+        about |= {
+            "around": {"faces": len(found.z), "left_out": len(found.left_out), "licence": found.licence},
+            "licence": f"{about['licence']}; of the photos that it was drawn around: {found.licence}",
+        }
+        table = io.StringIO()
+        csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *found.left_out])
+        write_bytes(out / "around.csv", table.getvalue().encode("utf-8", "replace"))
     plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
     preview = look_ahead(plan, painter)
     if preview is not None:

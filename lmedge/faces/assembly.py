@@ -37,6 +37,14 @@ class Assembled:
     per_second: float
 
 
+class NoFaces(LmedgeError):
+    """Not one photo became a face; `rejected`: (photo, reason)."""
+
+    def __init__(self, sentence: str, rejected: list[tuple[str, str]]):
+        super().__init__(sentence)
+        self.rejected = rejected
+
+
 def assemble(
     out: Path,
     jobs: Sequence[Any],
@@ -94,7 +102,7 @@ def _assembled(
 
 def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_second: float) -> Assembled:
     notes = [read_json(parts / f"{i:05}.json", "a half-made dataset", NOTE_FORM) for i in range(shards)]
-    rejected = [tuple(entry) for note in notes for entry in note["rejected"]]
+    rejected = [(str(name), str(reason)) for note in notes for name, reason in note["rejected"]]
     count = sum(note["count"] for note in notes)
     # What follows the colon is particular to one photo.
     reasons = dict(Counter(reason.split(":")[0] for _, reason in rejected).most_common())
@@ -103,7 +111,7 @@ def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_seco
     write_bytes(out / "rejected.csv", table.getvalue().encode())
     if not count:
         why = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
-        raise LmedgeError(f"none of the {len(rejected)} photos became a face ({why}); see {out}/rejected.csv.")
+        raise NoFaces(f"none of the {len(rejected)} photos became a face ({why}); see {out}/rejected.csv.", rejected)
     names = [shard_name(i, shards) for i in range(shards)]
     document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
     write_json(out / DATASET_FILE, document)
