@@ -1,3 +1,4 @@
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -66,7 +67,8 @@ def test_doctor_speaks_of_every_verb(monkeypatch):
     monkeypatch.setattr(stage, "_try", lambda code: None)  # what is installed is loaded elsewhere
     monkeypatch.setattr(stage, "_gpus", lambda: "none")
     lines = doctor()
-    verbs = [verb for line in lines[lines.index("verbs") + 1 :] for verb in line.split("  ")[1].split(", ")]
+    rows = itertools.takewhile(lambda line: line.startswith("  "), lines[lines.index("verbs") + 1 :])
+    verbs = [verb for line in rows for verb in line.split("  ")[1].split(", ")]
     assert sorted(verbs) == sorted(STAGES)
 
 
