@@ -22,6 +22,7 @@ IDLE = 30  # seconds after which a connection that says nothing, or takes nothin
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # of an older one Chromium takes no tags
     timeout = IDLE
     tag = ""
     extensions_map = {  # noqa: RUF012  not those of the system, which may lack some
@@ -58,6 +59,7 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         """A page that is made anew is not to be an old one in the browser."""
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("Connection", "close")  # a server that is stopped answers no more
         if self.tag:
             self.send_header("ETag", self.tag)
         super().end_headers()
