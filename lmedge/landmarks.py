@@ -165,7 +165,8 @@ def read_pts(path: Path) -> Array:
         head, rest = path.read_text(encoding="ascii").split("{", 1)
         body = rest.split("}", 1)[0]
         fields = dict(line.split(":", 1) for line in head.splitlines() if ":" in line)
-        points = np.array([line.split() for line in body.strip().splitlines()], dtype=np.float32)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and refused
+            points = np.array([line.split() for line in body.strip().splitlines()], dtype=np.float32)
         if points.shape != (int(fields["n_points"]), 2) or not np.isfinite(points).all():
             raise ValueError(f"{points.shape} numbers for n_points {fields['n_points'].strip()}")
     except (ValueError, KeyError, OSError) as error:

@@ -188,7 +188,10 @@ def read_faces(path: Path) -> None:
 
 
 def run(folder: Path) -> list[Path]:
-    """The configuration and the metrics of a run."""
+    """The configuration, the metrics and the log of a run."""
+    from lmedge.quiet import load_tensorflow
+
+    load_tensorflow()  # now, as its memory is not that of a case
     for name in ("config.json", "lgen.json"):
         shutil.copy(PRETRAINED / "run" / name, folder)
     lines = [{"step": i, "kimg": i / 2, "loss_d": 0.1, "k": 0.1, "time": 1.0 * i} for i in range(1, 4)]
@@ -206,9 +209,6 @@ def changed_manifest(data: bytes, random: Random) -> bytes:
 
 def open_run(path: Path) -> None:
     """What verbs read of a run before they work on it."""
-    from lmedge.quiet import load_tensorflow
-
-    load_tensorflow()
     from lmedge.run import Run
 
     info(InfoConfig(path=path.parent))

@@ -77,8 +77,9 @@ def test_pts_files_are_one_based(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "hello", "n_points: 3\n{\n1 1\n}", "n_points: 1\n{\n1 x\n}", "n_points: 1\n{\nnan 1\n}"]
-)
+    "text", ["", "hello", "n_points: 3\n{\n1 1\n}", "n_points: 1\n{\n1 x\n}", "n_points: 1\n{\nnan 1\n}",
+             "n_points: 1\n{\n1e64 1\n}"],
+)  # fmt: skip
 def test_bad_pts_files_are_refused(tmp_path, text):
     path = tmp_path / "a.pts"
     path.write_text(text)

@@ -1,5 +1,7 @@
 """Scripts are started by whatever Python is there; what they need is in the environment that setup.sh makes."""
 
+import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -26,6 +28,9 @@ def bare(script):
     return [sys._base_executable, "-S", script] if script in IN_PYTHON else [script]
 
 
+MODULES = sorted(SCRIPTS.glob("*.py"))
+
+
 def ids(paths):
     return {"argvalues": paths, "ids": [path.name for path in paths]}
 
@@ -48,6 +53,15 @@ def test_without_an_environment_a_script_says_what_to_run(tmp_path, script):
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith(f"{script.name}: ") and done.stderr.count("\n") == 1
     assert f"run {SCRIPTS / 'setup.sh'}" in done.stderr and str(tmp_path / "venv") in done.stderr
+
+
+@pytest.mark.parametrize("script", **ids([*IN_PYTHON, *MODULES]))
+def test_what_a_script_imports_of_the_project_is_there(script):
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in ("lmedge", "convert"):
+            module = importlib.import_module(node.module)
+            for name in (name.name for name in node.names if not hasattr(module, name.name)):
+                assert hasattr(module, "__path__") and importlib.util.find_spec(f"{node.module}.{name}"), name
 
 
 def test_a_script_begins_again_in_the_environment(tmp_path):
