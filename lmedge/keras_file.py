@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.errors import LmedgeError
-from lmedge.runtime.regular import read_regular
+from lmedge.regular import read_regular
 from lmedge.storage import write_bytes
 
 LARGEST_FILE = 1 << 30  # bytes of an archive

@@ -2,7 +2,9 @@
 
 import io
 import json
+import math
 import os
+import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.regular import read_regular
+
+LARGEST_JSON = 64 << 20  # bytes; ours have kilobytes
 
 
 @contextmanager
@@ -56,16 +61,32 @@ class Damaged(LmedgeError):
 
 
 def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file. Nothing is unpickled. Raises Damaged, also where one of `names` is missing."""
+    """The arrays of an .npz file. Nothing is unpickled, and nothing takes more memory than the file has bytes. Raises
+    Damaged, also where one of `names` is missing."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
+        with path.open("rb") as file, zipfile.ZipFile(file) as members:
+            if sum(member.file_size for member in members.infolist()) > path.stat().st_size:
+                raise ValueError("its arrays claim more bytes than it has")
+            found = {name.removesuffix(".npy"): _array(members, name) for name in members.namelist()}
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
         raise Damaged.file(path, error) from error
     for name in names:
         if name not in found:
             raise Damaged.file(path, f"it lacks {name!r}")
     return found
+
+
+def _array(members: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """An array as `np.savez` stores it. Raises ValueError where its header claims other than there is."""
+    data = io.BytesIO(members.read(name))
+    version = np.lib.format.read_magic(data)
+    if version != (1, 0):
+        raise ValueError(f"{name!r} has version {version}")
+    shape, _, kind = np.lib.format.read_array_header_1_0(data)
+    if math.prod(shape) * kind.itemsize != len(data.getbuffer()) - data.tell():
+        raise ValueError(f"{name!r} has not the size that it claims")
+    data.seek(0)
+    return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
 
 
 def json_bytes(value: Any) -> bytes:
@@ -87,7 +108,7 @@ def read_json(path: Path, what: str, form: Form | None = None) -> dict[str, Any]
     Raises LmedgeError when the file is missing, is not JSON, or holds something else.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_regular(path, LARGEST_JSON).decode())
     except FileNotFoundError:
         raise LmedgeError(f"{path} is missing, so this is not {what}.") from None
     except (UnicodeDecodeError, RecursionError, ValueError) as error:

@@ -1,9 +1,13 @@
+import io
 import json
+import os
+import zipfile
 
+import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.storage import claim_file, read_json, replacing, write_bytes, write_json
+from lmedge.storage import Damaged, claim_file, read_arrays, read_json, replacing, write_arrays, write_bytes, write_json
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,6 +36,45 @@ def test_bad_json_is_refused_in_a_sentence(tmp_path, text, reason):
         path.write_text(text)
     with pytest.raises(LmedgeError, match=reason):
         read_json(path, "a thing")
+
+
+def test_arrays_come_back_as_they_were(tmp_path):
+    arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.array("text"), "c": np.zeros((0, 4), np.int64),
+              "d": np.asfortranarray(np.random.default_rng(0).random((3, 5)))}  # fmt: skip
+    write_arrays(tmp_path / "a.npz", arrays)
+    found, wanted = read_arrays(tmp_path / "a.npz"), np.load(tmp_path / "a.npz")
+    assert set(found) == set(arrays)
+    for name in arrays:
+        assert found[name].dtype == wanted[name].dtype and (found[name] == wanted[name]).all()
+
+
+def claimed(shape):
+    """An array's header without its numbers."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return header.getvalue()
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize(("shape", "there"), [((1 << 40,), 0), ((1 << 22,), 1 << 25), ((3,), 8), ((2,), 24)])
+def test_arrays_that_claim_more_than_there_is_take_no_memory(tmp_path, packed, shape, there):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", packed) as archive:
+        archive.writestr("a.npy", claimed(shape) + bytes(there))
+    if packed == zipfile.ZIP_STORED and there == 1 << 25:
+        assert read_arrays(path)["a"].shape == shape  # it is all there
+        return
+    with pytest.raises(Damaged, match="claim"):
+        read_arrays(path)
+
+
+def test_json_is_read_from_files_of_a_sane_size_only(tmp_path):
+    os.mkfifo(tmp_path / "pipe.json")
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(1 << 30)
+    for name, reason in (("pipe.json", "no regular file"), ("large.json", "1024 MiB")):
+        with pytest.raises(LmedgeError, match=reason):
+            read_json(tmp_path / name, "a thing")
 
 
 def test_an_output_file_is_not_overwritten_unasked(tmp_path):

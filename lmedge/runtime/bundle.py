@@ -8,8 +8,8 @@ from typing import Any
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import settle
 from lmedge.landmarks import SCHEMES, Scheme
+from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
-from lmedge.runtime.regular import read_regular
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 1
