@@ -107,6 +107,19 @@ def test_a_flipped_byte_is_said_with_shard_and_record(copy, at):
             read()
 
 
+def test_a_record_that_is_no_example_is_said_with_shard_and_record(copy):
+    shard = next(copy.glob("*.tfrecord"))
+    examples = [bytearray(raw.numpy()) for raw in tf.data.TFRecordDataset(str(shard))]
+    png = examples[3].index(b"\x89PNG")
+    examples[3][png - 2 : png + 2] = b"\xff" * 4  # a length beyond the end
+    with tf.io.TFRecordWriter(str(shard)) as writer:
+        for example in examples:
+            writer.write(bytes(example))
+    for read in (lambda: FaceDataset(copy).images([0]), lambda: FaceDataset(copy).landmarks, FaceDataset(copy).check):
+        with pytest.raises(LmedgeError, match=f"{shard}: record 3 is no example"):
+            read()
+
+
 @pytest.mark.parametrize("value", [1e38, float("nan"), -65.0])
 def test_landmarks_that_no_face_can_have_are_refused(copy, value):
     def move(number, feature):
