@@ -25,6 +25,7 @@ FILES = "files"
 SWAP = ".lmedge.swap"  # whole; takes the place of what was there
 HIDDEN = (MANIFEST, f".{MANIFEST}.tmp", PARTIAL, SWAP, LOCK_FILE)
 OF_THE_DISK = ("lost+found",)
+TRIES = 100  # to own a folder that others put in its place and take away, or that takes no file, such as /proc
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def real_folder(path: Path, option: str) -> Path:
 @contextmanager
 def _taken(out: _Output) -> Iterator[Path]:
     """The hidden folder of what is being made, and with it the folder itself: owned while the block runs."""
-    while True:
+    for _ in range(TRIES):
         there = out.path.is_dir()
         stage = out.path / PARTIAL if there else out.path.with_name(f".{out.path.name}.partial")
         home = out.path if there else stage
@@ -140,6 +141,7 @@ def _taken(out: _Output) -> Iterator[Path]:
                 owner.release()
             if not there:  # it held the lock; if somebody else owns it by now it is not empty
                 _remove_empty(stage)
+    raise UsageError(f"{out.shown} takes no files; name another folder.")
 
 
 def _remove_empty(folder: Path) -> None:

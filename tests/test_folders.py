@@ -141,6 +141,12 @@ def test_a_link_to_a_folder_and_the_folder_one_is_in_are_filled(tmp_path, monkey
         assert texts(here) == files
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")
+def test_a_folder_that_takes_no_files_is_refused():
+    with pytest.raises(UsageError, match="--out /proc/self takes no files"):
+        make(Path("/proc/self"), OLD)
+
+
 def test_a_mount_point_below_a_parent_that_is_read_only(tmp_path):
     """A volume of a container: it can be neither renamed nor removed, and nothing can lie beside it."""
     from tests.conftest import file_system
