@@ -15,6 +15,8 @@ from lmedge.printable import print_text
 from lmedge.quiet import keep_quiet, load_tensorflow
 from lmedge.verbs import TRAINING_VERBS, VERBS
 
+LONGEST = 2000  # characters of a refusal, which may quote what a stranger's file holds
+
 
 def main(argv: list[str] | None = None) -> int:
     """Runs a command line; returns its exit code: 0, 1 for a failed run, 2 for a wrong call, 130 for one that was
@@ -37,7 +39,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _refuse(sentence: str, code: int) -> int:
-    print_text(f"lmedge: {sentence}", file=sys.stderr)
+    sentence = sentence.replace("\n", "\\n")  # one sentence, whatever names and values it quotes
+    print_text(f"lmedge: {sentence if len(sentence) <= LONGEST else sentence[:LONGEST] + ' ...'}", file=sys.stderr)
     return code
 
 

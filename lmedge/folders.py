@@ -84,9 +84,19 @@ def half_made(path: Path) -> bool:
     return any((stage / MANIFEST).is_file() and "of" in read_json(stage / MANIFEST, "half-made") for stage in stages)
 
 
+def check_whole(path: Path) -> None:
+    """Before a folder is read, which changes nothing in it. Raises LmedgeError while new files take the place of old
+    ones, and where that was killed."""
+    if os.path.lexists(path / SWAP):
+        raise LmedgeError(
+            f"{path} is being replaced, or that was killed halfway ({SWAP} lies in it); repeat the command that did."
+        )
+
+
 def settle(path: Path) -> None:
-    """Before a folder is read: completes what was killed while new files took the place of old ones."""
-    if not (path / SWAP).is_dir():
+    """Before a folder of our own is read and then written: completes what was killed while new files took the place of
+    old ones."""
+    if not os.path.lexists(path / SWAP):
         return
     owner = Owner(path)
     try:
@@ -107,8 +117,15 @@ def check_folder(path: Path, kind: str, overwrite: bool, *, names: tuple[str, ..
 
 def real_folder(path: Path, option: str) -> Path:
     """Where a folder to be written lies, which may be absent. Raises UsageError for files and links to nowhere."""
-    real = path.resolve()
-    if real.exists() and not real.is_dir():
+    try:
+        real = path.absolute().resolve()
+        exists = real.exists()
+    except (OSError, RuntimeError) as error:  # a name that is too long, links in a circle, a folder that is gone
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0][:80]
+        raise UsageError(f"{option}{str(path)[:200]} cannot be a folder ({reason}); name another one.") from None
+    if real.name in HIDDEN or SWAP in real.parts:  # what is being made may have such folders inside
+        raise UsageError(f"{option}{path} lies where lmedge keeps what it is at; name another folder.")
+    if exists and not real.is_dir():
         raise UsageError(f"{option}{path} is a file; name a folder.")
     if path.is_symlink() and not path.exists():
         raise UsageError(f"{option}{path} is a link to {real}, which is not there; make that folder first.")
@@ -234,12 +251,18 @@ def _complete(path: Path) -> None:
     """Puts the files of a swap in their place and deletes those that they replace. May be killed and repeated: the old
     manifest goes last."""
     swap = path / SWAP
-    if not swap.is_dir():
+    if not os.path.lexists(swap):
         return
+    # Whoever gave us the folder may have put it there: nothing is followed, in it or to where it leads.
+    strange = [place for place in (swap, *swap.rglob("*")) if place.is_symlink()] if _is_folder(swap) else [swap]
+    if strange:
+        raise LmedgeError(f"{strange[0]} is not lmedge's; delete it.")
     if (swap / MANIFEST).is_file():
         new, old = _listed(swap), _listed(path) if (path / MANIFEST).is_file() else set()
         for file in sorted(new):
             if (swap / file).exists():
+                if linked := [folder for folder in _folders(path, file) if folder.is_symlink()]:
+                    raise LmedgeError(f"{linked[0]} is in the way and not lmedge's; move it away.")
                 (path / file).parent.mkdir(parents=True, exist_ok=True)
                 (swap / file).replace(path / file)
         for file in sorted(old - new, reverse=True):
@@ -250,7 +273,7 @@ def _complete(path: Path) -> None:
 
 def _delete(path: Path, file: str) -> None:
     """Deletes a listed file and the folders that it leaves empty; nothing behind a link."""
-    folders = [path / parent for parent in PurePosixPath(file).parents][:-1]
+    folders = _folders(path, file)
     if any(not _is_folder(folder) for folder in folders) or _is_folder(path / file):
         return
     (path / file).unlink(missing_ok=True)
@@ -258,6 +281,11 @@ def _delete(path: Path, file: str) -> None:
         if any(folder.iterdir()):
             return
         folder.rmdir()
+
+
+def _folders(path: Path, file: str) -> list[Path]:
+    """The folders below `path` in which a listed file lies, the innermost first."""
+    return [path / parent for parent in PurePosixPath(file).parents][:-1]
 
 
 def _is_folder(path: Path) -> bool:

@@ -15,9 +15,11 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
 from lmedge.progress import console
+from lmedge.regular import read_regular
 from lmedge.runtime.bundle import PRETRAINED
 from lmedge.storage import check_form, read_json, write_json
 
+LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
 SCHEMA = 2  # 1 counted steps, not images
 CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
 LGEN_FORM = {"scheme": str, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
@@ -168,7 +170,7 @@ class Run:
         if not self.log_file.exists():
             return []
         lines = []
-        texts = self.log_file.read_text(encoding="utf-8", errors="replace").split("\n")
+        texts = read_regular(self.log_file, LARGEST_LOG).decode(errors="replace").split("\n")
         for number, text in enumerate(texts, 1):
             if (line := _log_line(text)) is not None:
                 lines.append(line)

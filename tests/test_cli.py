@@ -77,3 +77,10 @@ def test_debug_shows_the_traceback(capsys):
     assert "Traceback" not in capsys.readouterr().err
     assert main(["info", "nowhere", "--debug"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_refusal_is_one_line_of_a_sane_length_whatever_it_quotes(tmp_path, capsys):
+    (tmp_path / "bundle.json").write_text(json.dumps({"schema": "x\n" * 500_000}))
+    assert main(["sample", str(tmp_path), "--out", str(tmp_path / "out\nside")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("lmedge: ") and said.count("\n") == 1 and len(said) < 2100 and "schema" in said

@@ -12,9 +12,10 @@ import pytest
 
 from lmedge.config import SampleConfig
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import MANIFEST, PARTIAL, half_made, making_folder, settle
+from lmedge.folders import MANIFEST, PARTIAL, SWAP, check_whole, half_made, making_folder, settle
 from lmedge.growing import growing_folder
 from lmedge.owner import Owner
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.gallery import sample
 
 
@@ -211,6 +212,55 @@ def test_old_or_new_is_whole_after_a_kill_at_any_step_of_the_swap(tmp_path):
         assert texts(out) == {**NEW, "diary.txt": "mine"}
         assert {path.name for path in out.iterdir()} == {"a", "b", "c", "diary.txt", MANIFEST}
     assert outcomes == sorted(outcomes) and {*outcomes} == {False, True}
+
+
+def given(path, files, swap):
+    """A folder from a stranger: lmedge's, with a swap under way that lmedge never began."""
+    make(path, {"a": "theirs"})
+    (path / SWAP).mkdir()
+    for name, text in swap.items():
+        (path / SWAP / name).parent.mkdir(exist_ok=True)
+        (path / SWAP / name).write_text(text)
+    (path / SWAP / MANIFEST).write_text(json.dumps({"kind": "a thing", "files": files}))
+
+
+@pytest.mark.parametrize("link", ["where files go", "where files come from", "the swap"])
+def test_a_stranger_s_swap_leads_nowhere(tmp_path, link):
+    mine, out = tmp_path / "mine", tmp_path / "out"
+    make(mine, {"notes": "mine"})
+    if link == "where files go":
+        given(out, ["d/notes"], {"d/notes": "evil"})
+        (out / "d").symlink_to(mine)
+    elif link == "where files come from":
+        given(out, ["d/notes"], {})
+        (out / SWAP / "d").symlink_to(mine)
+    else:
+        make(out, {"a": "theirs"})
+        (out / SWAP).symlink_to(mine)
+    for change in (lambda: settle(out), lambda: make(out, {"a": "new"}, overwrite=True)):
+        with pytest.raises(LmedgeError, match="not lmedge's; (delete|move)"):
+            change()
+    assert texts(mine) == {"notes": "mine"} and (mine / MANIFEST).is_file()
+
+
+def test_who_reads_a_folder_changes_nothing_in_it(bundle, tmp_path):
+    given(tmp_path / "out", [], {})
+    copy = shutil.copytree(bundle, tmp_path / "copy")
+    shutil.copytree(tmp_path / "out" / SWAP, copy / SWAP)
+    before = texts(tmp_path / "out"), {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
+    with pytest.raises(LmedgeError, match="being replaced, or that was killed halfway"):
+        check_whole(tmp_path / "out")
+    with pytest.raises(LmedgeError, match="repeat the command that did"):
+        FaceSampler(copy)
+    assert before == (texts(tmp_path / "out"), {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()})
+
+
+@pytest.mark.parametrize("name", [SWAP, f"{SWAP}/x", PARTIAL, MANIFEST, "n" * 300, "circle", "circle/x"])
+def test_names_that_cannot_be_had_are_refused_before_the_work(tmp_path, name):
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(UsageError, match="lies where lmedge keeps|cannot be a folder"):
+        make(tmp_path / name, OLD)
+    assert [path.name for path in tmp_path.iterdir()] == ["circle"]
 
 
 def test_a_folder_that_is_filled_for_the_first_time_is_whole_or_empty_after_a_kill(tmp_path):

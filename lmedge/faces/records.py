@@ -17,7 +17,7 @@ from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from lmedge.errors import LmedgeError
 from lmedge.faces.photo import Image8
 from lmedge.faces.record import Record
-from lmedge.folders import half_made, settle
+from lmedge.folders import check_whole, half_made
 from lmedge.landmarks import Scheme, far_outside, scheme_named
 from lmedge.storage import check_form, read_json, replacing
 
@@ -67,7 +67,7 @@ class FaceDataset:
 
     def __init__(self, path: Path):
         self.path = path
-        settle(path)
+        check_whole(path)
         if not (path / DATASET_FILE).exists() and half_made(path):
             raise LmedgeError(f"{path} is a half-made dataset; run the command that made it again.")
         if not path.is_dir():

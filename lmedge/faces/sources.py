@@ -10,7 +10,9 @@ from lmedge.faces.decoding import SUFFIXES
 from lmedge.faces.photo import gone
 from lmedge.folders import MANIFEST, SWAP
 from lmedge.progress import console
+from lmedge.regular import read_regular
 
+LARGEST_GROUPS = 1 << 28  # bytes of the file of --groups: lines of millions of photos
 DATASET, RUN = "a dataset of lmedge", "a run of lmedge"
 
 
@@ -103,7 +105,7 @@ def read_groups(path: Path) -> dict[str, str]:
     """Lines `photo group` -> {photo: group}. Raises LmedgeError on a line of another form."""
     groups = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path, LARGEST_GROUPS).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise LmedgeError(f"--groups {path} cannot be read ({error}).") from None
     for number, line in enumerate(lines, 1):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import half_made, making_folder, settle
+from lmedge.folders import check_whole, half_made, making_folder, settle
 from lmedge.landmarks import Scheme, scheme_named
 from lmedge.run import Run, weights_hash
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
@@ -111,7 +111,7 @@ def _about(folder: Path) -> dict[str, Any]:
 def load_latents(run: Run) -> Latents:
     """All latents of the run. Raises LmedgeError where there are none, or not all, or the generator has changed since,
     or another version has made them."""
-    settle(run.latents)
+    check_whole(run.latents)
     if not (run.latents / ABOUT_FILE).exists():
         if half_made(run.latents):
             raise LmedgeError(f"{run.path} has only a part of its latents; run the same `lmedge invert` again.")

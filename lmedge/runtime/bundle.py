@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import settle
+from lmedge.folders import check_whole
 from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
@@ -53,7 +53,7 @@ class Bundle:
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
         if not (path / BUNDLE_FILE).is_file():
             raise UsageError(f"{path} is not a bundle (no {BUNDLE_FILE}); `lmedge export` makes one.")
-        settle(path)
+        check_whole(path)
         about = read_json(path / BUNDLE_FILE, WHAT)
         if about.get("schema") != SCHEMA:
             raise LmedgeError(

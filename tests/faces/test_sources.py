@@ -19,6 +19,12 @@ def test_photos_of_any_depth_sorted_by_name(photos):
     assert all(source.group == source.name for source in found)
 
 
+def test_groups_are_read_from_a_regular_file(photos, tmp_path):
+    os.mkfifo(tmp_path / "groups")
+    with pytest.raises(LmedgeError, match="groups is no regular file"):
+        find_photos((photos,), tmp_path / "groups")
+
+
 def test_groups_are_found_by_name_or_file_name(photos, tmp_path):
     groups = tmp_path / "groups.txt"
     groups.write_text("37.png anna\na/55.png ben\n\n")
