@@ -3,8 +3,6 @@
 import json
 import shlex
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 ROOT = Path(__file__).parents[1]  # of a clone, where this file is in one
 # extra -> what it brings, by the names of the modules
@@ -56,6 +54,9 @@ def _source() -> tuple[str, str]:
 
 
 def _path(url: str) -> Path:
+    from urllib.parse import urlsplit  # here, as the next takes as long to import as all of the device side
+    from urllib.request import url2pathname
+
     return Path(url2pathname(urlsplit(url).path))
 
 
