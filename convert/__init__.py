@@ -5,8 +5,17 @@ from convert import export
 bundle = export(generator, lgen, ("fp32", "int8"), out="bundle")
 """
 
-from convert.bundle import export
-from convert.gates import Limits
-from convert.recipe import RECIPES, Rewrites, Tuning
+from typing import TYPE_CHECKING
+
+from lmedge.lazy import lazily
+
+if TYPE_CHECKING:
+    from convert.bundle import export
+    from convert.gates import Limits
+    from convert.recipe import RECIPES, Rewrites, Tuning
 
 __all__ = ["RECIPES", "Limits", "Rewrites", "Tuning", "export"]
+__getattr__ = lazily(__name__, {
+    "export": "convert.bundle", "Limits": "convert.gates", "RECIPES": "convert.recipe", "Rewrites": "convert.recipe",
+    "Tuning": "convert.recipe",
+})  # fmt: skip

@@ -16,7 +16,7 @@ from convert.model import Conversion
 from convert.parity import keras_faces, parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
-from lmedge.config import require
+from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
 from lmedge.landmarks import SCHEMES, Scheme

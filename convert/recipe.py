@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from convert.fold import Fold
-from lmedge.config import VariantName
 from lmedge.errors import UsageError
+from lmedge.variants import VariantName
 
 
 @dataclass(frozen=True)

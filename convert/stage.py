@@ -4,9 +4,10 @@ import os
 
 from convert.bundle import export
 from convert.gates import Limits, parse_version
+from convert.options import ExportConfig
 from convert.recipe import Rewrites, Tuning
-from lmedge.config import ExportConfig, to_json
 from lmedge.landmarks import scheme_named
+from lmedge.options import to_json
 from lmedge.run import Run
 from lmedge.runtime import Bundle
 from lmedge.samples import training_facts

@@ -57,7 +57,8 @@ def _main(argv: list[str]) -> int:
         hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(VERBS)}."
         raise UsageError(f"there is no verb {verb!r}; {hint}")
     from lmedge.command_line import parse
-    from lmedge.config import STAGES, to_json
+    from lmedge.options import to_json
+    from lmedge.verbs import STAGES
 
     try:
         config = parse(STAGES[verb], verb, rest)
@@ -74,7 +75,7 @@ def _main(argv: list[str]) -> int:
 
 def _resolved(verb: str, config: Any) -> Any:
     """The options with everything filled in that the stage would fill in."""
-    if verb == "train-began":
+    if verb == "train-gan":
         from lmedge.gan.train import picked, resolve
 
         for what, text in picked(config):
@@ -88,7 +89,7 @@ def _resolved(verb: str, config: Any) -> Any:
 
 
 def _overview() -> str:
-    from lmedge.config import STAGES
+    from lmedge.verbs import STAGES
 
     width, columns = max(map(len, STAGES)) + 4, shutil.get_terminal_size().columns
     lines = [textwrap.fill((kind.__doc__ or "").splitlines()[0], columns, subsequent_indent=" " * width,

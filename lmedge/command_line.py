@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, get_args, ge
 import tyro
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-from lmedge.config.options import Stage, bare_type, is_required, read_values
 from lmedge.errors import UsageError
+from lmedge.options import Stage, bare_type, is_required, read_values
 
 OF_EVERY_VERB = tuple(field.name for field in dataclasses.fields(Stage))
 FILE_HELP = "Take options from a JSON file, as --dry-run prints them; what the command line says wins."

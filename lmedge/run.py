@@ -9,22 +9,21 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from lmedge import __version__
-from lmedge.config import STAGES
-from lmedge.config.options import read_values
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
+from lmedge.options import Stage, read_values
 from lmedge.progress import console
 from lmedge.regular import read_regular
 from lmedge.runtime.bundle import PRETRAINED
 from lmedge.storage import check_form, read_json, write_json
 
 LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
-SCHEMA = 2  # 1 counted steps, not images
+SCHEMA = 3  # 1 counted steps, not images; 2 knew one kind of generator
 CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
 LGEN_FORM = {"scheme": str, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
              "mean_face_nme": float, "linear_nme": float}  # fmt: skip
-VERB_OF = {"generator.keras": "train-began", "lgen.keras": "train-lgen", "encoder.keras": "invert",
+VERB_OF = {"generator.keras": "train-gan", "lgen.keras": "train-lgen", "encoder.keras": "invert",
            "confidence.keras": "train-lgen"}  # fmt: skip
 
 
@@ -53,8 +52,8 @@ class Run:
         """The run in `path`. Raises UsageError where it is none, LmedgeError for another version's."""
         run = cls(path)
         if not run.config_file.is_file():
-            raise UsageError(f"{path} is not a run (no config.json); `lmedge train-began` makes one.")
-        schema = read_json(run.config_file, "a run made by `lmedge train-began`").get("schema")
+            raise UsageError(f"{path} is not a run (no config.json); `lmedge train-gan` makes one.")
+        schema = read_json(run.config_file, "a run made by `lmedge train-gan`").get("schema")
         if schema != SCHEMA:
             raise LmedgeError(
                 f"{run.config_file} has schema {schema!r}, this version reads {SCHEMA}; name another --run, or go on "
@@ -130,7 +129,7 @@ class Run:
 
     def config(self) -> dict[str, Any]:
         """What config.json holds."""
-        config = read_json(self.config_file, "a run made by `lmedge train-began`", CONFIG_FORM)
+        config = read_json(self.config_file, "a run made by `lmedge train-gan`", CONFIG_FORM)
         if "dataset" in config:
             check_form(config, {"dataset": dict}, str(self.config_file), "a run")
         return config
@@ -143,13 +142,13 @@ class Run:
             crop = {}
         return {"scheme": data.get("scheme", "ibug49"), **crop}
 
-    def stage(self, verb: str) -> dict[str, Any]:
+    def stage(self, verb: str, kind: type[Stage]) -> dict[str, Any]:
         """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that
-        the verb does not take."""
+        `kind`, the options of the verb, do not take."""
         options = self.config()["stages"].get(verb, {})
         check_form({verb: options}, {verb: dict}, str(self.config_file), "a run")
-        known = get_type_hints(STAGES[verb])
-        read_values(STAGES[verb], {k: v for k, v in options.items() if k in known}, self.config_file)
+        known = get_type_hints(kind)
+        read_values(kind, {k: v for k, v in options.items() if k in known}, self.config_file)
         return options
 
     def record(self, verb: str, options: dict[str, Any], **about: Any) -> None:

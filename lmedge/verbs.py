@@ -5,10 +5,24 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from convert.options import ExportConfig
+from lmedge.about.options import DoctorConfig, InfoConfig
+from lmedge.bench.options import BenchConfig
+from lmedge.datasets.options import SynthesizeConfig
+from lmedge.demo.options import DemoConfig
+from lmedge.evaluation.options import EvaluateConfig, ReportConfig
+from lmedge.faces.options import PrepareConfig, ToyConfig
+from lmedge.gan.options import TrainGanConfig
+from lmedge.inversion.options import InvertConfig
+from lmedge.lgen.options import TrainLgenConfig
+from lmedge.options import Stage
 from lmedge.printable import print_text as print  # names and licences come from files of strangers
+from lmedge.runtime.options import InterpolateConfig, SampleConfig
+from lmedge.study.options import StudyConfig
+from lmedge.web.options import ServeConfig, WebExportConfig
 
 # Verbs that need TensorFlow.
-TRAINING_VERBS = ("toy", "prepare", "train-began", "invert", "train-lgen", "evaluate", "export", "study", "demo")
+TRAINING_VERBS = ("toy", "prepare", "train-gan", "invert", "train-lgen", "evaluate", "export", "study", "demo")
 
 
 def _toy(config: Any) -> None:
@@ -31,12 +45,12 @@ def _prepare(config: Any) -> None:
     print(f"{result.path}/contact.png shows some of them, {result.path}/rejected.csv lists the others.")
 
 
-def _train_began(config: Any) -> None:
+def _train_gan(config: Any) -> None:
     from lmedge.gan.devices import take_threads
-    from lmedge.gan.train import train_began
+    from lmedge.gan.train import train_gan
 
     take_threads()
-    result = train_began(config)
+    result = train_gan(config)
     rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
     samples = f"samples in {result.run.samples}, " if result.run.samples.is_dir() else ""
     print(f"{result.kimg:g} kimg{rate}; {samples}next: lmedge invert {result.run.path} DATASET")
@@ -96,8 +110,8 @@ def _report(config: Any) -> None:
 
 def _export(config: Any) -> None:
     from convert.stage import export_run
-    from lmedge.bench import bench
-    from lmedge.config import BenchConfig
+    from lmedge.bench.bench import bench
+    from lmedge.bench.options import BenchConfig
 
     bundle = export_run(config)
     _show(bench(BenchConfig(bundle=bundle.path, threads=(1,), seconds=0.3, face_mesh=False)))
@@ -105,7 +119,7 @@ def _export(config: Any) -> None:
 
 
 def _bench(config: Any) -> None:
-    from lmedge.bench import bench
+    from lmedge.bench.bench import bench
 
     _show(bench(config))
     if config.out:
@@ -115,7 +129,7 @@ def _bench(config: Any) -> None:
 def _show(result: Any) -> None:
     from rich.console import Console
 
-    from lmedge.bench import conclusions, table
+    from lmedge.bench.bench import conclusions, table
 
     # A table is not folded where it goes into a file.
     wide = Console(highlight=False)
@@ -175,22 +189,22 @@ def _study(config: Any) -> None:
 
 
 def _info(config: Any) -> None:
-    from lmedge.info import info
-    from lmedge.summary import summary
+    from lmedge.about.info import info
+    from lmedge.about.summary import summary
 
     facts = info(config)
     print(json.dumps(facts, indent=2) if config.json else "\n".join(summary(facts)))
 
 
 def _doctor(config: Any) -> None:
-    from lmedge.doctor import doctor
+    from lmedge.about.doctor import doctor
 
     for line in doctor():
         print(line)
 
 
 def _demo(config: Any) -> None:
-    from lmedge.demo import demo
+    from lmedge.demo.demo import demo
 
     demo(config)
 
@@ -198,7 +212,7 @@ def _demo(config: Any) -> None:
 VERBS: dict[str, Callable[[Any], None]] = {
     "toy": _toy,
     "prepare": _prepare,
-    "train-began": _train_began,
+    "train-gan": _train_gan,
     "invert": _invert,
     "train-lgen": _train_lgen,
     "evaluate": _evaluate,
@@ -214,4 +228,26 @@ VERBS: dict[str, Callable[[Any], None]] = {
     "info": _info,
     "doctor": _doctor,
     "demo": _demo,
+}
+
+# The options of each, in order of use.
+STAGES: dict[str, type[Stage]] = {
+    "toy": ToyConfig,
+    "prepare": PrepareConfig,
+    "train-gan": TrainGanConfig,
+    "invert": InvertConfig,
+    "train-lgen": TrainLgenConfig,
+    "evaluate": EvaluateConfig,
+    "report": ReportConfig,
+    "export": ExportConfig,
+    "sample": SampleConfig,
+    "interpolate": InterpolateConfig,
+    "synthesize": SynthesizeConfig,
+    "study": StudyConfig,
+    "serve": ServeConfig,
+    "web-export": WebExportConfig,
+    "bench": BenchConfig,
+    "info": InfoConfig,
+    "doctor": DoctorConfig,
+    "demo": DemoConfig,
 }

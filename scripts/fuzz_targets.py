@@ -12,8 +12,11 @@ import numpy as np
 from fuzzing import Random, Target, changed_bytes, changed_json, changed_text
 from PIL import Image, features
 
-from lmedge.config import InfoConfig, PrepareConfig
-from lmedge.info import info
+from lmedge.about.info import info
+from lmedge.about.options import InfoConfig
+from lmedge.faces.options import PrepareConfig
+from lmedge.gan.options import TrainGanConfig
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime.bundle import PRETRAINED
 
 SIZE = 48
@@ -214,8 +217,7 @@ def open_run(path: Path) -> None:
     info(InfoConfig(path=path.parent))
     found = Run.open(path.parent)
     found.config(), found.cutting(), found.log(), found.lgen_metrics()
-    for verb in ("train-began", "train-lgen"):
-        found.stage(verb)
+    found.stage("train-gan", TrainGanConfig), found.stage("train-lgen", TrainLgenConfig)
 
 
 def latents(folder: Path) -> list[Path]:

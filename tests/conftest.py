@@ -18,9 +18,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from convert.options import ExportConfig
 from lmedge.cli import main
-from lmedge.config import ExportConfig, InvertConfig, ToyConfig, TrainBeganConfig, TrainLgenConfig
 from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.options import ToyConfig
+from lmedge.gan.options import TrainGanConfig
+from lmedge.inversion.options import InvertConfig
+from lmedge.lgen.options import TrainLgenConfig
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 # Looks that the Haar cascades and Face Mesh both find.
@@ -94,24 +98,24 @@ def reordered(dataset: Path, out: Path) -> Path:
     return out
 
 
-def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainBeganConfig:
+def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainGanConfig:
     """A training of seconds; lengths in steps of 4 faces."""
     options = {"checkpoint_every": 3, "log_every": 100, "sample_every": 500, "judge_every": 500, **options}
     for name in ("checkpoint_every", "log_every", "sample_every", "judge_every", "patience"):
         if name in options:
             options[name] *= TINY["batch"] / 1000
-    return TrainBeganConfig(dataset=toys, run=run, kimg=steps * TINY["batch"] / 1000, **{**TINY, **options})
+    return TrainGanConfig(dataset=toys, run=run, kimg=steps * TINY["batch"] / 1000, **{**TINY, **options})
 
 
 @pytest.fixture(scope="session")
 def trained(once, toys):
     """A run with a generator, latents and an L-Gen. Tests must not change it."""
-    from lmedge.gan.train import train_began
+    from lmedge.gan.train import train_gan
     from lmedge.inversion.invert import invert
     from lmedge.lgen.train import train_lgen
 
     def make(run):
-        train_began(tiny_training(toys, run, log_every=2, sample_every=6))
+        train_gan(tiny_training(toys, run, log_every=2, sample_every=6))
         invert(InvertConfig(run=run, faces=toys, start="encoder", steps=2, batch=16, encoder_steps=3))
         train_lgen(TrainLgenConfig(run=run, data="inverted", steps=40, hidden=(8,)))
 

@@ -7,9 +7,10 @@ import pytest
 
 from convert import flatbuffer as fb
 from convert.parity import keras_faces
-from lmedge.bench import bench
+from lmedge.bench.bench import bench
+from lmedge.bench.options import BenchConfig
+from lmedge.bench.ship import Row, Shipped, advice, shipped_of
 from lmedge.bounds import cores
-from lmedge.config import BenchConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.run import Run
 from lmedge.runtime import Bundle, Faces, FaceSampler
@@ -17,7 +18,6 @@ from lmedge.runtime.bundle import PRETRAINED
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.parity import Parity, compare
 from lmedge.runtime.timing import Timing, time_model
-from lmedge.ship import Row, Shipped, advice, shipped_of
 from lmedge.storage import read_arrays
 from lmedge.variants import suitable
 
@@ -141,7 +141,7 @@ def test_wrong_calls_are_refused(bundle, trained, tmp_path):
 
 
 def test_an_interpreter_that_is_not_installed_is_refused(bundle, monkeypatch):
-    monkeypatch.setattr("lmedge.bench.installed", dict)
+    monkeypatch.setattr("lmedge.bench.bench.installed", dict)
     with pytest.raises(UsageError, match="--interpreters tflite: tflite-runtime is not installed"):
         bench(BenchConfig(bundle=bundle, interpreters=("tflite",)))
     with pytest.raises(LmedgeError, match="no TFLite interpreter is installed"):

@@ -6,16 +6,15 @@ import sys
 import pytest
 
 from lmedge.cli import main
-from lmedge.config import STAGES
 from lmedge.failures import outside_our_hands
-from lmedge.verbs import VERBS
+from lmedge.verbs import STAGES, VERBS
 
 
 def test_every_stage_has_a_verb():
     assert list(VERBS) == list(STAGES)
 
 
-@pytest.mark.parametrize("args", [["--help"], ["sample", "--help"], ["train-began", "--help"], ["info", "nowhere"]])
+@pytest.mark.parametrize("args", [["--help"], ["sample", "--help"], ["train-gan", "--help"], ["info", "nowhere"]])
 def test_light_calls_import_no_tensorflow(args):
     code = (
         f"import sys; from lmedge.cli import main; main({args}); "
@@ -47,7 +46,7 @@ def test_a_wrong_option_is_a_wrong_call(capsys):
 
 def test_dry_run_prints_the_resolved_options_and_writes_nothing(capsys, tmp_path):
     run = tmp_path / "run"
-    assert main(["train-began", "faces", "--run", str(run), "--preset", "celeba64", "--dry-run"]) == 0
+    assert main(["train-gan", "faces", "--run", str(run), "--preset", "celeba64", "--dry-run"]) == 0
     options = json.loads(capsys.readouterr().out)
     assert options["width"] == 64 and options["batch"] == 16 and options["precision"] != "auto"
     assert not run.exists()

@@ -8,10 +8,10 @@ import pytest
 
 from lmedge.cli import main
 from lmedge.command_line import parse
-from lmedge.config import STAGES
-from lmedge.config.datasets import FormatName
-from lmedge.config.options import bare_type
 from lmedge.datasets.formats import FORMATS
+from lmedge.datasets.options import FormatName
+from lmedge.options import bare_type
+from lmedge.verbs import STAGES
 from tests.test_config import ARGS
 
 

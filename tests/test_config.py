@@ -10,31 +10,25 @@ from typing import get_type_hints
 import pytest
 
 import lmedge
+from convert.options import ExportConfig
+from lmedge.bench.options import BenchConfig
+from lmedge.bounds import require, require_size
 from lmedge.cli import main
 from lmedge.command_line import parse
-from lmedge.config import (
-    STAGES,
-    BenchConfig,
-    DemoConfig,
-    ExportConfig,
-    PrepareConfig,
-    SampleConfig,
-    ToyConfig,
-    TrainBeganConfig,
-    from_json,
-    require,
-    require_size,
-    to_json,
-)
-from lmedge.config.options import bare_type, is_required
+from lmedge.demo.options import DemoConfig
 from lmedge.errors import UsageError
+from lmedge.faces.options import PrepareConfig, ToyConfig
+from lmedge.gan.options import TrainGanConfig
+from lmedge.options import bare_type, from_json, is_required, to_json
+from lmedge.runtime.options import SampleConfig
+from lmedge.verbs import STAGES
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 ARGS = {
     "toy": ["--out", "a"],
     "prepare": ["p", "q", "--out", "a"],
-    "train-began": ["d", "--run", "r"],
+    "train-gan": ["d", "--run", "r"],
     "invert": ["r", "d"],
     "train-lgen": ["r", "--hidden", "8", "4"],
     "evaluate": ["r"],
@@ -157,7 +151,7 @@ def test_numbers_out_of_range_name_their_option():
 
 def test_options_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TrainBeganConfig(dataset=Path("d"), run=Path("r")).kimg = 3  # type: ignore[misc]
+        TrainGanConfig(dataset=Path("d"), run=Path("r")).kimg = 3  # type: ignore[misc]
 
 
 def test_version_is_the_package_s():

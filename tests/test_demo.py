@@ -14,7 +14,7 @@ def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge, lmedge_here):
         assert picture.size == (8 * 130 - 2, 8 * 130 - 2)
     assert (out / "interpolation.png").exists() and len(list((out / "samples").glob("face-*.png"))) == 64
     assert list(Run.open(out / "run").config()["stages"]) == [
-        "train-began", "invert", "train-lgen", "evaluate", "export",
+        "train-gan", "invert", "train-lgen", "evaluate", "export",
     ]  # fmt: skip
     weights = (out / "run" / "generator.keras").stat().st_mtime_ns
     done = lmedge_here(*args)

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lmedge.config import SampleConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import MANIFEST, PARTIAL, SWAP, check_whole, half_made, making_folder, settle
 from lmedge.growing import growing_folder
 from lmedge.owner import Owner
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.gallery import sample
+from lmedge.runtime.options import SampleConfig
 
 
 def make(path, files, overwrite=False, **options):

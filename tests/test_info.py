@@ -3,10 +3,10 @@ import shutil
 
 import pytest
 
+from lmedge.about.summary import summary
 from lmedge.cli import main
 from lmedge.faces.records import FaceDataset
 from lmedge.runtime.bundle import PRETRAINED
-from lmedge.summary import summary
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from lmedge import doctor as stage
 from lmedge import installation
-from lmedge.config import STAGES
-from lmedge.doctor import doctor
+from lmedge.about import doctor as stage
+from lmedge.about.doctor import doctor
 from lmedge.installation import install, remedy
+from lmedge.verbs import STAGES
 from lmedge.web.vendor import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -116,10 +116,10 @@ def test_what_follows_from_ctrl_c_is_not_told_as_another_failure(monkeypatch, ca
     assert cli.main(["doctor"]) == 130 and capsys.readouterr().err == f"lmedge: {interrupt.STOPPED}\n"
 
 
-@pytest.mark.parametrize(("verb", "moment"), [("train-began", 0.3), ("train-lgen", 1.2), ("export", 2.1)])
+@pytest.mark.parametrize(("verb", "moment"), [("train-gan", 0.3), ("train-lgen", 1.2), ("export", 2.1)])
 def test_verbs_end_in_their_first_seconds(trained, toys, tmp_path, verb, moment):
     args = {
-        "train-began": (toys, "--run", tmp_path / "run", "--preset", "toy32"),
+        "train-gan": (toys, "--run", tmp_path / "run", "--preset", "toy32"),
         "train-lgen": (trained, "--data", "inverted", "--steps", "100000"),
         "export": (trained, "--out", tmp_path / "out"),
     }[verb]

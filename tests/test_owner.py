@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from lmedge.config import SampleConfig
 from lmedge.errors import LmedgeError
 from lmedge.folders import making_folder
-from lmedge.gan.train import train_began
+from lmedge.gan.train import train_gan
 from lmedge.owner import LOCK_FILE, owning
 from lmedge.run import Run
+from lmedge.runtime.options import SampleConfig
 from tests.conftest import tiny_training
 
 # Owns the folder of its first argument as the verb of the second one does, until it is killed.
@@ -117,5 +117,5 @@ def test_two_trainings_of_one_run(toys, tmp_path, owner):
     Run.create(run)
     process = owner(run, "run")
     with pytest.raises(LmedgeError, match=f"run is in use: process {process.pid}"):
-        train_began(tiny_training(toys, run))
+        train_gan(tiny_training(toys, run))
     assert not (run / "checkpoints").exists()

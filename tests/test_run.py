@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
-from lmedge.config import InfoConfig, ReportConfig
+from lmedge.about.info import info
+from lmedge.about.options import InfoConfig
 from lmedge.errors import LmedgeError
+from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import report
-from lmedge.info import info
 from lmedge.inversion.latents import load_latents
 from lmedge.run import Run
 
@@ -29,7 +30,7 @@ def _report(run):
     [
         ("config.json", lambda value: value.pop("stages"), r"config.json lacks 'stages'"),
         ("config.json", lambda value: value.update(stages=[]), r"config.json has \[\] for 'stages'"),
-        ("config.json", lambda value: value["stages"]["train-began"].update(kimg="x"), "config.json: kimg is .x., not"),
+        ("config.json", lambda value: value["stages"]["train-gan"].update(kimg="x"), "config.json: kimg is .x., not"),
         ("lgen.json", lambda value: value.pop("held_out"), r"lgen.json lacks 'held_out'"),
         ("lgen.json", lambda value: value["held_out"].update(nme="low"), r"lgen.json, 'held_out' has 'low' for 'nme'"),
         ("latents/latents.json", lambda value: value.pop("count"), r"latents.json lacks 'count'"),

@@ -8,15 +8,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig, PrepareConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.assembly import NoFaces
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, resolve, weights_for
 from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import Scheme, nme
 from lmedge.progress import console, progress
 from lmedge.run import Run

@@ -215,7 +215,7 @@ class WebDataset(Format):
 
 
 class TfRecord(Format):
-    """A dataset of lmedge, as `prepare` makes one: `train-began` and `study` read it."""
+    """A dataset of lmedge, as `prepare` makes one: `train-gan` and `study` read it."""
 
     name = "tfrecord"
     needs = ("fpng", "tensorflow", "cv2")

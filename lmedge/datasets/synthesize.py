@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lmedge.config import SynthesizeConfig, to_json
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
+from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
+from lmedge.options import to_json
 from lmedge.pictures import drawn, grid
 from lmedge.progress import console, progress
 from lmedge.runtime import FaceSampler

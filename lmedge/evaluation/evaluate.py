@@ -8,20 +8,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import EvaluateConfig, InvertConfig, TrainLgenConfig, from_json, to_json
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
+from lmedge.evaluation.options import EvaluateConfig
 from lmedge.evaluation.realism import Realism, realism
 from lmedge.evaluation.report import page_folder, write_report
 from lmedge.faces.records import FaceDataset
+from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents, load_latents, psnr
+from lmedge.inversion.options import InvertConfig
 from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import Scheme, in_pixels, scheme_named
 from lmedge.lgen.faces import split_by_group
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures
+from lmedge.options import from_json, to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -108,7 +112,7 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
 def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8], extract: Extractor) -> None:
     """Samples against the faces that the generator was trained on."""
     try:
-        dataset = _that_was_used(Path(str(result.run.stage("train-began").get("dataset"))),
+        dataset = _that_was_used(Path(str(result.run.stage("train-gan", TrainGanConfig).get("dataset"))),
                                  result.run.config().get("dataset", {}).get("digest"))  # fmt: skip
     except LmedgeError as error:
         result.notes.append(f"No real faces to compare with: {error}")
@@ -225,7 +229,7 @@ def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
 
 def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
     """The search that the run's latents come from. No encoder is trained for it: this only measures."""
-    options = from_json(InvertConfig, {**run.stage("invert"), "batch": min(batch, 64)}, run.config_file)
+    options = from_json(InvertConfig, {**run.stage("invert", InvertConfig), "batch": min(batch, 64)}, run.config_file)
     encoder = cached_encoder(run, generator) if options.start == "encoder" else None
     if options.start == "encoder" and encoder is None:
         options = dataclasses.replace(options, start="centre", rounds=max(2, options.rounds or 1))
@@ -234,7 +238,7 @@ def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inv
 
 def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:
     """Whose fault the error on held-out faces is."""
-    latents, options = result.latents, result.run.stage("train-lgen")
+    latents, options = result.latents, result.run.stage("train-lgen", TrainLgenConfig)
     assert latents is not None
     *_, held_out = split_by_group(
         latents.groups, options.get("held_out", TrainLgenConfig.held_out), options.get("seed", 0)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 import numpy as np
 
-from lmedge.config import ReportConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder, settle
+from lmedge.gan.options import TrainGanConfig
 from lmedge.landmarks import scheme_named
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
@@ -75,7 +76,7 @@ def report(config: ReportConfig) -> Path:
         settle(folder)
     if not run.log() and not (folder / PAGE_FILE).exists():
         raise LmedgeError(
-            f"{run.path} has logged nothing yet, as `lmedge train-began` does while it trains; {evaluate} measures "
+            f"{run.path} has logged nothing yet, as `lmedge train-gan` does while it trains; {evaluate} measures "
             "what is there."
         )
     lines, notes, sections = [], [f"Not evaluated yet; {evaluate} adds figures."], []
@@ -108,7 +109,7 @@ def _write(
     files: dict[str, bytes],
 ) -> None:  # fmt: skip
     config = run.config()
-    trained, data = run.stage("train-began"), config.get("dataset", {})
+    trained, data = run.stage("train-gan", TrainGanConfig), config.get("dataset", {})
     log, asked = run.log(), f"{trained.get('kimg', 0):g} kimg (thousand images)"
     far = f"{log[-1]['kimg']:.4g} of {asked}" if log else f"{asked}, as its options say (it has no log),"
     summary = (

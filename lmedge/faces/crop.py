@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import PrepareConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.detect import HaarDetector
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import (
     Affine,
     Image8,

@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from lmedge.config import PrepareConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.crop import FaceCutter
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import Rejected
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.sources import Source, find_photos, fingerprint
+from lmedge.options import to_json
 from lmedge.versions import versions
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from lmedge.config import ToyConfig
 from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.landmarks import IBUG68, convert_scheme, scheme_named
 from lmedge.versions import versions

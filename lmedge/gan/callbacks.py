@@ -141,7 +141,7 @@ class Pictures(keras.callbacks.Callback):
         if not any(self.run.samples.glob("step-*.png")):
             self._write(self._file(), self._draw())
         newest = max(path.name for path in self.run.samples.glob("step-*.png"))
-        console.print(f"train-began: pictures in {self.run.samples}: {REAL_FACES}, {newest}, more as it learns")
+        console.print(f"train-gan: pictures in {self.run.samples}: {REAL_FACES}, {newest}, more as it learns")
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self.model.done % self.every:

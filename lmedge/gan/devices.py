@@ -8,7 +8,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from lmedge.bounds import cores
-from lmedge.config import Precision
+from lmedge.options import Precision
 
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", " bf16")
 THREAD_VARIABLES = {"TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"}  # TensorFlow reads them

@@ -1,4 +1,4 @@
-"""The `train-began` stage: face dataset -> generator."""
+"""The `train-gan` stage: face dataset -> generator."""
 
 import dataclasses
 from contextlib import nullcontext
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmedge.config import PRESETS, TrainBeganConfig, require, to_json
+from lmedge.bounds import require
 from lmedge.errors import LmedgeError, Stopped, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint, devices
@@ -17,7 +17,9 @@ from lmedge.gan.began import Began
 from lmedge.gan.callbacks import SHOWN_FACES, Checkpoints, Counter, Journal, Pictures, Plateau
 from lmedge.gan.data import image_batches
 from lmedge.gan.health import Health
+from lmedge.gan.options import PRESETS, TrainGanConfig
 from lmedge.gan.watch import Judge, Watch
+from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -38,7 +40,7 @@ class Trained:
     images_per_second: float
 
 
-def resolve(config: TrainBeganConfig) -> TrainBeganConfig:
+def resolve(config: TrainGanConfig) -> TrainGanConfig:
     """The options with everything filled in that depends on the preset and on the machine."""
     preset = PRESETS[config.preset]
     width = config.width or preset.width
@@ -55,7 +57,7 @@ def resolve(config: TrainBeganConfig) -> TrainBeganConfig:
     )
 
 
-def picked(config: TrainBeganConfig) -> list[tuple[str, str]]:
+def picked(config: TrainGanConfig) -> list[tuple[str, str]]:
     """(what, value and why) of all that is chosen for this machine; for --dry-run."""
     resolved = resolve(config)
     assert resolved.width is not None
@@ -66,7 +68,7 @@ def picked(config: TrainBeganConfig) -> list[tuple[str, str]]:
             ("learning rate", f"{resolved.learning_rate:.3g}: {rate}")]  # fmt: skip
 
 
-def train_began(config: TrainBeganConfig) -> Trained:
+def train_gan(config: TrainGanConfig) -> Trained:
     """Trains until `config.kimg`, from the newest checkpoint of the run if there is one.
 
     Raises UsageError for options that do not fit the dataset or the run, LmedgeError when the training was stopped,
@@ -91,7 +93,7 @@ def train_began(config: TrainBeganConfig) -> Trained:
 
 
 def _train(
-    asked: TrainBeganConfig, config: TrainBeganConfig, run: Run, dataset: FaceDataset, place: tf.distribute.Strategy
+    asked: TrainGanConfig, config: TrainGanConfig, run: Run, dataset: FaceDataset, place: tf.distribute.Strategy
 ) -> Trained:
     """Goes on from the newest checkpoint. `config` is what was `asked`, resolved."""
     assert config.batch is not None
@@ -104,7 +106,7 @@ def _train(
         state = checkpoint.restore(found[-1], model)
         plateau.load(state["plateau"])
         health.load(state["health"])
-        if asked.learning_rate not in (None, run.stage("train-began").get("learning_rate")):
+        if asked.learning_rate not in (None, run.stage("train-gan", TrainGanConfig).get("learning_rate")):
             for optimizer in (model.g_optimizer, model.d_optimizer):
                 optimizer.learning_rate.assign(config.learning_rate)
     start, last = int(model.step.numpy()), _steps(config, config.kimg)
@@ -114,14 +116,14 @@ def _train(
     if chief:
         about = {key: dataset.about.get(key) for key in ("size", "scheme", "licence", "count", "made_by")}
         about |= {"crop": dataset.about.get("crop", {}), "digest": dataset.digest}
-        run.record("train-began", to_json(config), seed=config.seed, dataset=about,
+        run.record("train-gan", to_json(config), seed=config.seed, dataset=about,
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
         console.print(f"continuing {run.path} from {_kimg(config, start):g} kimg")
     saver, watch, callbacks = _callbacks(config, run, dataset, plateau, health, chief)
     saver.newest = found[-1] if found else None
     data = _data(place, dataset, config, start)
-    with progress("train-began", last * config.batch, "img", start * config.batch, thousands=True) as advance:
+    with progress("train-gan", last * config.batch, "img", start * config.batch, thousands=True) as advance:
         counter = Counter(start, config.batch, advance)
         try:
             model.fit(data, epochs=1, steps_per_epoch=last - start, callbacks=[counter, *callbacks], verbose=0,
@@ -142,7 +144,7 @@ def _train(
     return Trained(run, kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
 
 
-def _model(config: TrainBeganConfig, size: int, place: tf.distribute.Strategy) -> Began:
+def _model(config: TrainGanConfig, size: int, place: tf.distribute.Strategy) -> Began:
     assert config.width is not None and config.learning_rate is not None
     with place.scope():
         model = Began(
@@ -154,7 +156,7 @@ def _model(config: TrainBeganConfig, size: int, place: tf.distribute.Strategy) -
 
 
 def _callbacks(
-    config: TrainBeganConfig, run: Run, dataset: FaceDataset, plateau: Plateau, health: Health, chief: bool
+    config: TrainGanConfig, run: Run, dataset: FaceDataset, plateau: Plateau, health: Health, chief: bool
 ) -> tuple[Checkpoints, Watch, list[keras.callbacks.Callback]]:
     """What happens between the steps, in its order. Every process decides alike; the chief alone writes."""
     assert config.batch is not None and config.width is not None
@@ -171,7 +173,7 @@ def _callbacks(
     return saver, watch, [plateau, journal, watch, pictures, *judge, saver]
 
 
-def _lost(text: str, saver: Checkpoints, config: TrainBeganConfig) -> str:
+def _lost(text: str, saver: Checkpoints, config: TrainGanConfig) -> str:
     good = saver.go_back()
     if good is None:
         return f"{text}. No checkpoint was made before it."
@@ -179,7 +181,7 @@ def _lost(text: str, saver: Checkpoints, config: TrainBeganConfig) -> str:
     return f"{text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
 
 
-def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainBeganConfig, start: int) -> Any:
+def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainGanConfig, start: int) -> Any:
     assert config.batch is not None
     replicas = place.num_replicas_in_sync
     if replicas == 1:
@@ -194,23 +196,23 @@ def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainBega
     return place.distribute_datasets_from_function(parts)
 
 
-def _steps(config: TrainBeganConfig, kimg: float) -> int:
+def _steps(config: TrainGanConfig, kimg: float) -> int:
     """Steps that see so many thousand images."""
     assert config.batch is not None
     return max(1, round(kimg * 1000 / config.batch))
 
 
-def _kimg(config: TrainBeganConfig, steps: int) -> float:
+def _kimg(config: TrainGanConfig, steps: int) -> float:
     assert config.batch is not None
     return steps * config.batch / 1000
 
 
-def _check(config: TrainBeganConfig) -> None:
+def _check(config: TrainGanConfig) -> None:
     assert config.learning_rate is not None
     require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
 
 
-def _check_dataset(config: TrainBeganConfig, dataset: FaceDataset) -> None:
+def _check_dataset(config: TrainGanConfig, dataset: FaceDataset) -> None:
     assert config.batch is not None
     preset = PRESETS[config.preset]
     if dataset.size != preset.size:
@@ -224,9 +226,9 @@ def _check_dataset(config: TrainBeganConfig, dataset: FaceDataset) -> None:
         raise UsageError(f"{config.dataset} has {len(dataset)} faces, fewer than --batch {config.batch}.")
 
 
-def _same_experiment(run: Run, config: TrainBeganConfig, dataset: FaceDataset) -> None:
+def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> None:
     """Refuses to go on with other options than the run was started with."""
-    before, now = run.stage("train-began"), to_json(config)
+    before, now = run.stage("train-gan", TrainGanConfig), to_json(config)
     for name, value in now.items():
         if name not in MAY_CHANGE and before.get(name, value) != value:
             option = "--" + name.replace("_", "-")

@@ -53,7 +53,7 @@ class Watch(keras.callbacks.Callback):
     def _act(self, findings: list[Finding]) -> None:
         for finding in findings:
             self.journal.write(self.model.done, {"event": finding.text})
-            console.print(f"train-began: {finding.text}")
+            console.print(f"train-gan: {finding.text}")
             if finding.stop and self.lost is None:
                 self.lost = finding
                 self.model.stop_training = self.saver.failed = True

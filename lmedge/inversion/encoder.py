@@ -8,12 +8,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmedge.config import Precision
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
 from lmedge.gan.networks import in_precision
 from lmedge.keras_file import save_network
+from lmedge.options import Precision
 from lmedge.progress import progress
 from lmedge.run import Run, weights_hash
 from lmedge.storage import read_json, write_json

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.devices import resolve_precision
+from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.encoder import cached_encoder, encoder_of
 from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import normalised
+from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
@@ -38,12 +40,13 @@ def resolve(config: InvertConfig) -> InvertConfig:
         if start and not there:
             raise UsageError(f"--start encoder: {run.path} has none; `lmedge invert {run.path} DATASET` trains one.")
         start = "encoder" if there or not (alone or _count(config) < FEW_FACES) else "centre"
+    trained = run.stage("train-gan", TrainGanConfig)
     filled: dict[str, Any] = {
         "start": start,
         "steps": (1000 if paper else 10) if config.steps is None else config.steps,
         "rounds": (4 if alone else 2 if start == "centre" else 1) if config.rounds is None else config.rounds,
         "background": (1.0 if paper else 0.2) if config.background is None else config.background,
-        "precision": resolve_precision(config.precision, run.stage("train-began").get("width") or 0)[0],
+        "precision": resolve_precision(config.precision, trained.get("width") or 0)[0],
     }
     return dataclasses.replace(config, **filled)
 

@@ -7,11 +7,11 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig
 from lmedge.errors import LmedgeError
 from lmedge.gan.networks import in_precision
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.gauss_newton import make_gauss_newton
+from lmedge.inversion.options import InvertConfig
 
 FAR, NEAR = 0.1, 0.01  # distances of z over which derivatives are measured: while searching, and close to the end
 # A face that is drawn this well (mean squared error; 36 dB) is finished in float32: bfloat16 cannot tell which of its

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig, PrepareConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.crop import FaceCutter
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import Image8, Rejected
 from lmedge.faces.sources import Source
 from lmedge.gan.networks import to_uint8
@@ -17,6 +17,7 @@ from lmedge.inversion.focus import face_weights
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import in_pixels, nme, scheme_named
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import InvertConfig
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.options import InvertConfig
 from lmedge.progress import progress
 from lmedge.run import Run
 from lmedge.runtime import prior

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmedge.config import TrainLgenConfig
 from lmedge.errors import LmedgeError
 from lmedge.lgen.faces import Faces
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime import prior
 
 UNIT = 1 / 16  # of the side of a face: about how far landmarks lie from the mean face's

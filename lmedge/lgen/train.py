@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import TrainLgenConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.inversion.latents import Latents, load_latents
 from lmedge.keras_file import save_network
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
 from lmedge.lgen.generated import generated_faces
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
+from lmedge.lgen.options import TrainLgenConfig
+from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -123,7 +124,7 @@ def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Sp
     if len(fits) < len(training) / 2:
         console.print(
             f"the generator can draw {len(fits)} of the {len(training)} faces to learn from (half of their variance or "
-            "more); L-Gen learns from all of them, and better after a longer train-began"
+            "more); L-Gen learns from all of them, and better after a longer train-gan"
         )
         fits = training
     sets = {"inverted": Split(faces, fits, validation, held_out)}

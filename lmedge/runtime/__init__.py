@@ -7,10 +7,19 @@ faces.images     # uint8 [16, H, W, 3], RGB
 faces.landmarks  # float32 [16, K, 2], pixels
 """
 
-from lmedge.runtime.bundle import Bundle
-from lmedge.runtime.faces import Faces
-from lmedge.runtime.latents import between, prior
-from lmedge.runtime.pool import FacePool
-from lmedge.runtime.sampler import FaceSampler
+from typing import TYPE_CHECKING
+
+from lmedge.lazy import lazily
+
+if TYPE_CHECKING:
+    from lmedge.runtime.bundle import Bundle
+    from lmedge.runtime.faces import Faces
+    from lmedge.runtime.latents import between, prior
+    from lmedge.runtime.pool import FacePool
+    from lmedge.runtime.sampler import FaceSampler
 
 __all__ = ["Bundle", "FacePool", "FaceSampler", "Faces", "between", "prior"]
+__getattr__ = lazily(__name__, {
+    "Bundle": "lmedge.runtime.bundle", "FacePool": "lmedge.runtime.pool", "FaceSampler": "lmedge.runtime.sampler",
+    "Faces": "lmedge.runtime.faces", "between": "lmedge.runtime.latents", "prior": "lmedge.runtime.latents",
+})  # fmt: skip

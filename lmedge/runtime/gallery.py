@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lmedge.config import InterpolateConfig, SampleConfig
 from lmedge.folders import making_folder
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces
+from lmedge.runtime.options import InterpolateConfig, SampleConfig
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
 from lmedge.storage import claim_file, write_bytes

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import require
+from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import Scheme
 from lmedge.pose import degrees, pose

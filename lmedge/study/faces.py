@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import PrepareConfig, StudyConfig, SynthesizeConfig
+from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.folders import half_made
 from lmedge.landmarks import Scheme, convert_scheme
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.storage import read_arrays, write_arrays
+from lmedge.study.options import StudyConfig
 
 LEAST_CONFIDENCE = 0.2  # of the generated faces
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from lmedge.config import StudyConfig
 from lmedge.evaluation import plots, report
 from lmedge.storage import write_bytes
 from lmedge.study.arms import ARMS, BASELINE, HELPED
+from lmedge.study.options import StudyConfig
 
 if TYPE_CHECKING:
     from lmedge.study.study import StudyResult

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.config import StudyConfig, to_json
 from lmedge.errors import UsageError
 from lmedge.faces.workers import answers_of
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
+from lmedge.options import to_json
 from lmedge.progress import console, progress
 from lmedge.storage import read_arrays, read_json, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Arm, Errors, Interval, lowered, mean_error
+from lmedge.study.options import StudyConfig
 from lmedge.versions import versions
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lmedge.config import StudyConfig
 from lmedge.landmarks import nme
 from lmedge.quiet import load_tensorflow
 from lmedge.storage import read_arrays, write_arrays
+from lmedge.study.options import StudyConfig
 
 if TYPE_CHECKING:
     from lmedge.detector.network import LabelledFaces

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lmedge.config import WebExportConfig
 from lmedge.errors import UsageError
 from lmedge.folders import making_folder
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.directions import controls
 from lmedge.runtime.gallery import chosen
 from lmedge.storage import write_json
+from lmedge.web.options import WebExportConfig
 from lmedge.web.vendor import VERSION, litert_js
 
 PAGE = Path(__file__).parent / "page"

@@ -13,10 +13,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from lmedge.config import ServeConfig, WebExportConfig
 from lmedge.errors import UsageError
 from lmedge.interrupt import EXIT_CODE, asking
 from lmedge.web.export import FACTS_FILE, web_export
+from lmedge.web.options import ServeConfig, WebExportConfig
 
 IDLE = 30  # seconds after which a connection that says nothing, or takes nothing, is closed
 

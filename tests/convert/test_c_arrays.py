@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 
+from convert.options import ExportConfig
 from convert.single import single
 from convert.stage import export_run
-from lmedge.config import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.runtime import FaceSampler, prior
 

@@ -10,9 +10,9 @@ from tensorflow.lite.python import schema_py_generated as schema
 from convert import Limits, export
 from convert.gates import check_contents, read_contents
 from convert.model import stock
+from convert.options import ExportConfig
 from convert.recipe import RECIPES, Tuning
 from convert.stage import export_run
-from lmedge.config import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import IBUG68
 from lmedge.lgen.network import build_lgen

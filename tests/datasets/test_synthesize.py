@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lmedge.config import SynthesizeConfig, TrainBeganConfig
 from lmedge.datasets import formats, synthesize
 from lmedge.datasets.formats import FORMATS
+from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.folders import MANIFEST
+from lmedge.gan.options import TrainGanConfig
 from lmedge.landmarks import IBUG49, mirrored
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
@@ -158,7 +159,7 @@ def test_a_set_that_was_stopped_is_continued(bundle, tmp_path, monkeypatch):
 
 
 def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, tmp_path, monkeypatch):
-    from lmedge.doctor import doctor
+    from lmedge.about.doctor import doctor
 
     there = formats.importlib.util.find_spec
     hidden = {"cv2", "tensorflow"}
@@ -169,8 +170,8 @@ def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, 
         made(bundle, tmp_path / "out", "tfrecord")
     assert not (tmp_path / "out").exists()
     made(bundle, tmp_path / "out", "csv", count=3)
-    monkeypatch.setattr("lmedge.doctor._try", lambda _: None)
-    monkeypatch.setattr("lmedge.doctor._gpus", lambda: "none")
+    monkeypatch.setattr("lmedge.about.doctor._try", lambda _: None)
+    monkeypatch.setattr("lmedge.about.doctor._gpus", lambda: "none")
     said = doctor()
     assert [line for line in said if line.startswith("  tfrecord") and "missing tensorflow, cv2" in line]
     assert [line.split() for line in said if line.startswith("  webdataset")] == [["webdataset", "ready"]]
@@ -203,16 +204,16 @@ def test_a_mirror_image_follows_its_face(bundle, faces, tmp_path):
 
 
 def test_a_tfrecord_set_is_a_dataset_to_train_on(bundle, tmp_path):
-    from lmedge.gan.train import train_began
+    from lmedge.gan.train import train_gan
 
     made(bundle, tmp_path / "set", "tfrecord", mirror=True)
     dataset = FaceDataset(tmp_path / "set")
     assert len(dataset) == COUNT and dataset.about["synthetic"] and dataset.about["licence"] == "CC0-1.0"
     assert dataset.groups[0] == dataset.groups[1] != dataset.groups[2]
     assert dataset.sources[1] == "seed 3, latent 0, mirrored"
-    config = TrainBeganConfig(dataset=tmp_path / "set", run=tmp_path / "run", preset="toy32", width=4, latent=8,
+    config = TrainGanConfig(dataset=tmp_path / "set", run=tmp_path / "run", preset="toy32", width=4, latent=8,
                               batch=4, kimg=0.008, precision="float32")  # fmt: skip
-    assert train_began(config).kimg == pytest.approx(0.008)
+    assert train_gan(config).kimg == pytest.approx(0.008)
 
 
 def test_only_wanted_faces_are_kept_and_the_share_is_told(bundle, tmp_path):

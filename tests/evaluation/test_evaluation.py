@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import EvaluateConfig, InvertConfig, ReportConfig
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.evaluate import evaluate
+from lmedge.evaluation.options import EvaluateConfig, ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.records import FaceDataset
+from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import IBUG49, normalised
 from lmedge.run import Run
 from lmedge.runtime import prior
@@ -205,14 +207,14 @@ def test_a_run_that_is_half_way_gets_the_report_it_can_have(run):
     page = (run.report / "index.html").read_text()
     assert "run `lmedge invert" in page and "the run has no L-Gen" in page and "samples.png" in page
     run.generator_file.unlink()
-    with pytest.raises(LmedgeError, match="run `lmedge train-began` first"):
+    with pytest.raises(LmedgeError, match="run `lmedge train-gan` first"):
         evaluate(EvaluateConfig(run=run.path))
 
 
 def test_a_dataset_that_is_gone_is_noted(run):
     about = json.loads((run.latents / "latents.json").read_text())
     (run.latents / "latents.json").write_text(json.dumps({**about, "dataset": "/nowhere"}))
-    run.record("train-began", {**run.stage("train-began"), "dataset": "/nowhere"})
+    run.record("train-gan", {**run.stage("train-gan", TrainGanConfig), "dataset": "/nowhere"})
     result = evaluate(EvaluateConfig(run=run.path, samples=8))
     assert sum("/nowhere" in note for note in result.notes) == 2 and "realism" not in result.figures
 

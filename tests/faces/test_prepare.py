@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import PrepareConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces import assembly
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.detect import HaarDetector
+from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import moved, square_to_face
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset

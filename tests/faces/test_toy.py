@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from lmedge.config import ToyConfig
 from lmedge.errors import UsageError
 from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.landmarks import IBUG68, mirrored

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lmedge.config import PrepareConfig, StudyConfig, SynthesizeConfig, ToyConfig
+from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError
+from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.workers import answers_of
 from lmedge.landmarks import IBUG49
 from lmedge.runtime import prior
+from lmedge.study.options import StudyConfig
 from tests.test_kill import children
 
 SOON = 8.0  # seconds

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmedge.config import TrainBeganConfig
 from lmedge.gan import devices
 from lmedge.gan.began import Began
+from lmedge.gan.options import TrainGanConfig
 from lmedge.gan.train import picked, resolve
 from lmedge.runtime import prior
 
 
 def config(tmp_path, **options):
-    return TrainBeganConfig(dataset=tmp_path, run=tmp_path, **options)
+    return TrainGanConfig(dataset=tmp_path, run=tmp_path, **options)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_an_old_gpu_stays_in_float32(cards, tmp_path):
 
 
 def test_the_dry_run_says_what_was_picked_and_why(lmedge_here, tmp_path):
-    done = lmedge_here("train-began", tmp_path, "--run", tmp_path, "--dry-run")
+    done = lmedge_here("train-gan", tmp_path, "--run", tmp_path, "--dry-run")
     assert done.returncode == 0 and '"batch": 16' in done.stdout
     for what in ("device", "XLA", "threads", "precision", "batch", "learning rate", "steps per execution"):
         assert f"\n{what} " in "\n" + done.stderr, what

@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import ToyConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.gan import checkpoint
 from lmedge.gan.callbacks import Counter, Plateau
-from lmedge.gan.train import train_began
+from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.train import train_gan
 from lmedge.gan.watch import Judge
 from lmedge.run import Run
 from tests.conftest import file_system, reordered, tiny_training
 
 TRAIN = [
-    sys.executable, "-m", "lmedge", "train-began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
+    sys.executable, "-m", "lmedge", "train-gan", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
     "--precision", "float32", "--checkpoint-every", "0.012", "--log-every", "0.008", "--sample-every", "0.024",
 ]  # fmt: skip
 
@@ -47,7 +48,7 @@ def test_a_run_folder_holds_what_the_design_says(trained):
     assert {"loss_real", "loss_fake", "k", "measure", "learning_rate", "images_per_second", "kimg"} <= set(lines[0])
     with Image.open(trained / "samples" / "step-00000006.png") as picture:
         assert picture.size == (8 * 34 - 2, 8 * 34 - 2)
-    options = Run.open(trained).stage("train-began")
+    options = Run.open(trained).stage("train-gan", TrainGanConfig)
     assert options["width"] == 4 and options["precision"] == "float32"
 
 
@@ -60,8 +61,8 @@ def test_the_saved_generator_is_the_averaged_one(trained):
 
 def test_stopping_between_checkpoints_and_going_on_changes_nothing(toys, trained, tmp_path):
     run = tmp_path / "run"
-    train_began(tiny_training(toys, run, steps=4, log_every=2, sample_every=6))
-    train_began(tiny_training(toys, run, steps=6, log_every=2, sample_every=6))
+    train_gan(tiny_training(toys, run, steps=4, log_every=2, sample_every=6))
+    train_gan(tiny_training(toys, run, steps=6, log_every=2, sample_every=6))
     assert_same(arrays(run, 6), arrays(trained, 6))
     assert [line["step"] for line in Run.open(run).log()] == [2, 4, 6]
 
@@ -117,7 +118,7 @@ def test_the_first_pictures_are_there_before_the_first_step(toys, tmp_path, monk
         seen.setdefault("said", capsys.readouterr().err)
 
     monkeypatch.setattr(Counter, "on_train_batch_begin", look, raising=False)
-    train_began(tiny_training(toys, tmp_path / "run", steps=1))
+    train_gan(tiny_training(toys, tmp_path / "run", steps=1))
     assert seen["files"] == ["real.png", "step-00000000.png"]
     assert f"pictures in {tmp_path / 'run' / 'samples'}: real.png, step-00000000.png" in seen["said"]
     with Image.open(tmp_path / "run" / "samples" / "real.png") as picture:
@@ -148,7 +149,7 @@ def test_who_is_asked_to_stop_does_not_measure_first(toys, trained):
 
 
 def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
-    train_began(tiny_training(toys, tmp_path / "run", steps=7, checkpoint_every=2, keep_checkpoints=2))
+    train_gan(tiny_training(toys, tmp_path / "run", steps=7, checkpoint_every=2, keep_checkpoints=2))
     assert [path.name for path in checkpoint.checkpoints(tmp_path / "run" / "checkpoints")] == [
         "step-00000006.npz", "step-00000007.npz",
     ]  # fmt: skip
@@ -156,7 +157,7 @@ def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
 
 def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, trained, tmp_path, capsys):
     run, moved = shutil.copytree(trained, tmp_path / "run"), shutil.copytree(toys, tmp_path / "moved")
-    assert train_began(tiny_training(moved, run, log_every=2, sample_every=6)).kimg == 0.024
+    assert train_gan(tiny_training(moved, run, log_every=2, sample_every=6)).kimg == 0.024
     assert "raise --kimg to go on" in capsys.readouterr().err
 
 
@@ -173,25 +174,25 @@ def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, traine
 )
 def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
     with pytest.raises(UsageError, match=reason):
-        train_began(tiny_training(toys, trained, **{"steps": 9, **options}))
+        train_gan(tiny_training(toys, trained, **{"steps": 9, **options}))
 
 
 def test_another_dataset_is_refused(toys, trained, tmp_path):
     toy(ToyConfig(out=tmp_path / "fewer", count=20, workers=1))
     with pytest.raises(UsageError, match="has count 20 and the run began with 48"):
-        train_began(tiny_training(tmp_path / "fewer", trained, steps=9))
+        train_gan(tiny_training(tmp_path / "fewer", trained, steps=9))
     same = reordered(toys, tmp_path / "same")
     with pytest.raises(UsageError, match=r"same holds other faces than the dataset that .*tiny began with \(.*toys"):
-        train_began(tiny_training(same, trained, steps=9))
+        train_gan(tiny_training(same, trained, steps=9))
     toy(ToyConfig(out=tmp_path / "other", count=48, workers=1, scheme="ibug68"))
     with pytest.raises(UsageError, match="has scheme 'ibug68' and the run began with 'ibug49'"):
-        train_began(tiny_training(tmp_path / "other", trained, steps=9))
+        train_gan(tiny_training(tmp_path / "other", trained, steps=9))
 
 
 def test_a_folder_that_is_no_run_is_refused(toys, tmp_path):
     (tmp_path / "diary.txt").touch()
     with pytest.raises(UsageError, match="holds other things and no config.json"):
-        train_began(tiny_training(toys, tmp_path))
+        train_gan(tiny_training(toys, tmp_path))
     with pytest.raises(UsageError, match="is not a run"):
         Run.open(tmp_path)
 
@@ -207,7 +208,7 @@ def test_a_bad_checkpoint_is_refused_in_a_sentence(toys, trained, tmp_path, dama
             stored = {name: file[name] for name in file.files}
         np.savez(path, **{**stored, "generator/000": np.zeros((3, 3))})
     with pytest.raises(LmedgeError, match=r"is damaged|of another size"):
-        train_began(tiny_training(toys, run, steps=9))
+        train_gan(tiny_training(toys, run, steps=9))
 
 
 def test_a_run_or_checkpoint_of_another_version_is_refused(toys, trained, tmp_path):
@@ -218,11 +219,11 @@ def test_a_run_or_checkpoint_of_another_version_is_refused(toys, trained, tmp_pa
     note = {**json.loads(stored["note"].tobytes()), "schema": 1}
     np.savez(path, **{**stored, "note": np.frombuffer(json.dumps(note).encode(), np.uint8)})
     with pytest.raises(LmedgeError, match=r"step-00000006.npz is of another version of lmedge; name another --run"):
-        train_began(tiny_training(toys, run, steps=9))
+        train_gan(tiny_training(toys, run, steps=9))
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "schema": 1}))
     with pytest.raises(LmedgeError, match=r"config.json has schema 1, this version reads 2"):
-        train_began(tiny_training(toys, run, steps=9))
+        train_gan(tiny_training(toys, run, steps=9))
 
 
 def test_a_checkpoint_is_data_and_runs_nothing(trained, tmp_path):

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from lmedge.config import ReportConfig
 from lmedge.errors import LmedgeError
+from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.gan import checkpoint, health
-from lmedge.gan.train import train_began
+from lmedge.gan.train import train_gan
 from lmedge.run import Run
 from tests.conftest import tiny_training
 
@@ -26,11 +26,11 @@ def test_an_exploding_training_stops_at_the_checkpoint_from_before_and_goes_on_w
 ):
     run = tmp_path / "run"
     options = {"checkpoint_every": 2, "log_every": 1, "keep_checkpoints": 1}
-    train_began(tiny_training(toys, run, steps=10, learning_rate=1e-3, **options))
+    train_gan(tiny_training(toys, run, steps=10, learning_rate=1e-3, **options))
     good = checkpoint.checkpoints(run / "checkpoints")[-1]
     before = good.read_bytes()
     with pytest.raises(LmedgeError, match=r"exploded|not finite") as stopped:
-        train_began(tiny_training(toys, run, steps=400, learning_rate=0.9, **options))
+        train_gan(tiny_training(toys, run, steps=400, learning_rate=0.9, **options))
     kept = checkpoint.checkpoints(run / "checkpoints")[-1]
     kimg = int(kept.stem.removeprefix("step-")) * 4 / 1000
     assert f"{kept.name} ({kimg:g} kimg) is from before it" in str(stopped.value)
@@ -46,7 +46,7 @@ def test_an_exploding_training_stops_at_the_checkpoint_from_before_and_goes_on_w
     assert events[-1]["event"].split(" at ")[0][:20] in page
     # and it goes on from there, at the rate asked for
     step = int(kept.stem.removeprefix("step-"))
-    train_began(tiny_training(toys, run, steps=step + 3, learning_rate=1e-4, learning_rate_floor=1e-5, **options))
+    train_gan(tiny_training(toys, run, steps=step + 3, learning_rate=1e-4, learning_rate_floor=1e-5, **options))
     lines = [line for line in Run.open(run).log() if line["step"] > step]
     assert [line["learning_rate"] for line in lines] == pytest.approx([1e-4] * 3)
 
@@ -64,7 +64,7 @@ def test_nan_from_the_first_step_is_one_sentence(toys, tmp_path, monkeypatch):
     with pytest.raises(
         LmedgeError, match=r"not finite any more \(.* is nan at 0.004 kimg\); .*No checkpoint was made before it\."
     ):
-        train_began(tiny_training(toys, tmp_path / "run", steps=9))
+        train_gan(tiny_training(toys, tmp_path / "run", steps=9))
     assert not checkpoint.checkpoints(tmp_path / "run" / "checkpoints")
 
 
@@ -78,7 +78,7 @@ def test_out_of_memory_names_the_options(toys, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Began, "fit", full)
     with pytest.raises(LmedgeError, match=r"out of memory at --batch 4 and --width 4; lower --batch"):
-        train_began(tiny_training(toys, tmp_path / "run"))
+        train_gan(tiny_training(toys, tmp_path / "run"))
 
 
 def test_log_and_tensorboard_tell_the_same(toys, tmp_path):
@@ -86,7 +86,7 @@ def test_log_and_tensorboard_tell_the_same(toys, tmp_path):
     from tensorflow.core.util.event_pb2 import Event
 
     run = tmp_path / "run"
-    train_began(tiny_training(toys, run, steps=6, log_every=2, sample_every=3, judge_every=6))
+    train_gan(tiny_training(toys, run, steps=6, log_every=2, sample_every=3, judge_every=6))
     told = {}
     for file in (run / "tensorboard").iterdir():
         for record in tf.data.TFRecordDataset(str(file)):

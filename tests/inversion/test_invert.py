@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmedge.config import InvertConfig, ToyConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.inversion.invert import invert, resolve
 from lmedge.inversion.latents import explained, load_latents, psnr
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
 from tests.conftest import reordered
@@ -149,7 +150,7 @@ def test_what_does_not_fit_the_run_is_refused(run, toys, tmp_path):
     with pytest.raises(UsageError, match="name a dataset or a photo"):
         invert(InvertConfig(run=run.path))
     run.generator_file.unlink()
-    with pytest.raises(LmedgeError, match=r"has no generator.keras; run `lmedge train-began` first"):
+    with pytest.raises(LmedgeError, match=r"has no generator.keras; run `lmedge train-gan` first"):
         invert(InvertConfig(run=run.path, faces=toys))
     run.generator_file.write_bytes(b"not a network")
     with pytest.raises(LmedgeError, match="cannot be read"):
@@ -172,7 +173,7 @@ def test_a_run_without_latents_says_what_to_run(run):
 
 def test_config_json_holds_every_stage(trained):
     config = json.loads((trained / "config.json").read_text())
-    assert list(config["stages"])[:3] == ["train-began", "invert", "train-lgen"]
+    assert list(config["stages"])[:3] == ["train-gan", "invert", "train-lgen"]
     assert config["stages"]["invert"]["steps"] == 2 and config["seed"] == 0
     assert {"lmedge", "tensorflow", "keras"} <= set(config["versions"])
 
@@ -195,4 +196,4 @@ def test_many_faces_train_an_encoder_first(run, toys, monkeypatch):
     run.encoder_file.unlink()
     monkeypatch.setattr("lmedge.inversion.invert.FEW_FACES", 40)
     invert(InvertConfig(run=run.path, faces=toys, steps=1, encoder_steps=2, overwrite=True))
-    assert run.encoder_file.exists() and run.stage("invert")["start"] == "encoder"
+    assert run.encoder_file.exists() and run.stage("invert", InvertConfig)["start"] == "encoder"

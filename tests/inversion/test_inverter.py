@@ -4,10 +4,10 @@ import shutil
 import numpy as np
 import pytest
 
-from lmedge.config import InvertConfig
 from lmedge.errors import LmedgeError
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.inverter import Inverter
+from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.recovery import self_test
 from lmedge.run import Run
 from tests.inversion import curved_generator, linear_generator, uniform

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import InvertConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.photo import invert_photo
 from lmedge.run import Run
 from tests.conftest import FOUND_LOOKS, drawn_photo

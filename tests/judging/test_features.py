@@ -4,8 +4,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageFilter
 
-from lmedge.config import ToyConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.judging.distances import frechet, kernel_distance

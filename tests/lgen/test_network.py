@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from lmedge.config import TrainLgenConfig
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import IBUG49
 from lmedge.lgen.faces import Faces, joined
 from lmedge.lgen.network import build_confidence, distance, fit_confidence, fit_lgen
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import explained_share, kept_figures, linear
 from lmedge.runtime import prior
 

@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 
-from lmedge.config import TrainLgenConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
@@ -13,6 +12,7 @@ from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.network import build_lgen
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures, sets_of, train_lgen
 from lmedge.run import Run
 from lmedge.storage import write_arrays

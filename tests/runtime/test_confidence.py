@@ -4,11 +4,11 @@ import re
 import numpy as np
 import pytest
 
-from lmedge.config import SampleConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.run import Run
 from lmedge.runtime import Bundle, FaceSampler, prior
 from lmedge.runtime.gallery import sample
+from lmedge.runtime.options import SampleConfig
 
 
 @pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("int8", 0.12), ("int8-io", 0.12), ("int8-qat", 0.12)])

@@ -11,19 +11,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import (
-    EvaluateConfig,
-    ExportConfig,
-    InvertConfig,
-    ReportConfig,
-    TrainBeganConfig,
-    TrainLgenConfig,
-    VariantName,
-)
+from convert.options import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.evaluation.options import EvaluateConfig, ReportConfig
+from lmedge.gan.options import TrainGanConfig
+from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import nme
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, PRETRAINED_RUN, Bundle
+from lmedge.variants import VariantName
 from tests.conftest import FOUND_LOOKS, drawn_photo, file_system
 
 
@@ -124,7 +121,7 @@ def installed(tmp_path, monkeypatch):
 def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.evaluation.report import report
-    from lmedge.gan.train import train_began
+    from lmedge.gan.train import train_gan
     from lmedge.inversion.invert import invert
     from lmedge.inversion.photo import invert_photo
     from lmedge.lgen.train import train_lgen
@@ -136,7 +133,7 @@ def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
         (invert, InvertConfig(run=run, faces=toys), ""),
         (invert_photo, InvertConfig(run=run, faces=tmp_path / "me.png"), ", or say with --out where the picture goes"),
         (train_lgen, TrainLgenConfig(run=run), ""),
-        (train_began, TrainBeganConfig(dataset=toys, run=run, preset="toy32"), ""),
+        (train_gan, TrainGanConfig(dataset=toys, run=run, preset="toy32"), ""),
     ):
         with pytest.raises(UsageError) as refused:
             stage(config)

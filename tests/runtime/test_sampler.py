@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from lmedge.bounds import cores
-from lmedge.config import InterpolateConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import MANIFEST
 from lmedge.gan.networks import to_uint8
@@ -18,6 +17,7 @@ from lmedge.run import Run
 from lmedge.runtime import FaceSampler, interpreter, prior
 from lmedge.runtime.gallery import interpolate
 from lmedge.runtime.interpreter import installed
+from lmedge.runtime.options import InterpolateConfig
 from lmedge.variants import suitable
 
 RENDER = """

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import StudyConfig, SynthesizeConfig, ToyConfig
+from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.landmarks import nme, write_pts
@@ -17,6 +18,7 @@ from lmedge.runtime.detector import LandmarkDetector
 from lmedge.storage import read_arrays
 from lmedge.study.arms import ARMS
 from lmedge.study.faces import real_and_test
+from lmedge.study.options import StudyConfig
 from lmedge.study.report import answer
 from lmedge.study.study import study
 from lmedge.study.work import chosen

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lmedge.config import WebExportConfig
 from lmedge.devices.browser import chromium
 from lmedge.devices.device import Unavailable
 from lmedge.errors import LmedgeError
 from lmedge.web.export import web_export
+from lmedge.web.options import WebExportConfig
 from lmedge.web.serve import served
 from lmedge.web.vendor import litert_js
 

@@ -4,13 +4,13 @@ import shutil
 import numpy as np
 import pytest
 
-from lmedge.config import ServeConfig, WebExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import IBUG49
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.directions import controls, measured, towards
 from lmedge.web import vendor
 from lmedge.web.export import web_export
+from lmedge.web.options import ServeConfig, WebExportConfig
 from lmedge.web.serve import serve
 
 

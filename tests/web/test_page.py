@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.config import WebExportConfig
 from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
 from lmedge.runtime import FaceSampler, between, prior
 from lmedge.web.export import web_export
+from lmedge.web.options import WebExportConfig
 from lmedge.web.serve import served
 
 PHONE = {"width": 360, "height": 640}

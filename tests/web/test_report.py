@@ -5,7 +5,7 @@ import shutil
 
 from PIL import Image
 
-from lmedge.config import ReportConfig
+from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import PAGE_FILE, report
 
 

@@ -11,8 +11,8 @@ import urllib.request
 
 import pytest
 
-from lmedge.config import ServeConfig
 from lmedge.errors import UsageError
+from lmedge.web.options import ServeConfig
 from lmedge.web.serve import _Handler, serve, served
 
 

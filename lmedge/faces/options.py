@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Seed, Share, Size, Workers, whole
-from lmedge.config.options import SchemeName, Stage
+from lmedge.options import SchemeName, Stage
 
 
 @dataclass(frozen=True, kw_only=True)

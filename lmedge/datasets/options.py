@@ -1,4 +1,4 @@
-"""Options of labelled datasets and what they are good for."""
+"""Options of labelled datasets."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.bounds import Count, Seed, Share, Steps, Workers, whole, within
-from lmedge.config.options import Stage
+from lmedge.bounds import Count, Seed, Share, Workers, within
+from lmedge.options import Stage
 from lmedge.variants import InterpreterName, VariantName
 
 Degrees = Annotated[float, within(-90, 90)]
@@ -66,44 +66,3 @@ class SynthesizeConfig(Stage):
     """Worker processes that draw from a bundle; 0 takes one a core."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudyConfig(Stage):
-    """Find out whether generated faces help to train a landmark detector: OUT/index.html.
-
-    Trains one small detector, always for as many steps, on real faces, on generated ones, on both, and with classical
-    augmentation, for several amounts of real faces and several seeds, and tests it on faces that nothing learnt from.
-    Killed and started again with the same options, it continues, also with more --amounts and --seeds.
-
-    Example: lmedge study helen/trainset --test helen/testset --out study
-    """
-
-    real: Positional[Annotated[Path, arg(metavar="PHOTOS|DATASET")]]
-    """Real faces with the landmarks that the detector shall give: a folder of photos with .pts files beside them, which
-    is made into the dataset OUT-real first, or a dataset made by `lmedge prepare`."""
-    test: Path
-    """Other faces with landmarks of the same kind: photos (made into OUT-test), or a dataset."""
-    out: Path
-    """Folder for the study."""
-    synthetic: Path | None = None
-    """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model that comes with
-    lmedge."""
-    generated: Annotated[int, whole(100, 10_000_000)] = 20000
-    """Generated faces to draw, where --synthetic names none."""
-    amounts: tuple[Annotated[int, whole(0)], ...] = (50, 100, 200, 400, 0)
-    """Numbers of real faces to train on; 0 takes all."""
-    seeds: Annotated[int, whole(1, 100)] = 3
-    """Repetitions, each with other real faces and other first weights."""
-    steps: Steps = 4000
-    """Steps of each training, of 32 faces."""
-    synthetic_share: Annotated[float, within(0.01, 0.99)] = 0.5
-    """Share of generated faces in a batch of both."""
-    style: bool = True
-    """Move the landmarks of generated faces to where the real ones have theirs, as far as the real faces of a training
-    tell: L-Gen speaks as Face Mesh, people mean other places by some of the names."""
-    workers: Workers = 0
-    """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
-    overwrite: bool = False
-    """Replace a study that is there instead of continuing it; the old one is kept in OUT/.lmedge.old until the new one
-    is whole."""

@@ -22,7 +22,7 @@ LITERT_JS = "LiteRT.js"
 # verbs -> distributions
 NEEDS: dict[str, tuple[str, ...]] = {
     "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
-    "train-began, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
+    "train-gan, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
     "evaluate, study, demo": (*TRAIN, *DATASETS),
     "report": ("opencv-contrib-python", "jinja2", "matplotlib"),
     "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),

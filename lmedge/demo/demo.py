@@ -3,21 +3,18 @@
 import time
 from pathlib import Path
 
-from lmedge.config import (
-    DemoConfig,
-    EvaluateConfig,
-    ExportConfig,
-    InterpolateConfig,
-    InvertConfig,
-    SampleConfig,
-    ToyConfig,
-    TrainBeganConfig,
-    TrainLgenConfig,
-)  # fmt: skip
+from convert.options import ExportConfig
+from lmedge.demo.options import DemoConfig
 from lmedge.errors import UsageError
+from lmedge.evaluation.options import EvaluateConfig
+from lmedge.faces.options import ToyConfig
+from lmedge.gan.options import TrainGanConfig
 from lmedge.growing import growing_folder
+from lmedge.inversion.options import InvertConfig
+from lmedge.lgen.options import TrainLgenConfig
 from lmedge.progress import clock, console
 from lmedge.runtime.bundle import BUNDLE_FILE
+from lmedge.runtime.options import InterpolateConfig, SampleConfig
 from lmedge.storage import read_json, write_json
 
 MARKER = "demo.json"
@@ -25,7 +22,7 @@ ENTRIES = (MARKER, "toys", "run", "bundle", "samples", "interpolation.png")
 
 
 def demo(config: DemoConfig) -> Path:
-    """Runs toy, train-began, invert, train-lgen, evaluate, export, sample and interpolate below
+    """Runs toy, train-gan, invert, train-lgen, evaluate, export, sample and interpolate below
     `config.out`; a stage that is finished is not run again. Returns the report."""
     with growing_folder(config.out, "a demo", ENTRIES, config.overwrite):
         return _demo(config)
@@ -44,7 +41,7 @@ def _demo(config: DemoConfig) -> Path:
     from convert.stage import export_run
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.faces.toy import toy
-    from lmedge.gan.train import train_began
+    from lmedge.gan.train import train_gan
     from lmedge.inversion.invert import invert
     from lmedge.lgen.train import train_lgen
     from lmedge.runtime.gallery import interpolate, sample
@@ -53,7 +50,7 @@ def _demo(config: DemoConfig) -> Path:
         say(f"drawing {config.count} faces with exact landmarks")
         toy(ToyConfig(out=dataset, count=config.count))
     say("training the generator (a BEGAN)")
-    train_began(training(config, dataset, run))
+    train_gan(training(config, dataset, run))
     say("finding the latent of every face")
     invert(InvertConfig(run=run, faces=dataset, count=config.inverted))
     say("learning landmarks from latents")
@@ -91,10 +88,10 @@ def _claim(config: DemoConfig) -> None:
             )
 
 
-def training(config: DemoConfig, dataset: Path, run: Path) -> TrainBeganConfig:
+def training(config: DemoConfig, dataset: Path, run: Path) -> TrainGanConfig:
     """The toy faces are simple and the networks small: a higher rate than photos bear saves minutes, and a high
     gamma keeps the generator from collapsing to one face at it. Tried in float32 only."""
-    return TrainBeganConfig(
+    return TrainGanConfig(
         dataset=dataset, run=run, preset="toy32", kimg=config.kimg, patience=48, gamma=1.0, learning_rate=3e-4,
         lambda_k=2e-3, ema=0.995, precision="float32",
     )  # fmt: skip

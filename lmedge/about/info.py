@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from lmedge.config import InfoConfig
+from lmedge.about.options import InfoConfig
 from lmedge.errors import UsageError
 from lmedge.folders import half_made
+from lmedge.gan.options import TrainGanConfig
 from lmedge.run import Run
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
 from lmedge.storage import read_json
@@ -39,7 +40,7 @@ def _dataset(path: Path) -> dict[str, Any]:
 
 def _run(path: Path) -> dict[str, Any]:
     run = Run(path)
-    config, trained = run.config(), run.stage("train-began")
+    config, trained = run.config(), run.stage("train-gan", TrainGanConfig)
     steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
     facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
     for name in ("preset", "width", "latent", "batch", "precision", "seed"):

@@ -14,8 +14,9 @@ from typing import Any
 from rich.table import Table
 
 from lmedge import __version__
+from lmedge.bench.options import BenchConfig
+from lmedge.bench.ship import STOCK, Row, Shipped, advice, on_fewest_threads, shipped_of
 from lmedge.bounds import cores
-from lmedge.config import BenchConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install, remedy
 from lmedge.progress import progress
@@ -25,7 +26,6 @@ from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.runtime.timing import Timing, time_model
-from lmedge.ship import STOCK, Row, Shipped, advice, on_fewest_threads, shipped_of
 from lmedge.storage import claim_file, write_json
 from lmedge.variants import InterpreterName
 

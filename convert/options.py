@@ -1,0 +1,59 @@
+"""Options of the export."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional
+
+from lmedge.bounds import TrainingSeed, whole, within
+from lmedge.options import RunFolder, Stage
+from lmedge.variants import VariantName
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig(Stage):
+    """Write a bundle: the generator and L-Gen as one TFLite model a variant, checked against Keras.
+
+    A variant that does not pass its gates (ops that a device lacks, errors, nodes that XNNPACK leaves out) ends
+    the export, and --out stays as it was. The table at the end says which variant to ship where.
+
+    Example: lmedge export runs/first --out bundle
+    """
+
+    run: Positional[RunFolder]
+    """Run with a generator and an L-Gen."""
+    out: Path
+    """Folder for the bundle."""
+    variants: tuple[VariantName, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat")
+    """fp32, fp16: float. dynamic: int8 weights, float in between. int8: int8 throughout, uint8 image and float32
+    landmarks. int8-io: latents, image and landmarks in int8 too. int8-qat: as int8, fine-tuned for it."""
+    name: str = "faces"
+    """Name of the model, written into its metadata."""
+    calibration: Annotated[int, whole(1, 100_000)] = 256
+    """Latents that set the ranges of int8."""
+    qat_steps: Annotated[int, whole(1, 1_000_000)] = 600
+    """Steps of the fine-tuning for int8-qat."""
+    min_runtime: str = "2.14"
+    """Oldest TFLite that must run every variant."""
+    max_image_error: Annotated[float, within(0, 255)] = 6.0
+    """Largest root mean square difference of an image from Keras, in levels (0..255)."""
+    max_landmark_error: Annotated[float, within(0, 100)] = 0.02
+    """Largest mean NME of the landmarks from Keras."""
+    max_outside: Annotated[int, whole(0, 1_000_000)] = 0
+    """Nodes that XNNPACK may leave to the interpreter's own, slower kernels."""
+    fold: Literal["phases", "transposed", "none"] = "phases"
+    """For comparison: how upsampling is folded into convolutions (2x2 convolutions and depth-to-space, a
+    transposed convolution, not at all)."""
+    int8_elu: bool = True
+    """For comparison: compute ELUs in int8."""
+    fit_ranges: bool = True
+    """For comparison: narrow int8 ranges while the output gets better."""
+    signatures: bool = True
+    """For comparison: signatures `generate` and `landmarks` beside `sample`."""
+    c_array: bool = False
+    """Also write the generator and L-Gen of int8-io as C arrays with a header, for microcontrollers: OUT/c."""
+    seed: TrainingSeed = 0
+    """Seed of the calibration latents and of the fine-tuning."""
+    overwrite: bool = False
+    """Replace a bundle that is there."""

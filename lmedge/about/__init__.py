@@ -1,0 +1,1 @@
+"""What is here: in a folder or file, and on this machine."""

@@ -1,0 +1,28 @@
+"""Options of what tells."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from lmedge.options import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfoConfig(Stage):
+    """Say what a dataset, run, bundle or .tflite file holds; of a bundle, that its files are whole.
+
+    Example: lmedge info
+    Example: lmedge info bundle --json
+    """
+
+    path: Positional[Annotated[Path | None, arg(metavar="[PATH]")]] = None
+    """Folder or file. Default: the model that comes with lmedge."""
+    json: bool = False
+    """Print everything, as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoctorConfig(Stage):
+    """Say which versions, GPUs and interpreters are here, and what is missing for which verb."""

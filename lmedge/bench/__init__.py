@@ -1,0 +1,1 @@
+"""How fast the models of a bundle are, and which to ship."""

@@ -1,0 +1,90 @@
+"""Options of the training of a generator."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from tyro.conf import Positional
+
+from lmedge.bounds import Batch, Kimg, Share, TrainingSeed, whole, within
+from lmedge.options import DatasetFolder, Precision, RunFolder, Stage
+
+Rate = Annotated[float, within(1e-9, 1)]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Image size and width n, and the batch for a CPU and for a GPU."""
+
+    size: int
+    width: int
+    batch: int = 16
+    gpu_batch: int = 64
+
+
+PRESETS = {
+    "celeba128": Preset(size=128, width=128),
+    "celeba64": Preset(size=64, width=64),
+    "cpu64": Preset(size=64, width=32),
+    "toy32": Preset(size=32, width=16),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainGanConfig(Stage):
+    """Train the face generator: a BEGAN (arXiv 1703.10717).
+
+    Continues by itself when the run has a checkpoint: the same command again goes on to --kimg, also after Ctrl-C,
+    which saves first. Sample grids (the first one before the first step), curves for TensorBoard and log.jsonl land in
+    the run folder; `lmedge report RUN` draws them at any time. A training that goes wrong is stopped, with its last
+    good checkpoint. kimg are thousands of images seen, whatever the batch.
+
+    On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
+    same command on all of them, with a --run on a disk that they share.
+
+    Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
+    """
+
+    dataset: Positional[DatasetFolder]
+    """Dataset made by `prepare` or `toy`."""
+    run: RunFolder
+    """Folder of the run."""
+    preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
+    """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
+    toy32 (32 px, n 16)."""
+    kimg: Kimg = 400
+    """Train until this many thousand images were seen (over all sittings)."""
+    width: Annotated[int, whole(1, 1024)] | None = None
+    """Filters n of the first convolution. Default: the preset's."""
+    batch: Batch | None = None
+    """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
+    latent: Annotated[int, whole(1, 4096)] = 64
+    """Components of z, uniform in -1..1."""
+    gamma: Share = 0.5
+    """Diversity ratio gamma: lower gives cleaner and more alike faces."""
+    lambda_k: Share = 1e-3
+    """Proportional gain of k."""
+    learning_rate: Rate | None = None
+    """Adam's rate at the start (beta_1 0.5). Default: 1e-4 for 16 faces a step, times the root of batch / 16."""
+    learning_rate_floor: Share = 2e-5
+    """The rate is halved when the convergence measure stalls, but never below this."""
+    patience: Kimg = 80
+    """kimg without a better convergence measure before the rate is halved."""
+    ema: Share = 0.999
+    """Decay of the averaged generator, the one that is saved and exported."""
+    mirror: bool = True
+    """Flip half of the faces left to right."""
+    precision: Precision = "auto"
+    """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
+    n >= 16; else float32."""
+    seed: TrainingSeed = 0
+    """Seed. On one CPU machine the same seed and the same threads give the same weights."""
+    checkpoint_every: Kimg = 8
+    """kimg between checkpoints."""
+    keep_checkpoints: Annotated[int, whole(1, 1000)] = 2
+    """Checkpoints kept, the newest ones; and one to go back to where the training goes wrong."""
+    sample_every: Kimg = 8
+    """kimg between sample grids."""
+    judge_every: Kimg = 40
+    """kimg between measurements of Frechet distance, kernel distance and diversity."""
+    log_every: Kimg = 0.4
+    """kimg between lines of log.jsonl."""

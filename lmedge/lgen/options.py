@@ -1,0 +1,48 @@
+"""Options of what learns landmarks from latents."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from tyro.conf import Positional
+
+from lmedge.bounds import Batch, Steps, TrainingSeed, whole, within
+from lmedge.options import RunFolder, Stage
+
+Rate = Annotated[float, within(1e-9, 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainLgenConfig(Stage):
+    """Train L-Gen, the small network that reads the landmarks off a latent.
+
+    Trains on the latents of `invert`, on generated faces, or on both, and reports the error on held-out ones: whole
+    groups of inverted faces, and generated ones. A second network learns how sure L-Gen may be of a face.
+
+    Example: lmedge train-lgen runs/first
+    """
+
+    run: Positional[RunFolder]
+    """Run with inverted faces."""
+    data: Literal["inverted", "generated", "both"] = "both"
+    """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
+    the generator draws, with the landmarks that Face Mesh finds on them and on their mirror images. both: the one and
+    the other."""
+    generated: Annotated[int, whole(20, 10_000_000)] = 12000
+    """Number of generated faces; kept in the run, so that more are added to those that are there."""
+    hidden: tuple[Annotated[int, whole(1, 8192)], ...] = (128, 128, 128, 128)
+    """Units of the hidden layers (ELU)."""
+    steps: Steps = 12000
+    """Most steps; the state with the lowest error on validation groups is kept."""
+    batch: Batch = 128
+    """Faces a step."""
+    learning_rate: Rate = 1e-3
+    """Adam's rate at the start; falls along a cosine to 0."""
+    dropout: Annotated[float, within(0, 0.9)] = 0.05
+    """Share of hidden units dropped while training."""
+    held_out: Annotated[float, within(0.01, 0.4)] = 0.1
+    """Share of the groups held out for the error; as many again choose the epoch."""
+    all: bool = False
+    """After measuring, refit on every face, as the paper does; the saved L-Gen is the refit one and the
+    error still that of the honest one."""
+    seed: TrainingSeed = 0
+    """Seed of split, weights and order."""

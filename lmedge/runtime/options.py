@@ -1,0 +1,69 @@
+"""Options of what draws faces into files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional
+
+from lmedge.bounds import Count, Seed, Share, Threads, whole
+from lmedge.options import BundlePath, Stage
+from lmedge.variants import InterpreterName, VariantName
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleConfig(Stage):
+    """Draw faces with landmarks from a bundle, on any device with a TFLite interpreter.
+
+    Writes face-00000.png ..., landmarks.csv (pixels) and contact.png.
+
+    Example: lmedge sample --out faces
+    Example: lmedge sample bundle --count 64 --seed 0 --out faces
+    """
+
+    bundle: Positional[BundlePath] = None
+    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    out: Path
+    """Folder for the faces."""
+    count: Count = 64
+    """Number of faces."""
+    seed: Seed = 0
+    """Seed: the same seed gives the same latents everywhere."""
+    min_confidence: Share = 0.0
+    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    variant: VariantName | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
+    threads: Threads | None = None
+    """Threads of the interpreter; 0 takes one a core. Default: one on tflite-runtime, which crawls where anything else
+    uses the cores, and one a core on the others."""
+    overwrite: bool = False
+    """Replace a folder of samples that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpolateConfig(Stage):
+    """Draw the way from one face to another as a strip, with landmarks.
+
+    Example: lmedge interpolate bundle --seed 1 --to-seed 2 --steps 16 --out strip.png
+    """
+
+    bundle: Positional[BundlePath] = None
+    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    out: Path
+    """Picture to write: .png, .jpg, .webp, .bmp or .tif."""
+    seed: Seed = 1
+    """Seed of the first face."""
+    to_seed: Seed = 2
+    """Seed of the last face."""
+    steps: Annotated[int, whole(2, 1000)] = 16
+    """Faces in the strip, both ends included."""
+    landmarks: bool = True
+    """Draw the landmarks."""
+    variant: VariantName | None = None
+    """Model of the bundle. Default: the one that suits the interpreter."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
+    overwrite: bool = False
+    """Replace a file that is there."""
