@@ -1,0 +1,188 @@
+"""What a latent is: its blocks of numbers, how each is drawn, where it ends, and whether inversion searches it.
+
+Written into runs, models and bundles, and obeyed by every sampler: here, in Kotlin, and in JavaScript. Needs no more
+than NumPy, as it runs on the device.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.bounds import require_seed, require_whole
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.quantiles import normal
+from lmedge.seeds import Purpose
+from lmedge.storage import check_form
+
+Latents = NDArray[np.float32]
+Distribution = Literal["uniform", "normal"]
+LARGEST = 4096  # numbers of a latent
+FURTHEST = 1 << 48  # face of a seed, so that its number times the length of a latent stays below 2^64
+BLOCK_FORM = {"name": str, "size": int, "distribution": str, "low": float, "high": float, "searched": bool}
+WHAT = "a description of latents"
+
+# SplitMix64 (Steele, Lea, Flood 2014): a counter through a mixing function. A dozen lines in any language
+# that has 64-bit integers, and face i of a seed does not depend on how many are drawn.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MASK = (1 << 64) - 1
+
+
+def _mixed(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def numbers(count: int, length: int, seed: int, first: int = 0) -> NDArray[np.uint32]:
+    """Rows `first` to `first + count` of `length` random numbers below 2^24, the same on every platform.
+
+    Number j of row i is number `i * length + j` of SplitMix64 seeded with the mix of `seed`: its upper 24 bits, which a
+    float32 holds exactly. Raises UsageError for a seed that is not of 64 bits, and for numbers below 0.
+    """
+    seed = require_seed("seed", seed)
+    count, first = require_whole("count", count, 0), require_whole("first", first, 0, FURTHEST)
+    start = _mixed(np.array([(seed + int(_GOLDEN)) & _MASK], dtype=np.uint64))
+    counter = np.arange(first * length, (first + count) * length, dtype=np.uint64) + np.uint64(1)
+    return (_mixed(start + counter * _GOLDEN) >> np.uint64(40)).astype(np.uint32).reshape(count, length)
+
+
+def uniform(count: int, length: int, seed: int, first: int = 0) -> Latents:
+    """Rows of numbers uniform in -1..1, `[count, length]`; see `numbers`."""
+    return numbers(count, length, seed, first).astype(np.float32) / np.float32(1 << 23) - np.float32(1)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Numbers of a latent that belong together.
+
+    `distribution`: "uniform" in `low`..`high`, or "normal" (mean 0, deviation 1), cut off at `low` and `high`.
+    `searched`: inversion looks for these numbers; otherwise it takes them as given.
+    """
+
+    name: str
+    size: int
+    distribution: Distribution = "uniform"
+    low: float = -1.0
+    high: float = 1.0
+    searched: bool = True
+
+    def drawn(self, of: NDArray[np.uint32]) -> Latents:
+        """The block's numbers from random ones `[N, size]` below 2^24."""
+        if self.distribution == "normal":
+            z = normal((of.astype(np.float64) + 0.5) / (1 << 24)).astype(np.float32)
+            return np.clip(z, np.float32(self.low), np.float32(self.high))
+        share = of.astype(np.float32) / np.float32(1 << 24)
+        return share * np.float32(self.high - self.low) + np.float32(self.low)
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """The blocks of a latent, in their order."""
+
+    blocks: tuple[Block, ...]
+
+    @classmethod
+    def uniform(cls, size: int) -> "LatentSpec":
+        """One block, uniform in -1..1: what BEGAN draws from."""
+        return cls((Block("z", size),))
+
+    @cached_property
+    def size(self) -> int:
+        """Z, the numbers of a latent."""
+        return sum(block.size for block in self.blocks)
+
+    @cached_property
+    def low(self) -> Latents:
+        """`[Z]`: the least that each number may be."""
+        return self._each("low", np.float32)
+
+    @cached_property
+    def high(self) -> Latents:
+        """`[Z]`: the most that each number may be."""
+        return self._each("high", np.float32)
+
+    @cached_property
+    def searched(self) -> NDArray[np.bool_]:
+        """`[Z]`: does inversion look for this number?"""
+        return self._each("searched", np.bool_)
+
+    @property
+    def middle(self) -> Latents:
+        """`[Z]`: the latent in the middle of the bounds."""
+        return (self.low + self.high) / 2
+
+    def _each(self, name: str, kind: Any) -> NDArray[Any]:
+        return np.concatenate([np.full(block.size, getattr(block, name), kind) for block in self.blocks])
+
+    def draw(self, count: int, seed: int = 0, first: int = 0, purpose: Purpose = Purpose.SAMPLES) -> Latents:
+        """Latents `first` to `first + count` of this seed, `[count, Z]`. Raises UsageError as `numbers` does."""
+        of = numbers(count, self.size, purpose.seed(require_seed("seed", seed)), first)
+        return np.concatenate([block.drawn(part) for block, part in zip(self.blocks, self._parts(of), strict=True)], 1)
+
+    def clip(self, z: Latents) -> Latents:
+        """Latents `[..., Z]` brought inside of the bounds."""
+        return np.clip(z, self.low, self.high)
+
+    def split(self, z: Latents) -> dict[str, Latents]:
+        """Latents `[..., Z]` by block: name -> `[..., size]`."""
+        return {block.name: part for block, part in zip(self.blocks, self._parts(z), strict=True)}
+
+    def join(self, parts: dict[str, Latents]) -> Latents:
+        """The inverse of `split`. Raises UsageError where a block is missing or of another size."""
+        for block in self.blocks:
+            if block.name not in parts or parts[block.name].shape[-1] != block.size:
+                raise UsageError(f"the latent's block {block.name!r} must be given with {block.size} numbers.")
+        return np.concatenate([np.asarray(parts[block.name], np.float32) for block in self.blocks], axis=-1)
+
+    def _parts(self, z: NDArray[Any]) -> list[NDArray[Any]]:
+        return np.split(z, np.cumsum([block.size for block in self.blocks])[:-1], axis=-1)
+
+    def to_json(self) -> dict[str, Any]:
+        """As runs, models and bundles have it."""
+        return {"size": self.size, "blocks": [asdict(block) for block in self.blocks]}
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> "LatentSpec":
+        """The inverse of `to_json`; `where` it stands. Raises LmedgeError."""
+        check_form({"latent": value}, {"latent": {"size": int, "blocks": list}}, where, WHAT)
+        for block in value["blocks"]:
+            check_form({"block": block}, {"block": BLOCK_FORM}, where, WHAT)
+            if block["distribution"] not in get_args(Distribution):
+                raise LmedgeError(f"{where} draws latents from {block['distribution']!r}, which this version cannot.")
+            if not (0 < block["size"] <= LARGEST and -1e6 < block["low"] < block["high"] < 1e6):
+                raise LmedgeError(f"{where} has a block of latents that cannot be drawn: {block!r:.200}.")
+        spec = cls(tuple(Block(**{name: block[name] for name in BLOCK_FORM}) for block in value["blocks"]))
+        if not spec.blocks or spec.size != value["size"] or spec.size > LARGEST or spec.names_twice:
+            raise LmedgeError(f"{where} has blocks of latents that do not make {value['size']} numbers.")
+        return spec
+
+    @property
+    def names_twice(self) -> bool:
+        return len({block.name for block in self.blocks}) < len(self.blocks)
+
+    def __str__(self) -> str:
+        """`64 numbers, uniform in -1..1`"""
+        if len(self.blocks) == 1:
+            return f"{self.size} numbers, {_told(self.blocks[0])}"
+        return f"{self.size} numbers: " + ", ".join(f"{b.name} {b.size} {_told(b)}" for b in self.blocks)
+
+
+def _told(block: Block) -> str:
+    held = "" if block.searched else ", held by inversion"
+    return f"{block.distribution} in {block.low:g}..{block.high:g}{held}"
+
+
+def between(first: Latents, last: Latents, steps: int) -> Latents:
+    """Latents `[steps, Z]` on the straight line from `first` to `last` `[Z]`, both included. The line stays inside of
+    the bounds."""
+    share = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    return (first * (1 - share) + last * share).astype(np.float32)
+
+
+def around(spec: LatentSpec, centres: Latents, moves: Latents, radius: float) -> Latents:
+    """Neighbours `[N, Z]` of latents that broadcast to `[N, Z]`: moved by `radius` times `moves` (-1..1), inside of the
+    bounds."""
+    return spec.clip(centres + np.float32(radius) * moves)

@@ -1,0 +1,176 @@
+"""Landmark schemes: which points a face has, how they mirror, which lines they draw, where each comes from.
+
+Built in, or read from a JSON file; datasets, runs and bundles carry theirs whole. Needs no more than NumPy, as it runs
+on the device.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.storage import check_form, read_json
+
+MOST_POINTS = 1000
+WHAT = "a landmark scheme"
+FORM = {"name": str, "names": list, "mirror": list, "curves": list, "reference": list, "origin": list}
+HAND = "hand"  # the origin of a point that people place
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A set of K landmarks, in an order.
+
+    `names` of the points, each once. `mirror`: point i of a mirrored face was point `mirror[i]`. `curves`: polylines
+    through the points, as indices; a closed one repeats its first. `reference`: the two points whose distance errors
+    are divided by. `origin` of each point: `ibug68/36` (a point of iBUG's 68), `facemesh/33` (a vertex of Face Mesh), or
+    `hand`; points of two schemes with the same origin, or both of hand and with the same name, are the same point.
+
+    Left and right are the person's own: the right eye is on the left of the picture.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    mirror: tuple[int, ...]
+    curves: tuple[tuple[int, ...], ...]
+    reference: tuple[int, int]
+    origin: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """K, the number of points."""
+        return len(self.names)
+
+    @cached_property
+    def points(self) -> tuple[str, ...]:
+        """What each point is, whatever the scheme: its origin, or of one placed by hand `hand/NAME`."""
+        return tuple(f"{HAND}/{n}" if o == HAND else o for n, o in zip(self.names, self.origin, strict=True))
+
+    def has(self, *points: str) -> bool:
+        """Are all of these (`ibug68/30`) points of this scheme?"""
+        return set(points) <= set(self.points)
+
+    def index(self, point: str) -> int:
+        """Where a point (`ibug68/30`) stands in this scheme. Raises UsageError if it has no such point."""
+        try:
+            return self.points.index(point)
+        except ValueError:
+            raise UsageError(f"the landmark scheme {self.name} has no point {point}, which is needed here.") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """As datasets, runs and bundles have it, and as a file of `--scheme` may."""
+        return {name: _listed(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> "Scheme":
+        """The inverse of `to_json`; `where` it stands. Raises LmedgeError for what is no scheme."""
+        check_form({"scheme": value}, {"scheme": FORM}, where, WHAT)
+        names, origin, mirror = value["names"], value["origin"], value["mirror"]
+        count = len(names)
+        refuse = _Refusal(where)
+        refuse.unless(0 < count <= MOST_POINTS, f"{count} points, not 1 to {MOST_POINTS}")
+        refuse.unless(all(isinstance(n, str) and n.isprintable() and n for n in (value["name"], *names, *origin)),
+                      "names that are no printable texts")  # fmt: skip
+        refuse.unless(len(set(names)) == count, "a name twice")
+        refuse.unless(len(origin) == count, f"{len(origin)} origins for {count} points")
+        refuse.unless(
+            _indices(mirror, count) and sorted(mirror) == list(range(count)), "a mirror that is no permutation"
+        )
+        refuse.unless(all(mirror[mirror[i]] == i for i in range(count)), "a mirror that is not its own inverse")
+        refuse.unless(all(isinstance(curve, list) and _indices(curve, count) for curve in value["curves"]),
+                      "curves through points that there are not")  # fmt: skip
+        pair = value["reference"]
+        refuse.unless(
+            _indices(pair, count) and len(set(pair)) == len(pair) == 2, f"the reference {pair}, not two points"
+        )
+        scheme = cls(value["name"], tuple(names), tuple(mirror), tuple(map(tuple, value["curves"])), (pair[0], pair[1]),
+                     tuple(origin))  # fmt: skip
+        refuse.unless(len(set(scheme.points)) == count, "an origin twice")
+        return scheme
+
+
+class _Refusal:
+    def __init__(self, where: str):
+        self.where = where
+
+    def unless(self, good: bool, what: str) -> None:
+        if not good:
+            raise LmedgeError(f"{self.where} has {what:.200}; {WHAT} was damaged or edited by hand.")
+
+
+def _indices(values: Any, count: int) -> bool:
+    return isinstance(values, list) and all(type(v) is int and 0 <= v < count for v in values)
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(each) for each in value] if isinstance(value, tuple) else value
+
+
+# Pairs of iBUG 68 points that change places in a mirror; the others (8, 27-30, 33, 51, 57, 62, 66) stay.
+_MIRROR_68_PAIRS = (
+    *((i, 16 - i) for i in range(8)),  # jaw
+    *((17 + i, 26 - i) for i in range(5)),  # brows
+    (31, 35), (32, 34),  # nostrils
+    (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46),  # eyes
+    (48, 54), (49, 53), (50, 52), (59, 55), (58, 56),  # outer mouth
+    (60, 64), (61, 63), (67, 65),  # inner mouth
+)  # fmt: skip
+
+# Curves of the 68 points as (first, last, closed), for drawing.
+_CURVES_68 = (
+    (0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False),
+    (36, 41, True), (42, 47, True), (48, 59, True), (60, 67, True),
+)  # fmt: skip
+
+_PARTS_68 = (
+    ("jaw", 17), ("right_brow", 5), ("left_brow", 5), ("nose_bridge", 4), ("nose_base", 5),
+    ("right_eye", 6), ("left_eye", 6), ("mouth_outer", 12), ("mouth_inner", 8),
+)  # fmt: skip
+
+
+def ibug(name: str, of_68: Sequence[int]) -> Scheme:
+    """Some of iBUG's 68 points, in an order; the outer eye corners (36 and 45) must be among them."""
+    names_68 = [f"{part}_{i}" for part, count in _PARTS_68 for i in range(count)]
+    partner = {i: i for i in range(68)} | {a: b for pair in _MIRROR_68_PAIRS for a, b in (pair, pair[::-1])}
+    at = {point: i for i, point in enumerate(of_68)}
+    curves = []
+    for first, last, closed in _CURVES_68:
+        points = [at[i] for i in range(first, last + 1) if i in at]
+        if points:
+            curves.append(tuple(points + points[:1] if closed else points))
+    return Scheme(
+        name, tuple(names_68[i] for i in of_68), tuple(at[partner[i]] for i in of_68), tuple(curves),
+        (at[36], at[45]), tuple(f"ibug68/{i}" for i in of_68),
+    )  # fmt: skip
+
+
+IBUG68 = ibug("ibug68", range(68))
+# The 49 points of arXiv 1802.00390: the 68 without the jaw and without the two inner mouth corners.
+IBUG49 = ibug("ibug49", [i for i in range(17, 68) if i not in (60, 64)])
+BUILT_IN = {scheme.name: scheme for scheme in (IBUG68, IBUG49)}
+
+
+def scheme_of(name: str) -> Scheme:
+    """The scheme that `--scheme` names: a built-in one, or a JSON file. Raises UsageError, and LmedgeError for a file
+    that holds none."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if not Path(name).is_file():
+        raise UsageError(f"--scheme {name} is neither one of {', '.join(BUILT_IN)} nor a JSON file.")
+    return Scheme.from_json(read_json(Path(name), WHAT), name)
+
+
+def converted(points: NDArray[np.float32], source: Scheme, target: Scheme) -> NDArray[np.float32]:
+    """Points `[..., K, 2]` of `source` as points of `target`. Raises UsageError where `source` lacks one of them."""
+    missing = [name for name, point in zip(target.names, target.points, strict=True) if not source.has(point)]
+    if missing:
+        raise UsageError(
+            f"the landmark scheme {source.name} has no {missing[0]}, so it cannot give {target.name}; take --scheme "
+            f"{source.name}."
+        )
+    return points[..., [source.index(point) for point in target.points], :]
