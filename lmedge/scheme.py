@@ -28,8 +28,8 @@ class Scheme:
 
     `names` of the points, each once. `mirror`: point i of a mirrored face was point `mirror[i]`. `curves`: polylines
     through the points, as indices; a closed one repeats its first. `reference`: the two points whose distance errors
-    are divided by. `origin` of each point: `ibug68/36` (a point of iBUG's 68), `facemesh/33` (a vertex of Face Mesh), or
-    `hand`; points of two schemes with the same origin, or both of hand and with the same name, are the same point.
+    are divided by. `origin` of each point: `ibug68/36` (a point of iBUG's 68), `facemesh/33` (a vertex of Face Mesh),
+    or `hand`; points of two schemes with the same origin, or both of hand and with the same name, are the same.
 
     Left and right are the person's own: the right eye is on the left of the picture.
     """
