@@ -1,7 +1,6 @@
 """The `evaluate` stage: metrics.json and the report."""
 
 import dataclasses
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +9,16 @@ from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
+from lmedge.evaluation.evaluation import Evaluation
 from lmedge.evaluation.options import EvaluateConfig
-from lmedge.evaluation.realism import Realism, realism
+from lmedge.evaluation.realism import realism
 from lmedge.evaluation.report import page_folder, write_report
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import Latents, load_latents, psnr
+from lmedge.inversion.latents import load_latents, psnr
 from lmedge.inversion.options import InvertConfig
 from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import Scheme, in_pixels, scheme_named
@@ -36,31 +36,6 @@ from lmedge.storage import json_bytes, write_json
 SHOWN_SAMPLES = 64
 SHOWN_INVERSIONS = 16
 NO_LATENTS_SHIPPED = "No inversion figures: this run comes with lmedge, without latents; `lmedge invert` a copy of it."
-
-
-@dataclass
-class Evaluation:
-    """Everything the report shows. Parts that the run does not have are None; `notes` says why."""
-
-    run: Run
-    page: Path  # folder
-    figures: dict[str, Any] = field(default_factory=dict)
-    lines: list[tuple[str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    samples: NDArray[np.uint8] | None = None
-    sample_points: NDArray[np.float32] | None = None
-    inversions: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = None  # real, inverted
-    inversion_points: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
-    mirror: paths.Paths | None = None
-    random: paths.Paths | None = None
-    points: NDArray[np.float32] | None = None  # `[K]`, L-Gen's error of each point, in inter-ocular distances
-    realism: Realism | None = None
-    latents: Latents | None = None
-
-    def add(self, name: str, value: Any, label: str, text: str) -> None:
-        """Notes a figure for metrics.json, with the line that shows it."""
-        self.figures[name] = value
-        self.lines.append((label, text))
 
 
 def evaluate(config: EvaluateConfig) -> Evaluation:

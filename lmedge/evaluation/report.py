@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import numpy as np
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.evaluation.evaluation import Evaluation
 from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
@@ -20,9 +21,6 @@ from lmedge.landmarks import scheme_named
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
 from lmedge.storage import read_json, write_bytes, write_json
-
-if TYPE_CHECKING:
-    from lmedge.evaluation.evaluate import Evaluation
 
 TEMPLATES = Path(__file__).parent
 KIND, FILES = "a report", ("index.html", "page.json", "*.png")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
@@ -11,9 +11,7 @@ from lmedge.evaluation import plots, report
 from lmedge.storage import write_bytes
 from lmedge.study.arms import ARMS, BASELINE, HELPED
 from lmedge.study.options import StudyConfig
-
-if TYPE_CHECKING:
-    from lmedge.study.study import StudyResult
+from lmedge.study.result import StudyResult
 
 
 def answer(result: StudyResult) -> list[str]:

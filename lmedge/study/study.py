@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,10 @@ from lmedge.landmarks import nme
 from lmedge.options import to_json
 from lmedge.progress import console, progress
 from lmedge.storage import read_arrays, read_json, write_json
-from lmedge.study.arms import ARMS, BASELINE, HELPED, Arm, Errors, Interval, lowered, mean_error
+from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
 from lmedge.study.options import StudyConfig
+from lmedge.study.result import ExportedDetector, FaceMeshFigures, StudyResult
+from lmedge.study.training import Training
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -33,61 +35,6 @@ ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "face_mesh.npz", 
 # Options that change no training: more of them are added to those that are there.
 NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
 TIMED = 200  # faces
-
-
-@dataclass(frozen=True)
-class Training:
-    """One detector: what it learns from, how many real faces, and with which seed."""
-
-    arm: Arm
-    amount: int
-    seed: int
-
-    def file(self, out: Path) -> Path:
-        """Where its errors are kept."""
-        name = self.arm.name.replace(" ", "")
-        return out / "trainings" / f"{name}-{self.amount}-{self.seed}.npz"
-
-    def network_file(self, out: Path) -> Path:
-        """Where the detector itself is kept, if it is of the first seed."""
-        return self.file(out).with_suffix(".keras")
-
-
-@dataclass(frozen=True)
-class ExportedDetector:
-    """A detector for the phone: the model file, what it learnt from, its size, milliseconds a face on one thread, and
-    its NME on the test faces."""
-
-    file: Path
-    arm: str
-    real: int
-    bytes: int
-    ms: float
-    nme: float
-
-
-@dataclass(frozen=True)
-class FaceMeshFigures:
-    """NME on the test faces in which it finds a face, as it is and fitted to the style of all real faces; the share of
-    such faces; milliseconds a face, as MediaPipe runs it."""
-
-    nme: float
-    styled: float
-    found: float
-    ms: float
-
-
-@dataclass(frozen=True)
-class StudyResult:
-    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share `HELPED` is
-    below `BASELINE`, by real faces; `face_mesh`: Face Mesh itself on the test faces, or None where it finds none."""
-
-    out: Path
-    test_faces: int
-    errors: dict[tuple[str, int], Interval]
-    gains: dict[int, Interval]
-    exported: list[ExportedDetector]
-    face_mesh: FaceMeshFigures | None
 
 
 def study(config: StudyConfig) -> StudyResult:

@@ -8,10 +8,10 @@ from lmedge.landmarks import nme
 from lmedge.quiet import load_tensorflow
 from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
+from lmedge.study.training import Training
 
 if TYPE_CHECKING:
     from lmedge.detector.network import LabelledFaces
-    from lmedge.study.study import Training
 
 _config: StudyConfig  # one a worker process
 _sets: dict[str, "LabelledFaces"]
@@ -42,7 +42,7 @@ def chosen(count: int, amount: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(count)[:amount]
 
 
-def work(training: "Training") -> float:
+def work(training: Training) -> float:
     """Trains, keeps the NMEs `[test faces]`, and returns their mean."""
     from lmedge.datasets.augment import Augmentation
     from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector

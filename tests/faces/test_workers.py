@@ -190,7 +190,8 @@ def train_lgen_verb(tmp_path, photos):
 
 def study_verb(tmp_path, photos):
     from lmedge.study.arms import ARMS
-    from lmedge.study.study import Training, _train
+    from lmedge.study.study import _train
+    from lmedge.study.training import Training
 
     config = StudyConfig(real=tmp_path, test=tmp_path, synthetic=tmp_path, out=tmp_path, workers=2)
     _train(config, [Training(arm, 50, 0) for arm in ARMS])

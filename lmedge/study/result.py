@@ -1,0 +1,43 @@
+"""What a study has found, for whoever shows it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lmedge.study.arms import Interval
+
+
+@dataclass(frozen=True)
+class ExportedDetector:
+    """A detector for the phone: the model file, what it learnt from, its size, milliseconds a face on one thread, and
+    its NME on the test faces."""
+
+    file: Path
+    arm: str
+    real: int
+    bytes: int
+    ms: float
+    nme: float
+
+
+@dataclass(frozen=True)
+class FaceMeshFigures:
+    """NME on the test faces in which it finds a face, as it is and fitted to the style of all real faces; the share of
+    such faces; milliseconds a face, as MediaPipe runs it."""
+
+    nme: float
+    styled: float
+    found: float
+    ms: float
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share `HELPED` is
+    below `BASELINE`, by real faces; `face_mesh`: Face Mesh itself on the test faces, or None where it finds none."""
+
+    out: Path
+    test_faces: int
+    errors: dict[tuple[str, int], Interval]
+    gains: dict[int, Interval]
+    exported: list[ExportedDetector]
+    face_mesh: FaceMeshFigures | None
