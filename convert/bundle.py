@@ -19,13 +19,13 @@ from lmedge import __version__
 from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
-from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.progress import progress
 from lmedge.run import weights_hash
 from lmedge.runtime import Bundle, Faces, FaceSampler, prior
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
 from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
+from lmedge.scheme import BUILT_IN, Scheme
 from lmedge.storage import write_arrays, write_bytes, write_json
 
 REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
@@ -158,10 +158,10 @@ def _about(networks: list[Any], scheme: Scheme, name: str, training: dict[str, A
 
 def _scheme(lgen: Any) -> Scheme:
     points = lgen.output_shape[1]
-    for scheme in SCHEMES.values():
+    for scheme in BUILT_IN.values():
         if scheme.count == points:
             return scheme
-    raise LmedgeError(f"L-Gen gives {points} points, which is no scheme of {', '.join(SCHEMES)}.")
+    raise LmedgeError(f"L-Gen gives {points} points, which is no scheme of {', '.join(BUILT_IN)}.")
 
 
 def _calibration(calibration: int | NDArray[np.float32], latent: int, seed: int) -> NDArray[np.float32]:

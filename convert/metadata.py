@@ -8,8 +8,8 @@ from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
 from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
-from lmedge.landmarks import Scheme
 from lmedge.runtime.model_file import ABOUT
+from lmedge.scheme import Scheme
 
 STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata find it
 IDENTIFIER = b"M001"

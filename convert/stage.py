@@ -6,11 +6,11 @@ from convert.bundle import export
 from convert.gates import Limits, parse_version
 from convert.options import ExportConfig
 from convert.recipe import Rewrites, Tuning
-from lmedge.landmarks import scheme_named
 from lmedge.options import to_json
 from lmedge.run import Run
 from lmedge.runtime import Bundle
 from lmedge.samples import training_facts
+from lmedge.scheme import scheme_named
 
 
 def export_run(config: ExportConfig) -> Bundle:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from lmedge.errors import UsageError
-from lmedge.landmarks import SCHEMES, Array, Scheme
+from lmedge.landmarks import Array
+from lmedge.scheme import BUILT_IN, Scheme
 from lmedge.storage import write_bytes
 
 SHEET_FACES = 64
@@ -70,9 +71,9 @@ def sheet(images: NDArray[np.uint8], landmarks: Array) -> Image.Image:
     where there is none, or where the landmarks are those of no scheme."""
     if not len(images):
         raise UsageError("there is no face to show.")
-    scheme = next((known for known in SCHEMES.values() if known.count == landmarks.shape[1]), None)
+    scheme = next((known for known in BUILT_IN.values() if known.count == landmarks.shape[1]), None)
     if scheme is None:
-        raise UsageError(f"{landmarks.shape[1]} landmarks are those of no scheme of {', '.join(SCHEMES)}.")
+        raise UsageError(f"{landmarks.shape[1]} landmarks are those of no scheme of {', '.join(BUILT_IN)}.")
     scale = max(1, SHEET_PIXELS // images.shape[2])
     some = zip(images[:SHEET_FACES], landmarks, strict=False)
     return Image.fromarray(grid([drawn(image, points, scheme, scale) for image, points in some], 8))

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from lmedge.faces.annotate import FaceMesh, Looks, View, look, start_looking
 from lmedge.faces.workers import answers_of
 from lmedge.gan.networks import to_uint8
-from lmedge.landmarks import Scheme, in_pixels, scheme_named
+from lmedge.landmarks import in_pixels
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import Faces
 from lmedge.runtime.faces import finite
+from lmedge.scheme import Scheme, scheme_named
 
 BATCH = 64
 WORTH_A_WORKER = 256  # faces; starting a process takes as long as looking at these

@@ -165,6 +165,13 @@ def scheme_of(name: str) -> Scheme:
     return Scheme.from_json(read_json(Path(name), WHAT), name)
 
 
+def scheme_named(name: str) -> Scheme:
+    """The built-in scheme called `name`. Raises UsageError."""
+    if name not in BUILT_IN:
+        raise UsageError(f"landmark scheme {name!r} is unknown; take one of {', '.join(BUILT_IN)}.")
+    return BUILT_IN[name]
+
+
 def converted(points: NDArray[np.float32], source: Scheme, target: Scheme) -> NDArray[np.float32]:
     """Points `[..., K, 2]` of `source` as points of `target`. Raises UsageError where `source` lacks one of them."""
     missing = [name for name, point in zip(target.names, target.points, strict=True) if not source.has(point)]

@@ -18,10 +18,11 @@ from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, resolve, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.options import InvertConfig
-from lmedge.landmarks import Scheme, nme
+from lmedge.landmarks import nme
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.samples import draw
+from lmedge.scheme import Scheme
 from lmedge.storage import read_arrays, read_json, write_arrays, write_json
 
 # Chosen by looking at 158 photos of CelebA and HELEN beside their inversions by the model that comes with lmedge: below

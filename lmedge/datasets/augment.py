@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
-from lmedge.landmarks import Scheme, mirrored
+from lmedge.landmarks import mirrored
+from lmedge.scheme import Scheme
 
 if TYPE_CHECKING:
     import tensorflow as tf

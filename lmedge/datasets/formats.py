@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from lmedge.datasets.stream import Samples
 from lmedge.errors import UsageError
 from lmedge.installation import install
-from lmedge.landmarks import Scheme, pts_text, rows
+from lmedge.landmarks import pts_text, rows
+from lmedge.scheme import Scheme
 from lmedge.storage import replacing, write_bytes, write_json
 
 PART_FACES = 1024  # what a kill can lose, and the faces of a shard

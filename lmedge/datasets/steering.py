@@ -6,11 +6,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.landmarks import Scheme
 from lmedge.pose import degrees, pose
 from lmedge.runtime import prior
 from lmedge.runtime.directions import SEED, towards
 from lmedge.runtime.selection import Range
+from lmedge.scheme import Scheme
 
 FITTED = 4096  # latents from which the directions are read
 STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from lmedge.datasets.steering import Steering
 from lmedge.faces.workers import answers_of
-from lmedge.landmarks import Scheme, mirrored
+from lmedge.landmarks import mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
 from lmedge.runtime.latents import around
 from lmedge.runtime.selection import Range, Seen, Selection
+from lmedge.scheme import Scheme
 from lmedge.variants import InterpreterName
 
 CHUNK = 64  # latents drawn at a time

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from lmedge.datasets.augment import Augmentation, augment
 from lmedge.errors import LmedgeError
-from lmedge.landmarks import Scheme, in_pixels, normalised
+from lmedge.landmarks import in_pixels, normalised
 from lmedge.lgen.network import UNIT, distance
+from lmedge.scheme import Scheme
 
 PATCH, FIRST = 4, 32  # pixels and filters of the first convolution: patches are four times as fast as two strides of 2
 FILTERS, HIDDEN = (64, 96), 128

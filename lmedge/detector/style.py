@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.landmarks import Scheme
+from lmedge.scheme import Scheme
 
 Points = NDArray[np.float32]
 Complex = NDArray[np.complex128]
@@ -40,7 +40,7 @@ def fit_style(seen: Points, placed: Points, scheme: Scheme) -> Callable[[Points]
 
 def _in_eye_frame(points: Points, scheme: Scheme) -> tuple[NDArray[np.float64], Complex]:
     """Shapes `[N, 2K]` with the outer eye corners at -1/2 and 1/2, and the vectors between the corners `[N]`."""
-    right, left = (_complex(points[:, i]) for i in scheme.outer_eye_corners)
+    right, left = (_complex(points[:, i]) for i in scheme.reference)
     eyes = left - right
     eyes = np.where(np.abs(eyes) < 1e-6, 1e-6, eyes)
     return _flat((_complex(points) - ((right + left) / 2)[:, None]) / eyes[:, None]), eyes

@@ -21,7 +21,7 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents, psnr
 from lmedge.inversion.options import InvertConfig
 from lmedge.judging.features import Extractor, extractor
-from lmedge.landmarks import Scheme, in_pixels, scheme_named
+from lmedge.landmarks import in_pixels
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures
@@ -31,6 +31,7 @@ from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import draw
+from lmedge.scheme import Scheme, scheme_named
 from lmedge.storage import json_bytes, write_json
 
 SHOWN_SAMPLES = 64

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 
 from lmedge.faces.annotate import FaceMesh
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
-from lmedge.landmarks import Scheme, in_pixels, nme
+from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime import prior
 from lmedge.runtime.faces import finite
 from lmedge.samples import annotated, draw
+from lmedge.scheme import Scheme
 
 FEWEST = 10  # faces of a pose of which an error is given
 
@@ -66,7 +67,7 @@ def self_consistency(
     if confidence is not None:
         sure = np.asarray(confidence(z[found.at], training=False))[:, 0]
         kept = float(errors[most_confident(sure)].mean())
-    right, left = scheme.outer_eye_corners
+    right, left = scheme.reference
     eyes = np.linalg.norm(seen[:, right] - seen[:, left], axis=-1)
     return SelfConsistency(
         errors=errors,
@@ -164,7 +165,7 @@ def people(
         return None
     seen, seen_drawn = (np.array([looks[i][j] for i in at], np.float32) for j in (0, 1))
     true, predicted = landmarks[at], points_of(lgen, latents[at], images.shape[1])
-    right, left = scheme.outer_eye_corners
+    right, left = scheme.reference
     eyes = np.linalg.norm(true[:, right] - true[:, left], axis=-1)[:, None, None]
 
     def restyled(points: NDArray[np.float32]) -> float:

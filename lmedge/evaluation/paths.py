@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from lmedge.evaluation.metrics import points_of
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents
-from lmedge.landmarks import Scheme, nme
+from lmedge.landmarks import nme
 from lmedge.runtime import between, prior
 from lmedge.samples import annotated, draw
+from lmedge.scheme import Scheme
 
 STEPS = 16  # faces on a path, both ends included
 
@@ -90,7 +91,7 @@ def _walked(
     z = np.stack([between(a, b, STEPS) for a, b in zip(starts, ends, strict=True)])
     flat, shape = z.reshape(-1, z.shape[-1]), z.shape[:2]
     landmarks = points_of(lgen, flat, size).reshape(*shape, -1, 2)
-    right, left = scheme.outer_eye_corners
+    right, left = scheme.reference
     inter_ocular = np.linalg.norm(landmarks[:, 0, right] - landmarks[:, 0, left], axis=-1)
     moved = np.linalg.norm(np.diff(landmarks, axis=1), axis=-1).mean(axis=-1)
     jumps = (moved / np.maximum(inter_ocular, 1e-6)[:, None]).astype(np.float32)

@@ -17,9 +17,9 @@ from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, p
 from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder, settle
 from lmedge.gan.options import TrainGanConfig
-from lmedge.landmarks import scheme_named
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
+from lmedge.scheme import scheme_named
 from lmedge.storage import read_json, write_bytes, write_json
 
 TEMPLATES = Path(__file__).parent

@@ -7,14 +7,25 @@ from numpy.typing import NDArray
 
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
-from lmedge.landmarks import FACE_MESH_TO_IBUG68, IBUG68, Scheme, convert_scheme, mirrored
+from lmedge.landmarks import mirrored
 from lmedge.quiet import keep_quiet, native_stderr_off
+from lmedge.scheme import IBUG68, Scheme, converted
 
 # Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
 # fill the frame, and is more exact with more pixels.
 WINDOW = 1.4
 WINDOW_PIXELS = 224
 SHIFT = 1 / 32  # of the side of a face: 2 pixels of 64
+
+# Face Mesh vertices that stand where the iBUG 68 points stand; consistent under Face Mesh's own mirror
+# symmetry. The jaw is an approximation: iBUG marks the visible contour, Face Mesh a fixed line on the head.
+FACE_MESH_TO_IBUG68 = (
+    162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389,
+    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,
+    168, 197, 5, 4, 75, 97, 2, 326, 305,
+    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
+    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
+)  # fmt: skip
 
 View = Literal["plain", "mirror", "shifted"]
 Looks = list[NDArray[np.float32] | None]  # landmarks `[K, 2]` of each view
@@ -55,7 +66,7 @@ class FaceMesh:
         # Face Mesh gives 0..1 of the picture, measured from its edge.
         points = np.array([(vertices[i].x, vertices[i].y) for i in FACE_MESH_TO_IBUG68])
         points = (points * (width, height) - 0.5).astype(np.float32)
-        return convert_scheme(points, IBUG68, scheme)
+        return converted(points, IBUG68, scheme)
 
     def around(self, pixels: Image8, to_face: Affine, size: int, scheme: Scheme) -> NDArray[np.float32] | None:
         """Landmarks `[K, 2]` in pixels of the photo, looked for in a window around the square that `to_face`

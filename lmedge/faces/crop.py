@@ -20,7 +20,8 @@ from lmedge.faces.photo import (
     square_to_face,
 )  # fmt: skip
 from lmedge.faces.sources import Source
-from lmedge.landmarks import SCHEMES, Scheme, convert_scheme, far_outside, read_pts, scheme_named
+from lmedge.landmarks import far_outside, read_pts
+from lmedge.scheme import BUILT_IN, Scheme, converted, scheme_named
 
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
@@ -80,18 +81,18 @@ class FaceCutter:
             points = read_pts(source.pts)
         except LmedgeError:
             raise Rejected("unreadable .pts file") from None
-        of_count = {scheme.count: scheme for scheme in SCHEMES.values()}
+        of_count = {scheme.count: scheme for scheme in BUILT_IN.values()}
         if len(points) not in of_count:
             raise Rejected(f".pts of {len(points)} points")
         given = of_count[len(points)]
-        if not set(self.scheme.of_68) <= set(given.of_68):
+        if not given.has(*self.scheme.points):
             raise Rejected(f".pts of {len(points)} points")
         read, points = points, ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
         far = far_outside(points, photo.pixels.shape[1], photo.pixels.shape[0])
         if far.any():
             x, y = read[far][0] + 1
             raise Rejected(f".pts point far outside of the picture: {x:g}, {y:g} in {source.pts.name}")
-        return convert_scheme(points, given, self.scheme)
+        return converted(points, given, self.scheme)
 
     def _square(self, photo: Photo, placed: NDArray[np.float32] | None) -> Affine:
         size, config = self.config.size, self.config
@@ -121,7 +122,7 @@ def alignment(points: NDArray[np.float32], scheme: Scheme, size: int) -> Affine:
     """The similarity transform (rotation, scale, shift; least squares, Umeyama 1991) that brings the centres
     of the eyes and the mouth of `points` `[K, 2]` to their fixed places in a face of `size` pixels."""
     parts = (range(36, 42), range(42, 48), (48, 54))
-    centres = np.array([points[[scheme.index(i) for i in part]].mean(axis=0) for part in parts])
+    centres = np.array([points[[scheme.index(f"ibug68/{i}") for i in part]].mean(axis=0) for part in parts])
     target = ALIGNED * size - 0.5
     source, goal = centres - centres.mean(axis=0), target - target.mean(axis=0)
     # In complex numbers a similarity without reflection is one multiplication.

@@ -18,7 +18,8 @@ from lmedge.errors import LmedgeError
 from lmedge.faces.photo import Image8
 from lmedge.faces.record import Record
 from lmedge.folders import check_whole, half_made
-from lmedge.landmarks import Scheme, far_outside, scheme_named
+from lmedge.landmarks import far_outside
+from lmedge.scheme import Scheme, scheme_named
 from lmedge.storage import check_form, read_json, replacing
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ import numpy as np
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
-from lmedge.landmarks import IBUG68, convert_scheme, scheme_named
+from lmedge.scheme import IBUG68, converted, scheme_named
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -48,6 +48,6 @@ def _start(config: ToyConfig) -> None:
 def _work(index: int) -> Answer:
     look = random_look(np.random.default_rng((_config.seed, index)))
     pixels, points = draw_face(look, _config.size)
-    landmarks = convert_scheme(points, IBUG68, scheme_named(_config.scheme))
+    landmarks = converted(points, IBUG68, scheme_named(_config.scheme))
     name = f"toy-{index:07}"
     return Record(encode_png(pixels), landmarks, name, name)

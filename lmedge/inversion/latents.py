@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole, half_made, making_folder, settle
-from lmedge.landmarks import Scheme, scheme_named
 from lmedge.run import Run, weights_hash
+from lmedge.scheme import Scheme, scheme_named
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
 
 SCHEMA = 2  # 1 had no share explained

@@ -18,10 +18,11 @@ from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
 from lmedge.inversion.options import InvertConfig
-from lmedge.landmarks import in_pixels, nme, scheme_named
+from lmedge.landmarks import in_pixels, nme
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console
 from lmedge.run import Run
+from lmedge.scheme import scheme_named
 from lmedge.storage import claim_file
 
 SHOWN_PIXELS = 320  # about the side of each picture

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.landmarks import Scheme
 from lmedge.pose import pose
+from lmedge.scheme import Scheme
 
 # Individual typology angle in degrees, from light to dark (Chardon et al., 1991). Of a photo it measures skin and light
 # together, so that single faces are often in a neighbouring class; shares of large sets compare well.
@@ -18,8 +18,8 @@ OPEN_MOUTH = 0.08  # distance of the inner lips, in inter-ocular distances
 def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, Any]:
     """Shares of the faces `[N, H, W, 3]` with landmarks `[N, K, 2]` (pixels): skin (typology angle on the cheeks), head
     turned aside, mouth open."""
-    nose = landmarks[:, scheme.index(30)]
-    right, left = (landmarks[:, i] for i in scheme.outer_eye_corners)
+    nose = landmarks[:, scheme.index("ibug68/30")]
+    right, left = (landmarks[:, i] for i in scheme.reference)
     turned, gap = pose(landmarks, scheme)
     turned = np.abs(turned)
     angles = np.array([_typology_angle(*case) for case in zip(faces, right, left, nose, strict=True)])

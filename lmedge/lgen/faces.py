@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
-from lmedge.landmarks import Scheme, in_pixels, nme
+from lmedge.landmarks import in_pixels, nme
+from lmedge.scheme import Scheme
 
 
 @dataclass(frozen=True)

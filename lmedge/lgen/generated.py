@@ -5,12 +5,13 @@ from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
 from lmedge.faces.annotate import View
-from lmedge.landmarks import Scheme, normalised
+from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
 from lmedge.progress import console, progress
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import prior
 from lmedge.samples import annotated
+from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
 SCHEMA = 1

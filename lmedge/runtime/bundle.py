@@ -7,9 +7,9 @@ from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole
-from lmedge.landmarks import SCHEMES, Scheme
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
+from lmedge.scheme import BUILT_IN, Scheme
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 1
@@ -88,7 +88,7 @@ class Bundle:
     def scheme(self, points: int) -> Scheme:
         """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
         known = _scheme_name(self.about, self.path)
-        for scheme in SCHEMES.values():
+        for scheme in BUILT_IN.values():
             if scheme.count == points and known in (None, scheme.name):
                 return scheme
         raise LmedgeError(f"{self.path}: the model gives {points} points, which is not {known or 'a scheme'}.")
@@ -132,7 +132,7 @@ def _scheme_name(about: dict[str, Any], path: Path) -> str | None:
     if landmarks is None:
         return None
     scheme = landmarks.get("scheme") if isinstance(landmarks, dict) else landmarks
-    if not isinstance(scheme, str) or scheme not in SCHEMES:
+    if not isinstance(scheme, str) or scheme not in BUILT_IN:
         raise LmedgeError(f"{path} has the unknown landmark scheme {scheme!r}.")
     return scheme
 

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import SCHEMES, Scheme, in_pixels
+from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import read_model
+from lmedge.scheme import BUILT_IN, Scheme
 from lmedge.variants import InterpreterName
 
 DETECT = "detect"
@@ -29,9 +30,9 @@ class LandmarkDetector:
         self._run = loaded.get_signature_runner(DETECT)
         self.size = int(self._run.get_input_details()["image"]["shape"][1])
         points = int(self._run.get_output_details()["landmarks"]["shape"][1])
-        scheme = next((s for s in SCHEMES.values() if s.count == points), None)
+        scheme = next((s for s in BUILT_IN.values() if s.count == points), None)
         if scheme is None:
-            raise LmedgeError(f"{model} gives {points} points, which is no scheme of {', '.join(SCHEMES)}.")
+            raise LmedgeError(f"{model} gives {points} points, which is no scheme of {', '.join(BUILT_IN)}.")
         self.scheme: Scheme = scheme
 
     def landmarks(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lmedge.landmarks import Scheme, nme
+from lmedge.landmarks import nme
 from lmedge.runtime.faces import Faces
+from lmedge.scheme import Scheme
 
 HIGHEST_PSNR = 99.0  # dB; stands for images that are equal
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import Scheme
 from lmedge.pose import degrees, pose
 from lmedge.runtime.faces import Faces
+from lmedge.scheme import Scheme
 
 HOPELESS = 1000  # faces drawn for each that is wanted, before the search is given up
 Range = tuple[float, float]

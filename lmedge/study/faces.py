@@ -12,9 +12,9 @@ from lmedge.errors import UsageError
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.folders import half_made
-from lmedge.landmarks import Scheme, convert_scheme
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
+from lmedge.scheme import Scheme, converted
 from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
 
@@ -78,12 +78,12 @@ def check_same_kind(dataset: FaceDataset, synthetic: FaceDataset) -> None:
             f"{dataset.path} has faces of {dataset.size} pixels and the generated ones have {synthetic.size}; make "
             f"it again with --size {synthetic.size}."
         )
-    convert_scheme(dataset.landmarks[:1], dataset.scheme, synthetic.scheme)
+    converted(dataset.landmarks[:1], dataset.scheme, synthetic.scheme)
 
 
 def labelled(dataset: FaceDataset, scheme: Scheme) -> LabelledFaces:
     """All faces of a dataset, with the points of `scheme`."""
-    marks = convert_scheme(dataset.landmarks, dataset.scheme, scheme)
+    marks = converted(dataset.landmarks, dataset.scheme, scheme)
     return LabelledFaces(dataset.images(np.arange(len(dataset))), marks, scheme)
 
 

@@ -8,8 +8,9 @@ from lmedge.datasets.augment import Augmentation
 from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
-from lmedge.landmarks import IBUG49, nme
+from lmedge.landmarks import nme
 from lmedge.runtime.detector import LandmarkDetector
+from lmedge.scheme import IBUG49
 
 
 @pytest.fixture(scope="module")

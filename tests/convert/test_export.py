@@ -14,12 +14,12 @@ from convert.options import ExportConfig
 from convert.recipe import RECIPES, Tuning
 from convert.stage import export_run
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import IBUG68
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.timing import time_model
+from lmedge.scheme import IBUG68
 from tests.convert import joining_generator
 
 

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from lmedge.datasets.augment import Augmentation, augment, augmented
 from lmedge.errors import UsageError
-from lmedge.landmarks import IBUG49, IBUG68, mirrored
+from lmedge.landmarks import mirrored
+from lmedge.scheme import IBUG49, IBUG68
 
 NOTHING = Augmentation(0, 0, 0, 0, 0, 0, 0)
 MOVED = {"rotation": 40.0, "scale": 0.3, "translation": 0.1, "flip": 1.0}

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lmedge.datasets.steering import Steering, directions, posture
-from lmedge.landmarks import IBUG49, IBUG68
 from lmedge.pose import degrees, pose
 from lmedge.runtime import FaceSampler, prior
+from lmedge.scheme import IBUG49, IBUG68
 
 LATENT = 12
 
@@ -16,7 +16,7 @@ def schematic(turned, gap, scheme=IBUG49):
     points[:, 36], points[:, 45] = (18, 24), (46, 24)
     points[:, 30, 0], points[:, 30, 1] = 32 + 28 * turned, 38
     points[:, 62, 1], points[:, 66, 1] = 46 - 14 * gap, 46 + 14 * gap
-    return points[:, list(scheme.of_68)].astype(np.float32)
+    return points[:, [IBUG68.index(point) for point in scheme.points]].astype(np.float32)
 
 
 def bent(z):

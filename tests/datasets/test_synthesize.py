@@ -14,10 +14,11 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.folders import MANIFEST
 from lmedge.gan.options import TrainGanConfig
-from lmedge.landmarks import IBUG49, mirrored
+from lmedge.landmarks import mirrored
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
 from lmedge.samples import RunPainter
+from lmedge.scheme import IBUG49
 
 COUNT, SEED = 40, 3
 

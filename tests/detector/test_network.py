@@ -5,7 +5,8 @@ from lmedge.datasets.augment import Augmentation
 from lmedge.detector.network import BATCH, Diet, LabelledFaces, build_detector, detect, train_detector
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
-from lmedge.landmarks import IBUG49, nme
+from lmedge.landmarks import nme
+from lmedge.scheme import IBUG49
 
 
 @pytest.fixture(scope="module")

@@ -2,14 +2,15 @@ import numpy as np
 import pytest
 
 from lmedge.detector.style import RIDGE, fit_style
-from lmedge.landmarks import IBUG49, nme
+from lmedge.landmarks import nme
+from lmedge.scheme import IBUG49
 
 
 def shapes(count, number=0):
     """Faces of 64 pixels: a fixed one, deformed, turned, scaled and moved."""
     random = np.random.default_rng(number)
     base = np.random.default_rng(7).uniform(-0.5, 0.5, (49, 2))
-    base[list(IBUG49.outer_eye_corners)] = (-0.5, 0), (0.5, 0)
+    base[list(IBUG49.reference)] = (-0.5, 0), (0.5, 0)
     points = base + random.normal(0, 0.05, (count, 49, 2))
     angle, size = random.uniform(-0.5, 0.5, count), random.uniform(20, 40, count)
     turn = np.stack([np.cos(angle), -np.sin(angle), np.sin(angle), np.cos(angle)], -1).reshape(-1, 2, 2)
@@ -46,7 +47,7 @@ def test_it_is_the_ridge_regression_of_the_difference_on_the_shape():
     """Against least squares on rows that are lengthened by the penalty."""
     random = np.random.default_rng(3)
     seen = random.uniform(10, 54, (40, 49, 2)).astype(np.float32)
-    seen[:, IBUG49.outer_eye_corners[0]], seen[:, IBUG49.outer_eye_corners[1]] = (20, 30), (44, 30)  # a frame of 24
+    seen[:, IBUG49.reference[0]], seen[:, IBUG49.reference[1]] = (20, 30), (44, 30)  # a frame of 24
     placed = seen + random.normal(0, 2, seen.shape).astype(np.float32)
     shape = np.concatenate([(seen[..., 0] - 32) / 24, (seen[..., 1] - 30) / 24], 1).astype(np.float64)
     difference = ((placed - seen) / 24).transpose(0, 2, 1).reshape(40, -1).astype(np.float64)

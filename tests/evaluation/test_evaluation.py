@@ -19,10 +19,11 @@ from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents
 from lmedge.inversion.options import InvertConfig
-from lmedge.landmarks import IBUG49, normalised
+from lmedge.landmarks import normalised
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import draw
+from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
 
@@ -92,11 +93,11 @@ def test_pictures_without_a_face_are_counted_as_missed():
 
 def test_errors_are_told_apart_by_pose():
     points = np.tile(np.linspace(10, 50, 98).reshape(49, 2).astype(np.float32), (30, 1, 1))
-    right, left, nose = 19, 28, IBUG49.index(30)
+    right, left, nose = 19, 28, IBUG49.index("ibug68/30")
     points[:, right], points[:, left], points[:, nose] = (20, 20), (40, 20), (30, 30)
     points[:12, nose] = (37, 30)  # 0.35 of the distance of the eyes
-    points[:, IBUG49.index(62)], points[:, IBUG49.index(66)] = (30, 40), (30, 41)
-    points[25:, IBUG49.index(66)] = (30, 43)
+    points[:, IBUG49.index("ibug68/62")], points[:, IBUG49.index("ibug68/66")] = (30, 40), (30, 41)
+    points[25:, IBUG49.index("ibug68/66")] = (30, 43)
     poses = metrics.by_pose(np.arange(30, dtype=np.float32), points, IBUG49)
     assert poses["to half profile"] == {"faces": 12, "nme": 5.5} and poses["frontal"] == {"faces": 18, "nme": 20.5}
     assert poses["turned"] == {"faces": 0} and poses["mouth open"] == {"faces": 5}

@@ -5,16 +5,16 @@ import pytest
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.crop import ALIGNED, alignment
 from lmedge.faces.photo import moved
-from lmedge.landmarks import IBUG49, IBUG68, convert_scheme
+from lmedge.scheme import IBUG49, IBUG68, converted
 
 
 @pytest.mark.parametrize("scheme", [IBUG68, IBUG49])
 def test_alignment_is_the_least_squares_similarity(scheme):
-    points = convert_scheme(draw_face(random_look(np.random.default_rng(5)), 200)[1], IBUG68, scheme)
+    points = converted(draw_face(random_look(np.random.default_rng(5)), 200)[1], IBUG68, scheme)
     affine = alignment(points, scheme, 64)
     a, b = affine[0, 0], affine[0, 1]
     assert affine[1] == pytest.approx([-b, a, affine[1, 2]])  # rotation and scale only
-    parts = [[scheme.index(i) for i in part] for part in (range(36, 42), range(42, 48), (48, 54))]
+    parts = [[scheme.index(f"ibug68/{i}") for i in part] for part in (range(36, 42), range(42, 48), (48, 54))]
     centres = np.array([points[part].mean(axis=0) for part in parts])
     target = ALIGNED * 64 - 0.5
     # The same, as linear least squares in (a, b, tx, ty).

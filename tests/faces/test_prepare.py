@@ -17,7 +17,8 @@ from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import moved, square_to_face
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
-from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, mirrored, nme, read_pts, write_pts
+from lmedge.landmarks import mirrored, nme, read_pts, write_pts
+from lmedge.scheme import IBUG49, IBUG68, converted
 from tests.conftest import REAL_DATA, drawn_photo
 
 
@@ -38,7 +39,7 @@ def test_faces_are_found_and_annotated_near_the_drawn_points(photos, tmp_path):
         pixels, points = draw_face(random_look(np.random.default_rng((0, look))), 256)
         box = HaarDetector().largest(pixels)
         to_face = square_to_face(box.x - 0.1 * box.side, box.y - 0.1 * box.side, 1.2 * box.side, 64)
-        exact = moved(convert_scheme(points, IBUG68, IBUG49), to_face)
+        exact = moved(converted(points, IBUG68, IBUG49), to_face)
         errors.append(nme(dataset.landmarks[i][None], exact[None], IBUG49)[0])
     assert np.mean(errors) < 0.08
     with Image.open(out / "contact.png") as sheet:
@@ -216,7 +217,7 @@ def test_pts_files_are_imported(tmp_path, crop):
 def test_crop_landmarks_with_face_mesh_brings_the_eyes_to_their_places(photos, tmp_path):
     prepare(PrepareConfig(photos=(photos / "a",), out=tmp_path / "out", crop="landmarks"))
     dataset = FaceDataset(tmp_path / "out")
-    right = dataset.landmarks[:, [IBUG49.index(i) for i in range(36, 42)]].mean(axis=1)
+    right = dataset.landmarks[:, [IBUG49.index(f"ibug68/{i}") for i in range(36, 42)]].mean(axis=1)
     assert right == pytest.approx(np.array([[0.34 * 64, 0.40 * 64]] * len(dataset)), abs=3)
 
 

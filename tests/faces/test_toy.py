@@ -8,7 +8,8 @@ from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
-from lmedge.landmarks import IBUG68, mirrored
+from lmedge.landmarks import mirrored
+from lmedge.scheme import IBUG68
 
 PLAIN = dataclasses.replace(
     random_look(np.random.default_rng(0)), yaw=0.0, pitch=0.0, roll=0.0, shift=(0.0, 0.0), light=(0.0, 0.0),

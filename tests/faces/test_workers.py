@@ -18,8 +18,8 @@ from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.workers import answers_of
-from lmedge.landmarks import IBUG49
 from lmedge.runtime import prior
+from lmedge.scheme import IBUG49
 from lmedge.study.options import StudyConfig
 from tests.test_kill import children
 

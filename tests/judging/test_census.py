@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from lmedge.judging.census import SKIN_CLASSES, census
-from lmedge.landmarks import IBUG49, IBUG68
+from lmedge.scheme import IBUG49, IBUG68
 
 COLOURS = [(236, 214, 204), (199, 160, 138), (190, 150, 125), (176, 130, 102), (160, 118, 92), (48, 34, 28)]
 
@@ -13,7 +13,7 @@ def points(scheme, turn=0.0, gap=0.0):
     places = np.full((68, 2), 32.0, np.float32)
     places[36], places[45], places[30] = (18, 24), (46, 24), (32 + turn * 28, 38)
     places[62], places[66] = (32, 46 - gap * 14), (32, 46 + gap * 14)
-    return places[list(scheme.of_68)]
+    return places[[IBUG68.index(point) for point in scheme.points]]
 
 
 def painted(colour):

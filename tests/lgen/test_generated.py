@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from lmedge.faces.annotate import FaceMesh
-from lmedge.landmarks import IBUG49, in_pixels, mirrored, nme
+from lmedge.landmarks import in_pixels, mirrored, nme
 from lmedge.lgen import generated
 from lmedge.lgen.generated import generated_faces
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import annotated
+from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError
-from lmedge.landmarks import IBUG49
 from lmedge.lgen.faces import Faces, joined
 from lmedge.lgen.network import build_confidence, distance, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import explained_share, kept_figures, linear
 from lmedge.runtime import prior
+from lmedge.scheme import IBUG49
 
 
 def config(**options):

@@ -9,12 +9,13 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.inversion.latents import load_latents
-from lmedge.landmarks import IBUG49, IBUG68, convert_scheme, in_pixels, nme
+from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.network import build_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures, sets_of, train_lgen
 from lmedge.run import Run
+from lmedge.scheme import IBUG49, IBUG68, converted
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
@@ -61,7 +62,7 @@ def learnable(trained, tmp_path):
     """The tiny run with latents from which the landmarks do follow: z = the parameters of the landmarks."""
     run = Run(shutil.copytree(trained, tmp_path / "run"))
     faces = [draw_face(random_look(np.random.default_rng((9, i))), 32)[1] for i in range(400)]
-    points = convert_scheme(np.stack(faces), IBUG68, IBUG49)
+    points = converted(np.stack(faces), IBUG68, IBUG49)
     flat = ((points + 0.5) / 32).reshape(400, -1)
     centred = flat - flat.mean(axis=0)
     z = centred @ np.linalg.svd(centred, full_matrices=False)[2][:8].T

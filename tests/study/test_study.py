@@ -159,6 +159,6 @@ def test_faces_that_cannot_be_compared_are_refused(toys, sets, tmp_path):
         study(
             StudyConfig(real=toys, test=sets / "large", out=tmp_path / "b", synthetic=sets / "synthetic", amounts=(8,))
         )
-    with pytest.raises(UsageError, match="ibug49 has no point 0 of the 68"):
+    with pytest.raises(UsageError, match="ibug49 has no jaw_0, so it cannot give ibug68"):
         study(StudyConfig(real=toys, test=sets / "test", out=tmp_path / "c", synthetic=sets / "few", amounts=(8,)))
     assert len(FaceDataset(sets / "few")) == 12

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import IBUG49
 from lmedge.runtime import FaceSampler, prior
 from lmedge.runtime.directions import controls, measured, towards
+from lmedge.scheme import IBUG49
 from lmedge.web import vendor
 from lmedge.web.export import web_export
 from lmedge.web.options import ServeConfig, WebExportConfig
