@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.executor import Executor
 from lmedge.faces.annotate import FaceMesh, Looks, View, look, start_looking
-from lmedge.faces.workers import answers_of
 from lmedge.gan.networks import to_uint8
 from lmedge.landmarks import in_pixels
+from lmedge.processes import Processes
 from lmedge.run import Run, weights_hash
 from lmedge.runtime import Faces
 from lmedge.runtime.faces import finite
@@ -94,10 +95,10 @@ class Annotated:
 
 def annotated(
     generator: Any, z: NDArray[np.float32], scheme: Scheme, advance: Callable[..., None],
-    views: tuple[View, ...] = ("plain",), workers: int = 0,
+    views: tuple[View, ...] = ("plain",), executor: Executor | None = None,
 ) -> Annotated:  # fmt: skip
-    """Draws the faces of latents `[N, Z]` and looks for their landmarks, in worker processes (0: one a core) where
-    there are many."""
+    """Draws the faces of latents `[N, Z]` and looks for their landmarks; where there are many, in the workers
+    of `executor` (None: processes of this machine)."""
     looks: list[Looks] = []
     if len(z) * len(views) < 2 * WORTH_A_WORKER:
         with FaceMesh() as mesh:
@@ -107,7 +108,7 @@ def annotated(
                 advance(len(faces))
     else:
         jobs = [(face, scheme, views) for face in draw(generator, z)]
-        with answers_of(look, jobs, (start_looking, ()), workers) as answers:
+        with (executor or Processes()).answers(look, jobs, (start_looking, ())) as answers:
             for answer in answers:
                 looks.append(answer)
                 advance(1)

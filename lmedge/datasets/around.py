@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
+from lmedge.executor import Executor
 from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.assembly import NoFaces
 from lmedge.faces.options import PrepareConfig
@@ -42,7 +43,7 @@ class Centres:
     licence: str
 
 
-def centres_around(run: Run, photos: Path, keep: Path, every: bool = False) -> Centres:
+def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every: bool = False) -> Centres:
     """Latents of the faces in `photos` (a dataset, a folder of photos or a photo), less those whose inversion is not
     that face, unless `every` is asked for. `keep` is a folder in which they stay for a second call, with the dataset
     that photos become.
@@ -55,7 +56,7 @@ def centres_around(run: Run, photos: Path, keep: Path, every: bool = False) -> C
         left_out = [(str(name), str(reason)) for name, reason in noted["left_out"]]
         return Centres(read_arrays(file, ("z",))["z"], left_out, noted["licence"])
     generator = run.generator()
-    dataset, left_out = _faces(run, photos, keep, generator.output_shape[1])
+    dataset, left_out = _faces(run, photos, keep, executor, generator.output_shape[1])
     check_fits(run, generator, dataset)
     # No encoder is trained for this: a run that comes with lmedge is not written to.
     encoder = cached_encoder(run, generator)
@@ -110,14 +111,16 @@ def unlike(
     return reasons
 
 
-def _faces(run: Run, photos: Path, keep: Path, size: int) -> tuple[FaceDataset, list[tuple[str, str]]]:
+def _faces(
+    run: Run, photos: Path, keep: Path, executor: Executor, size: int
+) -> tuple[FaceDataset, list[tuple[str, str]]]:
     """The photos as a dataset, cut as those that the generator learnt from, and those without a face."""
     if (photos / DATASET_FILE).is_file():
         return FaceDataset(photos), []
     out = keep / "around"
     if not (out / DATASET_FILE).exists():
         try:
-            prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()))
+            prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()), executor)
         except NoFaces as none:
             some = ", ".join(f"{name}: {reason}" for name, reason in none.rejected[:SAID])
             raise LmedgeError(f"--around {photos}: no photo became a face ({some}); take others.") from None

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.datasets.steering import Steering
-from lmedge.faces.workers import answers_of
+from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
 from lmedge.runtime import Faces, FaceSampler, prior
 from lmedge.runtime.latents import around
@@ -163,12 +163,12 @@ def encoded(image: NDArray[np.uint8]) -> bytes:
 
 
 @contextmanager
-def chunks(source: Drawing | Painter, plan: Plan, first: int, workers: int) -> Iterator[Iterator[Chunk]]:
-    """Chunks from latent `first` on, without end: drawn by worker processes (0: one a core), or here by a painter that
+def chunks(source: Drawing | Painter, plan: Plan, first: int, executor: Executor) -> Iterator[Iterator[Chunk]]:
+    """Chunks from latent `first` on, without end: drawn where `executor` works, or here by a painter that
     lives in this process."""
     starts = count(first, CHUNK)
     if isinstance(source, Drawing):
-        with answers_of(_work, starts, (_start, (source, plan)), workers, parcel=1) as answers:
+        with executor.answers(_work, starts, (_start, (source, plan)), parcel=1) as answers:
             yield answers
     else:
         steering = plan.steering(source)

@@ -19,9 +19,11 @@ from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.executor import Executor
 from lmedge.folders import making_folder
 from lmedge.options import to_json
 from lmedge.pictures import drawn, grid
+from lmedge.processes import Processes
 from lmedge.progress import console, progress
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
@@ -57,9 +59,10 @@ class _Source:
     facts: dict[str, Any]
 
 
-def synthesize(config: SynthesizeConfig) -> Synthesized:
-    """Writes a dataset; see SynthesizeConfig. Raises UsageError or LmedgeError; a killed call is continued."""
-    format_ = format_named(config.format)
+def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Synthesized:
+    """Writes a dataset; see SynthesizeConfig; without an `executor`, in processes of this machine. Raises UsageError or
+    LmedgeError; a killed call is continued."""
+    executor, format_ = executor or Processes(config.workers), format_named(config.format)
     check_installed(format_)
     selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
     selection.check()
@@ -76,7 +79,7 @@ def synthesize(config: SynthesizeConfig) -> Synthesized:
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
         _check_disk(config, format_, shape, probe, _whole_parts(folder / PARTS))
         try:
-            made = _made(config, source, selection, format_, shape, folder)
+            made = _made(config, executor, source, selection, format_, shape, folder)
         except LmedgeError:
             if not _whole_parts(folder / PARTS):  # nothing is lost, and another call is not in its way
                 for entry in folder.iterdir():
@@ -86,15 +89,16 @@ def synthesize(config: SynthesizeConfig) -> Synthesized:
 
 
 def _made(
-    config: SynthesizeConfig, source: _Source, selection: Selection, format_: Format, shape: Shape, out: Path
-) -> Synthesized:
+    config: SynthesizeConfig, executor: Executor, source: _Source, selection: Selection, format_: Format, shape: Shape,
+    out: Path,
+) -> Synthesized:  # fmt: skip
     """Writes what is missing of the set into the folder `out`."""
     painter, centres, about, parts = source.painter, None, shape.about, out / PARTS
     parts.mkdir(exist_ok=True)
     if config.around is not None:
         from lmedge.datasets.around import centres_around
 
-        found = centres_around(_run(config), config.around, parts, config.keep_all)
+        found = centres_around(_run(config), config.around, parts, executor, config.keep_all)
         centres = found.z
         about |= {
             "around": {"faces": len(found.z), "left_out": len(found.left_out), "licence": found.licence},
@@ -114,7 +118,7 @@ def _made(
     last = _last(parts, before)
     done = min(before * PART_FACES, config.count)
     with progress("synthesize", config.count, "faces", done) as advance:
-        for number, samples in enumerate(_in_parts(config, source, plan, done, last, advance), before):
+        for number, samples in enumerate(_in_parts(config, executor, source, plan, done, last, advance), before):
             format_.part(out, number * PART_FACES, samples, shape)
             # The files first: their note says that they are whole.
             write_arrays(parts / f"{number:06}.npz", _arrays(samples))
@@ -191,14 +195,15 @@ def _gib(size: float) -> str:
 
 
 def _in_parts(
-    config: SynthesizeConfig, source: _Source, plan: Plan, done: int, last: tuple[int, bool], advance: Any
-) -> Iterator[Samples]:
+    config: SynthesizeConfig, executor: Executor, source: _Source, plan: Plan, done: int, last: tuple[int, bool],
+    advance: Any,
+) -> Iterator[Samples]:  # fmt: skip
     """The faces that are missing, a part at a time. Raises LmedgeError where hardly one is wanted."""
     if done == config.count:
         return
     tally, missing = Tally(plan.selection), config.count - done
     some: list[Samples] = []
-    with chunks(source.drawing or source.painter, plan, max(last[0], 0), config.workers) as stream:
+    with chunks(source.drawing or source.painter, plan, max(last[0], 0), executor) as stream:
         for chunk in stream:
             samples = chunk.samples
             tally.add(chunk.looked, len(samples), chunk.seen)

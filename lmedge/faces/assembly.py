@@ -1,4 +1,4 @@
-"""Making a dataset out of many jobs: worker processes, shard after shard, so that a kill loses one shard."""
+"""Making a dataset out of many jobs: shard after shard, so that a kill loses one shard."""
 
 import csv
 import io
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from lmedge.errors import LmedgeError
+from lmedge.executor import Executor, Start
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
-from lmedge.faces.workers import answers_of
 from lmedge.folders import making_folder
 from lmedge.pictures import drawn, grid
 from lmedge.progress import progress
@@ -49,27 +49,27 @@ def assemble(
     out: Path,
     jobs: Sequence[Any],
     work: Callable[[Any], Answer],
-    start_worker: tuple[Callable[..., None], tuple[Any, ...]],
+    start: Start,
     about: dict[str, Any],
-    workers: int,
+    executor: Executor,
     overwrite: bool,
     unit: str,
 ) -> Assembled:
-    """Runs `work(job)` for every job in worker processes and stores the answers, in order, as a dataset.
+    """Runs `work(job)` for every job where `executor` does and stores the answers, in order, as a dataset.
 
     `about` goes into dataset.json; a half-made dataset in `out` is continued if its `about` is the same and
-    refused otherwise. The bytes do not depend on `workers`, on kills, or on time.
+    refused otherwise. The bytes do not depend on `executor`, on kills, or on time.
 
     Raises UsageError for a folder of something else, LmedgeError when no face is left.
     """
     with making_folder(out, "a dataset", overwrite, names=FILES, resume=about) as folder:
-        made = _assembled(folder, jobs, work, start_worker, about, workers, unit)
+        made = _assembled(folder, jobs, work, start, about, executor, unit)
     return replace(made, path=out)
 
 
 def _assembled(
-    out: Path, jobs: Sequence[Any], work: Callable[[Any], Answer],
-    start_worker: tuple[Callable[..., None], tuple[Any, ...]], about: dict[str, Any], workers: int, unit: str,
+    out: Path, jobs: Sequence[Any], work: Callable[[Any], Answer], start: Start, about: dict[str, Any],
+    executor: Executor, unit: str,
 ) -> Assembled:  # fmt: skip
     parts = out / PARTS
     parts.mkdir(exist_ok=True)
@@ -78,9 +78,9 @@ def _assembled(
     pending = [job for i in missing for job in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]]
     done = len(jobs) - len(pending)
     rejected = 0
-    start = time.monotonic()
+    began = time.monotonic()
     with (
-        answers_of(work, pending, start_worker, workers) as answers,
+        executor.answers(work, pending, start) as answers,
         progress(about["made_by"], len(jobs), unit, done) as advance,
     ):
         for i in missing:
@@ -96,7 +96,7 @@ def _assembled(
             # The shard first: its note says that it is whole.
             write_shard(out / shard_name(i, shards), records)
             write_json(parts / f"{i:05}.json", {"count": len(records), "rejected": refused})
-    per_second = len(pending) / (time.monotonic() - start)
+    per_second = len(pending) / (time.monotonic() - began)
     return _finish(out, parts, shards, about, per_second)
 
 

@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING
 
 from lmedge.errors import UsageError
+from lmedge.executor import Executor
 from lmedge.faces.crop import FaceCutter
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import Rejected
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.sources import Source, find_photos, fingerprint
 from lmedge.options import to_json
+from lmedge.processes import Processes
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
 _cutter: FaceCutter  # one a worker process
 
 
-def prepare(config: PrepareConfig) -> "Assembled":
-    """Crops and annotates photos; see PrepareConfig.
+def prepare(config: PrepareConfig, executor: Executor | None = None) -> "Assembled":
+    """Crops and annotates photos; see PrepareConfig; without an `executor`, in processes of this machine.
 
     Raises UsageError for a wrong option, LmedgeError when no photo yields a face.
     """
@@ -41,8 +43,8 @@ def prepare(config: PrepareConfig) -> "Assembled":
         "photos_sha256": fingerprint(sources),
         "versions": versions("mediapipe", "opencv-contrib-python", "pillow", "numpy"),
     }
-    worker = (_start, (config,))
-    return assemble(config.out, sources, _work, worker, about, config.workers, config.overwrite, "photos")
+    executor = executor or Processes(config.workers)
+    return assemble(config.out, sources, _work, (_start, (config,)), about, executor, config.overwrite, "photos")
 
 
 def _start(config: PrepareConfig) -> None:

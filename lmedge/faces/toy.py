@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from lmedge.executor import Executor
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
+from lmedge.processes import Processes
 from lmedge.scheme import IBUG68, converted, scheme_named
 from lmedge.versions import versions
 
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from lmedge.faces.assembly import Assembled
 
 
-def toy(config: ToyConfig) -> "Assembled":
-    """Draws a dataset; see ToyConfig. Raises UsageError for a wrong option or a folder that is taken."""
+def toy(config: ToyConfig, executor: Executor | None = None) -> "Assembled":
+    """Draws a dataset; see ToyConfig; without an `executor`, in processes of this machine. Raises UsageError for a
+    wrong option or a folder that is taken."""
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
@@ -32,8 +35,8 @@ def toy(config: ToyConfig) -> "Assembled":
         "versions": versions("opencv-contrib-python", "numpy"),
     }
     jobs = range(config.count)
-    worker = (_start, (config,))
-    return assemble(config.out, jobs, _work, worker, about, config.workers, config.overwrite, "faces")
+    executor = executor or Processes(config.workers)
+    return assemble(config.out, jobs, _work, (_start, (config,)), about, executor, config.overwrite, "faces")
 
 
 _config: ToyConfig  # one a worker process

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
+from lmedge.executor import Executor
 from lmedge.faces.annotate import View
 from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
@@ -23,7 +24,7 @@ VIEWS: tuple[View, ...] = ("plain", "mirror")
 FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find landmarks
 
 
-def generated_faces(run: Run, scheme: Scheme, count: int, seed: int) -> Faces:
+def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: Executor | None = None) -> Faces:
     """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
     generator = run.generator()
@@ -52,7 +53,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int) -> Faces:
                 except Damaged:
                     console.print(f"{path} is damaged; its faces are looked at again")
             if int(part["looked_at"]) < wanted:
-                seen = annotated(generator, z[first : first + wanted], scheme, advance, VIEWS)
+                seen = annotated(generator, z[first : first + wanted], scheme, advance, VIEWS, executor)
                 part = {"looked_at": np.array(wanted), "at": seen.at, "landmarks": seen.landmarks}
                 write_arrays(path, part)
             else:

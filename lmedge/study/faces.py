@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
+from lmedge.executor import Executor
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.folders import half_made
@@ -21,11 +22,12 @@ from lmedge.study.options import StudyConfig
 LEAST_CONFIDENCE = 0.2  # of the generated faces
 
 
-def real_and_test(config: StudyConfig) -> tuple[FaceDataset, FaceDataset]:
+def real_and_test(config: StudyConfig, executor: Executor) -> tuple[FaceDataset, FaceDataset]:
     """The faces to learn from and those to test on. Photos with .pts files are made into datasets first, beside the
     folder of the study: OUT-real and OUT-test. Raises UsageError for faces that are in both, LmedgeError for a place
     that holds neither dataset nor photos."""
-    real, test = (_dataset(place, name, config) for name, place in (("real", config.real), ("test", config.test)))
+    real = _dataset(config.real, "real", config, executor)
+    test = _dataset(config.test, "test", config, executor)
 
     def pictures(dataset: FaceDataset) -> set[bytes]:
         return {hashlib.sha256(image.tobytes()).digest() for image in dataset.images(np.arange(len(dataset)))}
@@ -36,7 +38,7 @@ def real_and_test(config: StudyConfig) -> tuple[FaceDataset, FaceDataset]:
     return real, test
 
 
-def _dataset(place: Path, name: str, config: StudyConfig) -> FaceDataset:
+def _dataset(place: Path, name: str, config: StudyConfig, executor: Executor) -> FaceDataset:
     if not place.is_dir() or (place / DATASET_FILE).exists() or half_made(place):
         return FaceDataset(place)
     from lmedge.faces.prepare import prepare
@@ -51,14 +53,14 @@ def _dataset(place: Path, name: str, config: StudyConfig) -> FaceDataset:
             f"{out} was made from other photos than {place} has now; add --overwrite or name another --out."
         )
     size = FaceDataset(config.synthetic).size if config.synthetic else Bundle.open(PRETRAINED).about["image"]["width"]
-    found = prepare(PrepareConfig(photos=(place,), out=out, size=size, annotator="pts", workers=config.workers,
-                                  overwrite=config.overwrite))  # fmt: skip
+    found = prepare(PrepareConfig(photos=(place,), out=out, size=size, annotator="pts",
+                                  overwrite=config.overwrite), executor)  # fmt: skip
     left_out = sum(found.rejected.values())
     console.print(f"{place}: {found.count} faces in {out}, {left_out} photos left out ({out}/rejected.csv says why)")
     return FaceDataset(out)
 
 
-def generated(config: StudyConfig) -> FaceDataset:
+def generated(config: StudyConfig, executor: Executor) -> FaceDataset:
     """A dataset of the user's, or one that is drawn now."""
     if config.synthetic is not None:
         return FaceDataset(config.synthetic)
@@ -67,7 +69,7 @@ def generated(config: StudyConfig) -> FaceDataset:
     out = config.out / "synthetic"
     if not (out / DATASET_FILE).exists():
         synthesize(SynthesizeConfig(out=out, count=config.generated, format="tfrecord",
-                                    min_confidence=LEAST_CONFIDENCE, workers=config.workers))  # fmt: skip
+                                    min_confidence=LEAST_CONFIDENCE), executor)  # fmt: skip
     return FaceDataset(out)
 
 

@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
-from lmedge.faces.workers import answers_of
+from lmedge.executor import Executor
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
 from lmedge.options import to_json
+from lmedge.processes import Processes
 from lmedge.progress import console, progress
 from lmedge.storage import read_arrays, read_json, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
@@ -37,18 +38,18 @@ NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
 TIMED = 200  # faces
 
 
-def study(config: StudyConfig) -> StudyResult:
-    """Trains what is missing and draws the report; see StudyConfig. Raises UsageError for faces that cannot be
-    compared."""
+def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
+    """Trains what is missing and draws the report; see StudyConfig; without an `executor`, in processes of this
+    machine. Raises UsageError for faces that cannot be compared."""
     with growing_folder(config.out, "a study", ENTRIES, config.overwrite):
-        return _study(config)
+        return _study(config, executor or Processes(config.workers))
 
 
-def _study(config: StudyConfig) -> StudyResult:
+def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     from lmedge.study.faces import check_same_kind, face_mesh, generated, labelled, real_and_test
     from lmedge.study.report import write_report
 
-    real, test = real_and_test(config)
+    real, test = real_and_test(config, executor)
     amounts = _amounts(config, len(real))
     about = {
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_TRAININGS},
@@ -56,7 +57,7 @@ def _study(config: StudyConfig) -> StudyResult:
         "versions": versions("tensorflow", "keras", "numpy", "mediapipe"),
     }  # fmt: skip
     _claim(config, about)
-    synthetic = generated(config)
+    synthetic = generated(config, executor)
     for dataset in (real, test):
         check_same_kind(dataset, synthetic)
     seen = face_mesh(config.out, real, test, synthetic.scheme)
@@ -64,7 +65,7 @@ def _study(config: StudyConfig) -> StudyResult:
         Training(arm, amount, seed)
         for seed in range(config.seeds) for arm in ARMS for amount in (amounts if arm.real else (0,))
     ]  # fmt: skip
-    _train(replace(config, real=real.path, test=test.path, synthetic=synthetic.path), trainings)
+    _train(replace(config, real=real.path, test=test.path, synthetic=synthetic.path), trainings, executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
     result = _result(config, trainings, amounts, seen, *sets, {"licence": real.about.get("licence")})
     write_json(config.out / RESULTS_FILE, {
@@ -99,18 +100,18 @@ def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
         )
 
 
-def _train(config: StudyConfig, trainings: list[Training]) -> None:
-    """Trains the detectors whose errors are missing, in worker processes of one thread each: twice as fast as one after
-    the other with all threads."""
+def _train(config: StudyConfig, trainings: list[Training], executor: Executor) -> None:
+    """Trains the detectors whose errors are missing, in workers of one thread each: twice as fast as one after the
+    other with all threads."""
     from lmedge.study.work import start_training, work
 
     missing = [training for training in trainings if not training.file(config.out).exists()]
     done = len(trainings) - len(missing)
     if missing and done:
         console.print(f"continuing {config.out}: {done} of {len(trainings)} detectors are there")
-    worker = (start_training, (config,))
+    start = (start_training, (config,))
     with progress("study", len(trainings), "detectors", done) as advance, \
-            answers_of(work, missing, worker, config.workers, parcel=1) as answers:  # fmt: skip
+            executor.answers(work, missing, start, parcel=1) as answers:  # fmt: skip
         for training, error in zip(missing, answers, strict=True):
             advance(1, f"{training.arm.name}, {training.amount} real faces: NME {error:.2%}")
 

@@ -7,6 +7,7 @@ from lmedge.faces.annotate import FaceMesh
 from lmedge.landmarks import in_pixels, mirrored, nme
 from lmedge.lgen import generated
 from lmedge.lgen.generated import generated_faces
+from lmedge.processes import Processes
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import annotated
@@ -83,7 +84,7 @@ def test_workers_see_what_one_process_sees(monkeypatch):
     alone = annotated(portraits, z, IBUG49, lambda count: None, ("plain", "shifted"))
     monkeypatch.setattr("lmedge.samples.WORTH_A_WORKER", 1)
     counted = []
-    many = annotated(portraits, z, IBUG49, counted.append, ("plain", "shifted"), workers=2)
+    many = annotated(portraits, z, IBUG49, counted.append, ("plain", "shifted"), Processes(2))
     assert (many.found == alone.found).all() and (many.at == alone.at).all() and sum(counted) == 24
     assert many.views == pytest.approx(alone.views, abs=1e-3)
 

@@ -14,6 +14,7 @@ from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.landmarks import nme, write_pts
+from lmedge.processes import Processes
 from lmedge.runtime.detector import LandmarkDetector
 from lmedge.storage import read_arrays
 from lmedge.study.arms import ARMS
@@ -117,18 +118,18 @@ def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
     wanted = StudyConfig(
         real=tmp_path / "people", test=tmp_path / "others", synthetic=sets / "synthetic", out=tmp_path / "study"
     )
-    real, test = real_and_test(wanted)
+    real, test = real_and_test(wanted, Processes(1))
     assert real.path == tmp_path / "study-real" and test.path == tmp_path / "study-test"
     assert (len(real), len(test), real.size, real.about["annotator"]) == (5, 5, 32, "pts")
-    again, _ = real_and_test(wanted)  # what is there is taken
+    again, _ = real_and_test(wanted, Processes(1))  # what is there is taken
     assert (again.images(np.arange(5)) == real.images(np.arange(5))).all()
     next((tmp_path / "people").glob("*.png")).unlink()
     with pytest.raises(UsageError, match="study-real was made from other photos than .*people has now"):
-        real_and_test(wanted)
+        real_and_test(wanted, Processes(1))
     with pytest.raises(UsageError, match=r"no \.pts file beside any of the photos"):
-        real_and_test(replace(wanted, real=photos, out=tmp_path / "x"))
+        real_and_test(replace(wanted, real=photos, out=tmp_path / "x"), Processes(1))
     with pytest.raises(LmedgeError, match="nowhere is not a folder; name a dataset"):
-        real_and_test(replace(wanted, real=tmp_path / "nowhere", out=tmp_path / "y"))
+        real_and_test(replace(wanted, real=tmp_path / "nowhere", out=tmp_path / "y"), Processes(1))
 
 
 def test_a_larger_amount_holds_the_faces_of_a_smaller_one():

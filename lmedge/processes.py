@@ -1,4 +1,4 @@
-"""Worker processes that turn jobs into faces. They need no TensorFlow, so this file imports none.
+"""The executor of this machine: worker processes. Many need no TensorFlow, so this file imports none.
 
 Each has a pipe of its own, and nobody else has an end of it: however a worker ends, be it in the middle of an answer,
 its pipe ends too and the parent knows. A pipe that all workers share would stay open, and the parent wait for ever.
@@ -14,16 +14,16 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from lmedge.errors import LmedgeError
+from lmedge.executor import Answer, Job, Start
 from lmedge.quiet import keep_quiet, native_stderr_off
 
-Answer = TypeVar("Answer")
-Start = tuple[Callable[..., None], tuple[Any, ...]]
 AHEAD = 4  # parcels of jobs for each worker that are given before their answers are asked for
 END_SECONDS = 5.0  # for a process whose pipe has ended
 # No multiprocessing.Process, which would run the user's script once more in every worker, and fail where it is not
@@ -33,23 +33,27 @@ import sys
 from multiprocessing.connection import Connection
 parent = Connection(int(sys.argv[1]))
 sys.path[:] = parent.recv()
-from lmedge.faces.workers import serve
+from lmedge.processes import serve
 serve(parent)
 """
 
 
-@contextmanager
-def answers_of(
-    work: Callable[[Any], Answer], jobs: Iterable[Any], start_worker: Start, workers: int, parcel: int = 8
-) -> Iterator[Iterator[Answer]]:
-    """Yields an iterator over `work(job)` of every job, in order, computed by processes that each ran
-    `start_worker` first. Jobs may be without end: they travel in parcels, a few ahead of the answers that are asked
-    for. Raises what `work` and `start_worker` raise, and LmedgeError when a worker dies."""
-    crew = _Crew(work, start_worker, workers or os.cpu_count() or 1)
-    try:
-        yield crew.answers(iter(jobs), parcel)
-    finally:
-        crew.end()
+@dataclass(frozen=True)
+class Processes:
+    """An `Executor`: `workers` processes of this machine, 0 for one a core."""
+
+    workers: int = 0
+
+    @contextmanager
+    def answers(
+        self, work: Callable[[Job], Answer], jobs: Iterable[Job], start: Start, parcel: int = 8
+    ) -> Iterator[Iterator[Answer]]:
+        """See `Executor`."""
+        crew = _Crew(work, start, self.workers or os.cpu_count() or 1)
+        try:
+            yield crew.answers(iter(jobs), parcel)
+        finally:
+            crew.end()
 
 
 class _Worker:

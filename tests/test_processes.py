@@ -17,7 +17,7 @@ import pytest
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.options import PrepareConfig, ToyConfig
-from lmedge.faces.workers import answers_of
+from lmedge.processes import Processes
 from lmedge.runtime import prior
 from lmedge.scheme import IBUG49
 from lmedge.study.options import StudyConfig
@@ -92,12 +92,12 @@ def gone(pids: list[int]) -> bool:
 
 
 def test_answers_come_in_the_order_of_the_jobs():
-    with answers_of(double, range(100), (nothing, ()), 3, parcel=3) as answers:
+    with Processes(3).answers(double, range(100), (nothing, ()), parcel=3) as answers:
         assert list(answers) == [2 * number for number in range(100)]
 
 
 def test_jobs_may_be_without_end():
-    with answers_of(double, count(), (nothing, ()), 2) as answers:
+    with Processes(2).answers(double, count(), (nothing, ())) as answers:
         assert [next(answers) for _ in range(20)] == [2 * number for number in range(20)]
     assert not children(os.getpid())
 
@@ -109,7 +109,7 @@ def test_a_worker_that_is_killed_ends_the_parent_at_once(seed):
     killer = killed_after(delay)
     with (
         pytest.raises(LmedgeError, match=r"a worker process died \(SIGKILL: out of memory\?\); run the same command"),
-        answers_of(big, count(), (nothing, ()), 2, parcel=1) as answers,
+        Processes(2).answers(big, count(), (nothing, ()), parcel=1) as answers,
     ):
         for number, answer in enumerate(answers):
             assert answer[0] == number % 256 and len(answer) == BIG
@@ -122,7 +122,7 @@ def test_half_an_answer_ends_the_parent():
     start = time.monotonic()
     with (
         pytest.raises(LmedgeError, match="a worker process died"),
-        answers_of(dies_in_mid_sentence, range(9), (nothing, ()), 2, parcel=1) as answers,
+        Processes(2).answers(dies_in_mid_sentence, range(9), (nothing, ()), parcel=1) as answers,
     ):
         list(answers)
     assert time.monotonic() - start < SOON
@@ -132,7 +132,7 @@ def test_a_death_is_told_though_an_earlier_answer_is_far_away():
     start = time.monotonic()
     with (
         pytest.raises(LmedgeError, match=r"a worker process died \(SIGSEGV\)"),
-        answers_of(dies_behind_a_long_one, range(2), (nothing, ()), 2, parcel=1) as answers,
+        Processes(2).answers(dies_behind_a_long_one, range(2), (nothing, ()), parcel=1) as answers,
     ):
         list(answers)
     assert time.monotonic() - start < SOON
@@ -142,23 +142,23 @@ def test_a_death_is_told_though_an_earlier_answer_is_far_away():
 def test_what_a_job_or_a_start_raises_is_raised_here():
     with (
         pytest.raises(ValueError, match="-1.0 has no root") as raised,
-        answers_of(root, [4.0, 9.0, -1.0], (nothing, ()), 1, parcel=1) as answers,
+        Processes(1).answers(root, [4.0, 9.0, -1.0], (nothing, ()), parcel=1) as answers,
     ):
         assert [next(answers), next(answers)] == [2, 3]
         next(answers)
     assert "in root" in raised.value.__notes__[0]
     with (
         pytest.raises(FileNotFoundError, match="nowhere") as missing,
-        answers_of(root, [4.0], (fails_to_start, (Path("nowhere"),)), 2) as answers,
+        Processes(2).answers(root, [4.0], (fails_to_start, (Path("nowhere"),))) as answers,
     ):
         next(answers)
     assert missing.value.filename == "nowhere"
 
 
 def test_what_cannot_travel_is_an_error_and_no_wait():
-    with pytest.raises(Exception, match="pickle"), answers_of(root, [lambda: 0], (nothing, ()), 1) as answers:
+    with pytest.raises(Exception, match="pickle"), Processes(1).answers(root, [lambda: 0], (nothing, ())) as answers:
         next(answers)
-    with pytest.raises(Exception, match="pickle"), answers_of(a_lock, [0], (nothing, ()), 1) as answers:
+    with pytest.raises(Exception, match="pickle"), Processes(1).answers(a_lock, [0], (nothing, ())) as answers:
         next(answers)
 
 
@@ -185,7 +185,7 @@ def synthesize_verb(tmp_path, photos):
 def train_lgen_verb(tmp_path, photos):
     from lmedge.samples import annotated
 
-    annotated(lambda z: np.zeros((len(z), 32, 32, 3)), prior(4000, 8, 0), IBUG49, lambda *_: None, workers=2)
+    annotated(lambda z: np.zeros((len(z), 32, 32, 3)), prior(4000, 8, 0), IBUG49, print, executor=Processes(2))
 
 
 def study_verb(tmp_path, photos):
@@ -193,8 +193,8 @@ def study_verb(tmp_path, photos):
     from lmedge.study.study import _train
     from lmedge.study.training import Training
 
-    config = StudyConfig(real=tmp_path, test=tmp_path, synthetic=tmp_path, out=tmp_path, workers=2)
-    _train(config, [Training(arm, 50, 0) for arm in ARMS])
+    config = StudyConfig(real=tmp_path, test=tmp_path, synthetic=tmp_path, out=tmp_path)
+    _train(config, [Training(arm, 50, 0) for arm in ARMS], Processes(2))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -214,11 +214,11 @@ def test_every_verb_ends_with_a_worker_that_is_killed(verb, seed, tmp_path, phot
 SCRIPT = """
 import sys
 from itertools import count
-from tests.faces.test_workers import double, nothing
-from lmedge.faces.workers import answers_of
+from lmedge.processes import Processes
+from tests.test_processes import double, nothing
 
 try:
-    with answers_of(double, count(), (nothing, ()), 2) as answers:
+    with Processes(2).answers(double, count(), (nothing, ())) as answers:
         print("begun", flush=True)
         for answer in answers:
             pass
