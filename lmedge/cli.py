@@ -6,14 +6,13 @@ import shutil
 import sys
 import textwrap
 import traceback
-from typing import Any
 
 from lmedge import __version__, interrupt
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.failures import outside_our_hands
 from lmedge.printable import print_text
 from lmedge.quiet import keep_quiet, load_tensorflow
-from lmedge.verbs import TRAINING_VERBS, VERBS
+from lmedge.verbs import VERBS
 
 LONGEST = 2000  # characters of a refusal, which may quote what a stranger's file holds
 
@@ -51,49 +50,32 @@ def _main(argv: list[str]) -> int:
     if argv[0] in ("-V", "--version"):
         print(f"lmedge {__version__}")
         return 0
-    verb, rest = argv[0], argv[1:]
-    if verb not in VERBS:
-        near = difflib.get_close_matches(verb, VERBS, 1)
+    name, words = argv[0], argv[1:]
+    if name not in VERBS:
+        near = difflib.get_close_matches(name, VERBS, 1)
         hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(VERBS)}."
-        raise UsageError(f"there is no verb {verb!r}; {hint}")
+        raise UsageError(f"there is no verb {name!r}; {hint}")
     from lmedge.command_line import parse
     from lmedge.options import to_json
-    from lmedge.verbs import STAGES
 
+    verb = VERBS[name]
     try:
-        config = parse(STAGES[verb], verb, rest)
+        options = parse(verb.kind(words), name, words)
     except SystemExit as stop:  # --help, or options that do not parse; it has been said which
         return int(stop.code or 0)
-    if verb in TRAINING_VERBS:
+    if verb.trains:
         load_tensorflow()
-    if config.dry_run:
-        print(json.dumps(to_json(_resolved(verb, config)), indent=2))
-        return 0
-    VERBS[verb](config)
+    if options.dry_run:
+        print(json.dumps(to_json(verb.resolve(options)), indent=2))
+    else:
+        verb.run(options)
     return 0
 
 
-def _resolved(verb: str, config: Any) -> Any:
-    """The options with everything filled in that the stage would fill in."""
-    if verb == "train-gan":
-        from lmedge.gan.train import picked, resolve
-
-        for what, text in picked(config):
-            print(f"{what:<20} {text}", file=sys.stderr)
-        return resolve(config)
-    if verb == "invert":
-        from lmedge.inversion.invert import resolve as resolve_invert
-
-        return resolve_invert(config)
-    return config
-
-
 def _overview() -> str:
-    from lmedge.verbs import STAGES
-
-    width, columns = max(map(len, STAGES)) + 4, shutil.get_terminal_size().columns
-    lines = [textwrap.fill((kind.__doc__ or "").splitlines()[0], columns, subsequent_indent=" " * width,
-                           initial_indent=f"  {verb}".ljust(width)) for verb, kind in STAGES.items()]  # fmt: skip
+    width, columns = max(map(len, VERBS)) + 4, shutil.get_terminal_size().columns
+    lines = [textwrap.fill(verb.summary, columns, subsequent_indent=" " * width,
+                           initial_indent=f"  {name}".ljust(width)) for name, verb in VERBS.items()]  # fmt: skip
     about = "Train a small face generator that also says where the landmarks are, and run it on a phone."
     more = "`lmedge VERB --help` explains a verb. `lmedge demo` shows all of it on drawn faces."
     return "\n".join(

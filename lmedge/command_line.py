@@ -106,7 +106,7 @@ def _explained(kind: type[Stage]) -> dict[str, str]:
     for owner in reversed(kind.__mro__):
         if not dataclasses.is_dataclass(owner):
             continue
-        (definition,) = ast.parse(inspect.getsource(owner)).body
+        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
         assert isinstance(definition, ast.ClassDef)
         for option, text in itertools.pairwise(definition.body):
             if (

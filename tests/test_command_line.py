@@ -11,8 +11,7 @@ from lmedge.command_line import parse
 from lmedge.datasets.formats import FORMATS
 from lmedge.datasets.options import FormatName
 from lmedge.options import bare_type
-from lmedge.verbs import STAGES
-from tests.test_config import ARGS
+from tests.test_config import ARGS, STAGES
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ from lmedge import installation
 from lmedge.about import doctor as stage
 from lmedge.about.doctor import doctor
 from lmedge.installation import install, remedy
-from lmedge.verbs import STAGES
+from lmedge.verbs import VERBS
 from lmedge.web.vendor import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
+NEEDS = {name: verb.needs for name, verb in VERBS.items()}
 
 
 @pytest.fixture
@@ -66,10 +67,10 @@ def test_no_message_advises_a_name_that_no_index_has():
 def test_doctor_speaks_of_every_verb(monkeypatch):
     monkeypatch.setattr(stage, "_try", lambda code: None)  # what is installed is loaded elsewhere
     monkeypatch.setattr(stage, "_gpus", lambda: "none")
-    lines = doctor()
+    lines = doctor(NEEDS)
     rows = itertools.takewhile(lambda line: line.startswith("  "), lines[lines.index("verbs") + 1 :])
     verbs = [verb for line in rows for verb in line.split("  ")[1].split(", ")]
-    assert sorted(verbs) == sorted(STAGES)
+    assert sorted(verbs) == sorted(VERBS)
 
 
 def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
@@ -78,7 +79,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     monkeypatch.setattr(stage, "suits_here", lambda: "litert")
     monkeypatch.setattr(stage, "_litert_js", lambda: None)
     monkeypatch.chdir(ROOT)
-    told = {line.split("  ")[1]: line for line in doctor() if line.startswith("  ")}
+    told = {line.split("  ")[1]: line for line in doctor(NEEDS) if line.startswith("  ")}
     assert told["toy, prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
     assert "missing a TFLite interpreter, LiteRT.js: pip install '.[litert]'; install npm" in told["serve, web-export"]
     assert told["sample, interpolate, bench"].endswith("missing a TFLite interpreter: pip install '.[litert]'")

@@ -1,5 +1,6 @@
 """Ctrl-C, where Python alone would lose it, and in real verbs."""
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -109,7 +110,7 @@ def test_what_follows_from_ctrl_c_is_not_told_as_another_failure(monkeypatch, ca
     def turned(config):
         raise RuntimeError("UnknownError: KeyboardInterrupt: in a callback")
 
-    monkeypatch.setitem(cli.VERBS, "doctor", turned)
+    monkeypatch.setitem(cli.VERBS, "doctor", dataclasses.replace(cli.VERBS["doctor"], run=turned))
     assert cli.main(["doctor"]) == 1
     monkeypatch.setattr(interrupt, "pressed", lambda: True)
     capsys.readouterr()

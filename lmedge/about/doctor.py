@@ -7,34 +7,20 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 
 from lmedge import __version__
 from lmedge.installation import install
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.storage import cache_folder
+from lmedge.verb import DATASETS, INTERPRETER, LITERT_JS, TRAIN
 
 BASE = ("numpy", "pillow", "tyro", "rich")
-TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
-         "jinja2", "matplotlib")  # fmt: skip
-DATASETS = ("fpng",)
-INTERPRETER = "a TFLite interpreter"
-LITERT_JS = "LiteRT.js"
-# verbs -> distributions
-NEEDS: dict[str, tuple[str, ...]] = {
-    "toy, prepare": ("tensorflow", "mediapipe", "opencv-contrib-python"),
-    "train-gan, invert, train-lgen": ("tensorflow", "keras", "opencv-contrib-python"),
-    "evaluate, study, demo": (*TRAIN, *DATASETS),
-    "report": ("opencv-contrib-python", "jinja2", "matplotlib"),
-    "export": ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe"),
-    "sample, interpolate, bench": (INTERPRETER,),
-    "synthesize": (INTERPRETER, *DATASETS),
-    "serve, web-export": (INTERPRETER, LITERT_JS),
-    "info, doctor": (),
-}
 
 
-def doctor() -> list[str]:
-    """Lines of text. TensorFlow is asked for GPUs in a process of its own, as it may fail to load."""
+def doctor(verbs: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """Lines of text; `verbs`: name -> what it needs. TensorFlow is asked for GPUs in a process of its own, as it may
+    fail to load."""
     from lmedge.datasets.formats import FORMATS
 
     lines = [f"lmedge {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}, "
@@ -52,15 +38,7 @@ def doctor() -> list[str]:
     lines.append(f"GPU: {_gpus() if versions['tensorflow'] else 'TensorFlow is missing'}")
     lines.append("verbs")
     versions |= {INTERPRETER: next(iter(here.values()), None), LITERT_JS: _litert_js()}
-    for verbs, needs in NEEDS.items():
-        missing = [name for name in needs if not versions[name]]
-        extras = dict.fromkeys("train" if name in TRAIN else "datasets" if name in DATASETS else suits_here()
-                               for name in missing if name != LITERT_JS)  # fmt: skip
-        remedies = [install(*extras)] if extras else []
-        if LITERT_JS in missing:
-            remedies.append("install npm, which fetches it, or name a node_modules that has it with --litert-js")
-        verdict = f"missing {', '.join(missing)}: {'; '.join(remedies)}" if missing else "ready"
-        lines.append(f"  {verbs:<32} {verdict}")
+    lines += [f"  {alike:<32} {_verdict(needs, versions)}" for needs, alike in _alike(verbs).items()]
     formats = {name: format_.missing() for name, format_ in FORMATS.items()}
     lines.append("formats of synthesize")
     for stored_as, lacking in formats.items():
@@ -68,6 +46,32 @@ def doctor() -> list[str]:
         verdict = f"missing {', '.join(lacking)}: {install(*extras)}" if lacking else "ready"
         lines.append(f"  {stored_as:<32} {verdict}")
     return lines
+
+
+def _alike(verbs: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, ...], str]:
+    """Needs -> the verbs that have them."""
+    alike: dict[tuple[str, ...], str] = {}
+    for name, needs in verbs.items():
+        alike[needs] = f"{alike[needs]}, {name}" if needs in alike else name
+    return alike
+
+
+def _verdict(needs: tuple[str, ...], versions: dict[str, str | None]) -> str:
+    """`ready`, or what is missing and how to get it. What is not in `versions` is a distribution of a verb's own."""
+    missing = [name for name in needs if not (versions[name] if name in versions else _version(name))]
+    if not missing:
+        return "ready"
+    extras: list[str] = []
+    others = []
+    for name in missing:
+        if name == LITERT_JS:
+            others.append("install npm, which fetches it, or name a node_modules that has it with --litert-js")
+        elif name == INTERPRETER or name in (*TRAIN, *DATASETS):
+            extras.append(suits_here() if name == INTERPRETER else "train" if name in TRAIN else "datasets")
+        else:
+            others.append(f"pip install {name}")
+    remedies = [install(*dict.fromkeys(extras))] if extras else []
+    return f"missing {', '.join(missing)}: {'; '.join(remedies + others)}"
 
 
 def _litert_js() -> str | None:

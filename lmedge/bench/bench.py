@@ -6,16 +6,14 @@ import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
 from lmedge import __version__
 from lmedge.bench.options import BenchConfig
-from lmedge.bench.ship import STOCK, Row, Shipped, advice, on_fewest_threads, shipped_of
+from lmedge.bench.ship import STOCK, Row, Shipped, shipped_of
 from lmedge.bounds import cores
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install, remedy
@@ -25,7 +23,7 @@ from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
-from lmedge.runtime.timing import Timing, time_model
+from lmedge.runtime.timing import time_model
 from lmedge.storage import claim_file, write_json
 from lmedge.variants import InterpreterName
 
@@ -60,26 +58,39 @@ def bench(config: BenchConfig) -> Bench:
     with tempfile.TemporaryDirectory() as folder:
         models = {variant: bundle.variants[variant] for variant in variants}
         if config.compare:
-            models |= _stock(config, bundle, Path(folder))
-        total = len(models) * len(interpreters) * len(threads) + len(interpreters) + 1
-        with progress("bench", total, "measurements") as done:
-            rows: list[Row] = []
-            for interpreter in interpreters:
-                for variant, model in models.items():
-                    for count in threads:
-                        rows.append(_row(interpreter, variant, model, count, config.seconds, bundle))
-                        done(1, f"{variant} on {interpreter}")
-            ship = shipped_of(rows, bundle.image_psnr)
-            parts: dict[str, dict[str, float]] = {}
-            for name, shipped in ship.items():
-                parts[name] = _parts(models[shipped.variant], name, config.seconds)
-                done(1, "image and landmarks apart")
-            face_mesh = _face_mesh(bundle, models) if config.face_mesh else {}
-            done(1, "Face Mesh")
-    result = Bench(tuple(rows), ship, parts, face_mesh, machine(interpreters))
+            models |= _stock(config.run or PRETRAINED_RUN, bundle, Path(folder))
+        result = _measured(bundle, models, interpreters, threads, config.seconds, config.face_mesh)
     if config.out:
         write_json(config.out, dataclasses.asdict(result))
     return result
+
+
+def measured(bundle: Bundle, threads: tuple[int, ...], seconds: float) -> Bench:
+    """Every variant of a bundle on every interpreter that is installed, on so many threads, each for so long; without
+    Face Mesh. Raises LmedgeError where there is no interpreter."""
+    return _measured(bundle, bundle.variants, _interpreters(()), threads, seconds, face_mesh=False)
+
+
+def _measured(
+    bundle: Bundle, models: Mapping[str, Path], interpreters: tuple[InterpreterName, ...], threads: tuple[int, ...],
+    seconds: float, face_mesh: bool,
+) -> Bench:  # fmt: skip
+    total = len(models) * len(interpreters) * len(threads) + len(interpreters) + 1
+    with progress("bench", total, "measurements") as done:
+        rows: list[Row] = []
+        for interpreter in interpreters:
+            for variant, model in models.items():
+                for count in threads:
+                    rows.append(_row(interpreter, variant, model, count, seconds, bundle))
+                    done(1, f"{variant} on {interpreter}")
+        ship = shipped_of(rows, bundle.image_psnr)
+        parts: dict[str, dict[str, float]] = {}
+        for name, shipped in ship.items():
+            parts[name] = _parts(models[shipped.variant], name, seconds)
+            done(1, "image and landmarks apart")
+        detecting = _face_mesh(bundle, models) if face_mesh else {}
+        done(1, "Face Mesh")
+    return Bench(tuple(rows), ship, parts, detecting, machine(interpreters))
 
 
 def _interpreters(wanted: tuple[InterpreterName, ...]) -> tuple[InterpreterName, ...]:
@@ -112,14 +123,14 @@ def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
         return {}
 
 
-def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]:
+def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     """The same networks through the plain converter."""
     with native_stderr_off():  # TensorFlow logs while it is loaded
         from convert.model import stock
     from lmedge.run import Run, weights_hash
     from lmedge.runtime import prior
 
-    run = Run.open(config.run or PRETRAINED_RUN)
+    run = Run.open(path)
     generator, lgen = run.generator(), run.lgen()
     if bundle.about.get("version") != weights_hash(generator)[:12]:
         raise UsageError(f"--run {run.path} is not the run that {bundle.path} was exported from.")
@@ -132,7 +143,7 @@ def _stock(config: BenchConfig, bundle: Bundle, folder: Path) -> dict[str, Path]
     return models
 
 
-def _face_mesh(bundle: Bundle, models: dict[str, Path]) -> dict[str, Any]:
+def _face_mesh(bundle: Bundle, models: Mapping[str, Path]) -> dict[str, Any]:
     """What it costs to find the landmarks on the drawn face instead of computing them with it."""
     try:
         from lmedge.faces.annotate import FaceMesh
@@ -172,64 +183,3 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or "unknown"
-
-
-def table(result: Bench) -> Table:
-    """The rows for a terminal. Ratios are to the stock model of the same variant where there is one."""
-    stock = {(row.interpreter, row.variant.removeprefix(STOCK), row.timing.threads): row.timing.median_ms
-             for row in result.rows if row.timing and row.variant.startswith(STOCK)}  # fmt: skip
-    names = ("runtime", "variant", "KiB", "threads", "load ms", "first ms", "ms", "p95 ms", "faces/s", "MiB", "XNNPACK",
-             "image dB", "NME", *(("x stock",) if stock else ()))  # fmt: skip
-    view = Table(*names, box=None)
-    for row in result.rows:
-        cells = [row.interpreter, row.variant, f"{row.bytes / 1024:.0f}"]
-        timing = row.timing
-        if timing is None:
-            view.add_row(*cells, "-", "refused")
-            continue
-        cells += [str(timing.threads), f"{timing.load_ms:.1f}", f"{timing.first_ms:.2f}", f"{timing.median_ms:.3f}",
-                  f"{timing.p95_ms:.3f}", f"{timing.per_second:.0f}", f"{timing.peak_mib:.1f}",
-                  _xnnpack(timing)]  # fmt: skip
-        parity = timing.parity
-        cells += [f"{parity.image_psnr:.1f}", f"{parity.landmark_nme:.2%}"] if parity else ["-", "-"]
-        key = row.interpreter, row.variant, timing.threads
-        if stock:
-            cells.append(f"{stock[key] / timing.median_ms:.2f}" if key in stock else "-")
-        view.add_row(*cells)
-    return view
-
-
-def _xnnpack(timing: Timing) -> str:
-    if timing.outside is None or timing.partitions is None:
-        return "?"
-    left = sum(timing.outside.values())
-    parts = f"{timing.partitions} part{'s' * (timing.partitions > 1)}" if timing.partitions else "no part"
-    return f"{parts}, {left} out" if left else f"{parts}, all in"
-
-
-def conclusions(result: Bench) -> list[str]:
-    """What follows from the rows, as sentences."""
-    lines = []
-    refused = dict.fromkeys((row.interpreter, row.variant, row.refused) for row in result.rows if row.refused)
-    lines += [f"{result.machine['interpreters'][name]} refuses {variant}: {why}" for name, variant, why in refused]
-    for interpreter, shipped in result.ship.items():
-        variant = shipped.variant
-        timings = on_fewest_threads(result.rows, interpreter)
-        name = result.machine["interpreters"][interpreter]
-        parts = result.parts.get(interpreter)
-        if parts:
-            share = parts["landmarks"] / parts["generate"]
-            lines.append(f"{name}, {variant}: the landmarks take {share:.1%} of the time of the image")
-        mesh, whole = result.face_mesh.get("median_ms"), timings[variant]
-        if mesh:
-            ratio = ((parts or {}).get("generate", whole.median_ms) + mesh) / whole.median_ms
-            found = f"found {result.face_mesh['found']} of {result.face_mesh['faces']}"
-            lines.append(
-                f"{name}, {variant}: face and landmarks {ratio:.1f} times faster than drawing and Face Mesh "
-                f"({mesh:.1f} ms, {found})"
-            )
-    if "skipped" in result.face_mesh:
-        lines.append(f"Face Mesh was not timed: {result.face_mesh['skipped']}")
-    for interpreter, shipped in result.ship.items():
-        lines += advice(result.rows, interpreter, shipped, result.machine["interpreters"][interpreter])
-    return lines

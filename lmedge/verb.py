@@ -1,0 +1,51 @@
+"""A verb of the command line: what it is called, what it takes, what it does, and what it needs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lmedge.options import Stage
+
+# Distributions that the extras bring.
+TRAIN = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe", "opencv-contrib-python",
+         "jinja2", "matplotlib")  # fmt: skip
+DATASETS = ("fpng",)
+# What is needed, and is no single distribution.
+INTERPRETER = "a TFLite interpreter"
+LITERT_JS = "LiteRT.js"
+
+
+def _as_they_are(options: Any) -> Any:
+    return options
+
+
+@dataclass(frozen=True)
+class Verb:
+    """`lmedge NAME`, whose first line of help, examples and options are those of the class `options`.
+
+    `run(options)` calls the stage and prints its result. What the stage imports is imported there and nowhere else in
+    the file, so that `lmedge --help` and `lmedge sample` start at once. `needs` are distributions, INTERPRETER or
+    LITERT_JS; TensorFlow is loaded before `run` where it is among them. `resolve(options)` fills in what the stage
+    would, for --dry-run. `options_of(words)` is the class where words such as `--family began` choose it.
+    """
+
+    name: str
+    options: type[Stage]
+    run: Callable[[Any], None]
+    needs: tuple[str, ...] = ()
+    resolve: Callable[[Any], Any] = _as_they_are
+    options_of: Callable[[list[str]], type[Stage]] | None = None
+
+    @property
+    def trains(self) -> bool:
+        """Does it need TensorFlow?"""
+        return "tensorflow" in self.needs
+
+    @property
+    def summary(self) -> str:
+        """The first line of its help."""
+        return (self.options.__doc__ or "").splitlines()[0]
+
+    def kind(self, words: list[str]) -> type[Stage]:
+        """The class of its options, with these words after its name."""
+        return self.options_of(words) if self.options_of else self.options

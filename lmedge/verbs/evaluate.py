@@ -1,0 +1,17 @@
+"""`lmedge evaluate`."""
+
+from lmedge.evaluation.options import EvaluateConfig
+from lmedge.printable import print_text as print
+from lmedge.verb import DATASETS, TRAIN, Verb
+
+
+def run(config: EvaluateConfig) -> None:
+    from lmedge.evaluation.evaluate import evaluate
+
+    result = evaluate(config)
+    for name, value in result.lines:
+        print(f"{name:<42} {value}")
+    print(f"report: {result.page / 'index.html'}")
+
+
+VERB = Verb("evaluate", EvaluateConfig, run, needs=(*TRAIN, *DATASETS))
