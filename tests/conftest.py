@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lmedge.quiet import load_tensorflow
+from lmedge.quiet import keep_quiet
 
-load_tensorflow()
+keep_quiet()
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from convert.options import ExportConfig
@@ -36,9 +35,32 @@ TINY = {"preset": "toy32", "width": 4, "latent": 8, "batch": 4, "precision": "fl
 LONGEST = ("test_demo", "test_kill", "test_evaluation", "gan/test_train", "gan/test_devices", "test_study")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    """`--fast` leaves out what needs TensorFlow, and what is marked as slow."""
+    parser.addoption("--fast", action="store_true", help="only what takes no time: without TensorFlow")
+
+
+class _NoTensorflow:
+    """A finder of modules that ends whoever imports TensorFlow: the test is skipped, or all of a file."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname == "tensorflow":
+            pytest.skip("needs TensorFlow", allow_module_level=True)
+
+
+def pytest_configure(config):
+    """Keeps TensorFlow out of the fast tests."""
+    if config.getoption("--fast"):
+        sys.meta_path.insert(0, _NoTensorflow())
+
+
+def pytest_collection_modifyitems(config, items):
     """Sorts the longest to the front; the others stay as they are."""
     items.sort(key=lambda item: not any(name in str(item.path) for name in LONGEST))
+    if config.getoption("--fast"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip("slow"))
 
 
 def drawn_photo(look: int, size: int = 256) -> np.ndarray:
@@ -88,6 +110,8 @@ def toys(once):
 
 def reordered(dataset: Path, out: Path) -> Path:
     """The same faces in another order: of the same number, size and scheme, and another dataset."""
+    import tensorflow as tf
+
     from lmedge.faces.records import FaceDataset
 
     shutil.copytree(dataset, out)

@@ -25,6 +25,7 @@ def apk_tools(monkeypatch):
     return android_apk
 
 
+@pytest.mark.slow
 def test_the_app_draws_what_the_python_runtime_draws_and_is_packed(tmp_path):
     if shutil.which("java") is None:
         pytest.skip("java is not installed")

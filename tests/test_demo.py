@@ -1,8 +1,10 @@
+import pytest
 from PIL import Image
 
 from lmedge.run import Run
 
 
+@pytest.mark.slow
 def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge, lmedge_here):
     out = tmp_path / "demo"
     args = ("demo", "--out", out, "--count", 200, "--kimg", 0.192, "--inverted", 120)

@@ -52,6 +52,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+@pytest.mark.slow
 def test_toy(tmp_path, lmedge_here):
     def args(name):
         return ("toy", "--count", 1100, "--size", 32, "--workers", 2, "--out", tmp_path / name)

@@ -197,6 +197,7 @@ def study_verb(tmp_path, photos):
     _train(config, [Training(arm, 50, 0) for arm in ARMS], Processes(2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("verb", [toy_verb, prepare_verb, synthesize_verb, train_lgen_verb, study_verb])
 def test_every_verb_ends_with_a_worker_that_is_killed(verb, seed, tmp_path, photos):

@@ -93,6 +93,7 @@ def test_sample_and_interpolate_take_it_where_no_bundle_is_named_and_say_so(tmp_
     assert done.returncode == 0 and "the model that comes with lmedge" in done.stderr
 
 
+@pytest.mark.slow
 def test_bench_takes_it(tmp_path, lmedge):
     done = lmedge("bench", "--variants", "int8", "--threads", 1, "--seconds", 0.02, "--no-face-mesh", "--out",
                   tmp_path / "perf.json")  # fmt: skip
@@ -173,6 +174,7 @@ def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installe
     assert contents(installed) == before
 
 
+@pytest.mark.slow
 def test_it_is_in_the_wheel(tmp_path):
     root = PRETRAINED.parents[1]
     source = tmp_path / "source"
