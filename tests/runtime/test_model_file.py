@@ -176,11 +176,11 @@ def bomb(items, field):
 def test_a_file_that_refers_to_the_same_place_again_and_again_is_refused_at_once(field, items):
     data = bomb(items, field)
     tracemalloc.start()
-    start = time.monotonic()
+    start = time.process_time()  # other processes may be busy
     try:
         with pytest.raises(LmedgeError, match="refers to more than a face model holds"):
             check_model(data, "m")
-        assert time.monotonic() - start < 3 and tracemalloc.get_traced_memory()[1] < 64 << 20
+        assert time.process_time() - start < 3 and tracemalloc.get_traced_memory()[1] < 64 << 20
     finally:
         tracemalloc.stop()
 
