@@ -10,6 +10,7 @@ from lmedge.cli import main
 from lmedge.command_line import parse
 from lmedge.datasets.formats import FORMATS
 from lmedge.datasets.options import FormatName
+from lmedge.option_help import described
 from lmedge.options import bare_type
 from tests.test_config import ARGS, STAGES
 
@@ -48,7 +49,7 @@ def test_help_breaks_lines_at_the_edge_only(verb, columns, help_page):
 @pytest.mark.parametrize("verb", STAGES)
 def test_help_says_what_a_user_can_write(verb, help_page):
     page = help_page(verb, 400)  # no words are parted
-    assert not any(leak in page for leak in ("None", "True", "False", "bold", "default: )"))
+    assert not any(leak in page for leak in ("None", "True", "False", "ANNOTATED", "bold", "default: )"))
     for option, hint in get_type_hints(STAGES[verb]).items():
         flag = f"--{option.replace('_', '-')}"
         base = bare_type(hint)
@@ -141,3 +142,13 @@ def test_options_stand_after_what_is_the_verb_s_own(help_page):
     names = [line.split()[0].strip(",") for line in in_box(help_page("toy", 80)) if line.startswith(" --")]
     own = [f"--{f.name}" for f in dataclasses.fields(STAGES["toy"]) if f.name not in ("dry_run", "debug")]
     assert names == [*own, "--dry-run", "--debug", "--options"]
+
+
+@pytest.mark.parametrize("verb", STAGES)
+def test_what_is_described_is_what_tyro_understands(verb, help_page):
+    """The description is what the reference page and completion are made from."""
+    page = " ".join(help_page(verb, 400).replace("│", " ").split())
+    for option in described(STAGES[verb]):
+        kinds = f"{option.written} {option.metavar}".strip() if not option.positional else option.metavar
+        assert f"{kinds} " in page.replace(f", --no-{option.written[2:]}", ""), option
+        assert f"{option.explanation} {option.default}".strip() in page, option
