@@ -4,7 +4,7 @@ import csv
 import io
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from lmedge.executor import Executor, Start
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
 from lmedge.folders import making_folder
+from lmedge.parts import Columns, Part, PartStore, going_on, split
 from lmedge.pictures import drawn, grid
-from lmedge.progress import progress
-from lmedge.storage import read_json, write_bytes, write_json
+from lmedge.storage import write_bytes, write_json
 
 SHARD_JOBS = 512
 PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
 CONTACT_FACES = 64
-NOTE_FORM = {"count": int, "rejected": list}  # of a shard
+COLUMNS: Columns = {"count": (0, "i"), "rejected": (2, "U")}  # faces of a shard; (photo, reason) of the others
 FILES = ("faces-*.tfrecord", DATASET_FILE, "rejected.csv", "contact.png")
 
 
@@ -62,48 +62,47 @@ def assemble(
 
     Raises UsageError for a folder of something else, LmedgeError when no face is left.
     """
-    with making_folder(out, "a dataset", overwrite, names=FILES, resume=about) as folder:
-        made = _assembled(folder, jobs, work, start, about, executor, unit)
+    resume = {**about, "shard": SHARD_JOBS}
+    with making_folder(out, "a dataset", overwrite, names=FILES, resume=resume) as folder:
+        store, shards = PartStore(folder / PARTS, COLUMNS), split(len(jobs), SHARD_JOBS)
+        missing = store.missing(shards)
+        began = time.monotonic()
+        pending = (job for shard in missing for job in shard.of(jobs))
+        with (
+            executor.answers(work, pending, start) as answers,
+            going_on(about["made_by"], out, unit, shards, missing) as advance,
+        ):
+            _write(folder, store, len(shards), missing, answers, advance)
+        per_second = sum(shard.count for shard in missing) / (time.monotonic() - began)
+        made = _finish(folder, store, shards, about, per_second)
     return replace(made, path=out)
 
 
-def _assembled(
-    out: Path, jobs: Sequence[Any], work: Callable[[Any], Answer], start: Start, about: dict[str, Any],
-    executor: Executor, unit: str,
-) -> Assembled:  # fmt: skip
-    parts = out / PARTS
-    parts.mkdir(exist_ok=True)
-    shards = max(1, -(-len(jobs) // SHARD_JOBS))
-    missing = [i for i in range(shards) if not (parts / f"{i:05}.json").exists()]
-    pending = [job for i in missing for job in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]]
-    done = len(jobs) - len(pending)
+def _write(
+    folder: Path, store: PartStore, shards: int, missing: list[Part], answers: Iterator[Answer],
+    advance: Callable[..., None],
+) -> None:  # fmt: skip
     rejected = 0
-    began = time.monotonic()
-    with (
-        executor.answers(work, pending, start) as answers,
-        progress(about["made_by"], len(jobs), unit, done) as advance,
-    ):
-        for i in missing:
-            records, refused = [], []
-            for _ in jobs[i * SHARD_JOBS : (i + 1) * SHARD_JOBS]:
-                answer = next(answers)
-                if isinstance(answer, Record):
-                    records.append(answer)
-                else:
-                    refused.append(answer)
-                    rejected += 1
-                advance(1, f"{rejected} rejected" if rejected else "")
-            # The shard first: its note says that it is whole.
-            write_shard(out / shard_name(i, shards), records)
-            write_json(parts / f"{i:05}.json", {"count": len(records), "rejected": refused})
-    per_second = len(pending) / (time.monotonic() - began)
-    return _finish(out, parts, shards, about, per_second)
+    for shard in missing:
+        records: list[Record] = []
+        refused: list[tuple[str, str]] = []
+        for _ in range(shard.count):
+            answer = next(answers)
+            if isinstance(answer, Record):
+                records.append(answer)
+            else:
+                refused.append(answer)
+                rejected += 1
+            advance(1, f"{rejected} rejected" if rejected else "")
+        write_shard(folder / shard_name(int(shard.key), shards), records)
+        reasons = np.array(refused, np.str_).reshape(-1, 2)
+        store.write(shard, {"count": np.array(len(records)), "rejected": reasons})
 
 
-def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_second: float) -> Assembled:
-    notes = [read_json(parts / f"{i:05}.json", "a half-made dataset", NOTE_FORM) for i in range(shards)]
+def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, Any], per_second: float) -> Assembled:
+    notes = [store.read(shard) for shard in shards]
     rejected = [(str(name), str(reason)) for note in notes for name, reason in note["rejected"]]
-    count = sum(note["count"] for note in notes)
+    count = sum(int(note["count"]) for note in notes)
     # What follows the colon is particular to one photo.
     reasons = dict(Counter(reason.split(":")[0] for _, reason in rejected).most_common())
     table = io.StringIO()
@@ -112,14 +111,11 @@ def _finish(out: Path, parts: Path, shards: int, about: dict[str, Any], per_seco
     if not count:
         why = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         raise NoFaces(f"none of the {len(rejected)} photos became a face ({why}); see {out}/rejected.csv.", rejected)
-    names = [shard_name(i, shards) for i in range(shards)]
+    names = [shard_name(int(shard.key), len(shards)) for shard in shards]
     document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
     write_json(out / DATASET_FILE, document)
-    dataset = FaceDataset(out)
-    write_bytes(out / "contact.png", contact_sheet(dataset))
-    for part in sorted(parts.iterdir()):
-        part.unlink()
-    parts.rmdir()
+    write_bytes(out / "contact.png", contact_sheet(FaceDataset(out)))
+    store.clear()
     return Assembled(out, count, reasons, per_second)
 
 

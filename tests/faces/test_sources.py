@@ -68,7 +68,7 @@ def test_a_name_that_is_not_utf_8_becomes_one_that_is(tmp_path):
     assert len(fingerprint([found])) == 64
 
 
-@pytest.mark.parametrize("names", [("dataset.json", "contact.png"), (".parts/00000.json", "a/b.png"),
+@pytest.mark.parametrize("names", [("dataset.json", "contact.png"), (".parts/part-00000.npz", "a/b.png"),
                                    ("config.json", "checkpoints/x.npz", "samples/step-1.png"),
                                    (".lmedge.json", "face-00000.png")])  # fmt: skip
 def test_what_lmedge_made_among_the_photos_is_no_photo(photos, tmp_path, names, capsys):
