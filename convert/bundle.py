@@ -19,8 +19,8 @@ from lmedge import __version__
 from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
+from lmedge.keras_model import weights_hash
 from lmedge.progress import progress
-from lmedge.run import weights_hash
 from lmedge.runtime import Bundle, Faces, FaceSampler, prior
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
 from lmedge.runtime.directions import measured

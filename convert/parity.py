@@ -5,10 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.gan.networks import to_uint8
-from lmedge.landmarks import in_pixels
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.runtime import Faces, prior
-from lmedge.runtime.faces import finite
+from lmedge.scheme import IBUG49
 
 PARITY_SEED = 1 << 20  # apart from the calibration's
 
@@ -20,7 +19,4 @@ def parity_latents(latent: int, count: int) -> NDArray[np.float32]:
 
 def keras_faces(generator: Any, lgen: Any, z: NDArray[np.float32], confidence: Any = None) -> Faces:
     """What Keras computes in float32 for latents `[N, Z]`."""
-    _, height, width, _ = generator.output_shape
-    images = to_uint8(finite(generator(z, training=False), "the generator"))
-    sure = None if confidence is None else np.asarray(confidence(z, training=False))[:, 0]
-    return Faces(images, in_pixels(finite(lgen(z, training=False), "L-Gen"), width, height), z, sure)
+    return KerasFaceModel(Generator(generator), lgen, confidence, scheme=IBUG49).render(z)

@@ -9,8 +9,6 @@ from convert.recipe import Rewrites, Tuning
 from lmedge.options import to_json
 from lmedge.run import Run
 from lmedge.runtime import Bundle
-from lmedge.samples import training_facts
-from lmedge.scheme import scheme_named
 
 
 def export_run(config: ExportConfig) -> Bundle:
@@ -18,11 +16,10 @@ def export_run(config: ExportConfig) -> Bundle:
     parse_version(config.min_runtime)
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
-    metrics = run.lgen_metrics()
-    training = training_facts(run)
+    training = run.training()
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
-        scheme=scheme_named(metrics["scheme"]),
+        scheme=run.scheme,
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),

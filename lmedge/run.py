@@ -1,6 +1,5 @@
 """The folder that one experiment owns: its options, checkpoints, networks, latents and report."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,13 @@ from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.options import Stage, read_values
 from lmedge.progress import console
+from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.bundle import PRETRAINED
+from lmedge.scheme import Scheme, scheme_named
 from lmedge.storage import check_form, read_json, write_json
 
 LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
@@ -142,6 +144,21 @@ class Run:
             crop = {}
         return {"scheme": data.get("scheme", "ibug49"), **crop}
 
+    @property
+    def scheme(self) -> Scheme:
+        """The landmarks of the faces that the generator learnt from. Raises LmedgeError where the run does not say."""
+        data = self.config().get("dataset", {})
+        check_form(data, {"scheme": str}, str(self.config_file), "a run")
+        return scheme_named(data["scheme"])
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where photos and landmarks came from, as far as the dataset said."""
+        data = self.config().get("dataset", {})
+        if "provenance" in data:
+            return Provenance.from_json(data["provenance"], str(self.config_file))
+        return Provenance(NOT_STATED, "", data.get("crop", {}), data.get("licence") or NOT_STATED)
+
     def stage(self, verb: str, kind: type[Stage]) -> dict[str, Any]:
         """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that
         `kind`, the options of the verb, do not take."""
@@ -181,6 +198,25 @@ class Run:
         """What `train-lgen` measured. Raises LmedgeError in a run without an L-Gen."""
         return read_json(self.lgen_metrics_file, "the record of `lmedge train-lgen`", LGEN_FORM)
 
+    def training(self) -> dict[str, Any]:
+        """What bundles and datasets say of how it was trained. Raises LmedgeError for one without L-Gen."""
+        dataset = self.config().get("dataset", {})
+        return {
+            "faces": dataset.get("count"),
+            "source": dataset.get("made_by"),
+            "licence": dataset.get("licence", NOT_STATED),
+            "kimg": (self.log() or [{}])[-1].get("kimg"),
+            "held_out_nme": self.lgen_metrics()["held_out"]["nme"],
+        }
+
+    def face_model(self) -> KerasFaceModel:
+        """Its networks, as one. Raises LmedgeError without a generator or an L-Gen."""
+        generator, lgen = Generator(self.generator()), self.lgen()
+        return KerasFaceModel(
+            generator, lgen, self.confidence(), scheme=self.scheme, provenance=self.provenance,
+            name=self.path.resolve().name, training=self.training(),
+        )  # fmt: skip
+
     def generator(self) -> Any:
         """The averaged generator, float32. Raises LmedgeError without one."""
         return self._network(self.generator_file)
@@ -215,11 +251,3 @@ def _log_line(text: str) -> dict[str, Any] | None:
         return None
     whole = isinstance(line, dict) and all(isinstance(line.get(name), int | float) for name in ("step", "kimg"))
     return line if whole else None
-
-
-def weights_hash(network: Any) -> str:
-    """SHA-256 of a network's weights: do these latents belong to this generator?"""
-    digest = hashlib.sha256()
-    for weight in network.get_weights():
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()

@@ -226,7 +226,7 @@ def latents(folder: Path) -> list[Path]:
 
     load_tensorflow()
     from lmedge.inversion.latents import SCHEMA, part_file
-    from lmedge.run import weights_hash
+    from lmedge.keras_model import weights_hash
     from lmedge.storage import write_arrays
 
     place = folder / "latents"

@@ -10,7 +10,6 @@ from lmedge.errors import LmedgeError
 from lmedge.keras_file import save_network
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
-from lmedge.samples import RunPainter, draw
 
 
 @pytest.mark.parametrize(
@@ -40,13 +39,14 @@ def test_weights_that_are_nan_end_every_verb(trained, toys, tmp_path, capsys, br
 
 
 def test_outputs_that_are_nan_are_told(trained, bundle):
-    painter, z = RunPainter(Run(trained)), prior(3, 8, 0)
-    huge = [np.full_like(weights, 1e30) for weights in painter.lgen.get_weights()]  # finite, and overflows
-    painter.lgen.set_weights(huge)
+    model, z = Run(trained).face_model(), prior(3, 8, 0)
+    huge = [np.full_like(weights, 1e30) for weights in model.lgen.get_weights()]  # finite, and overflows
+    model.lgen.set_weights(huge)
     with pytest.raises(LmedgeError, match="^L-Gen gives values that are not finite"):
-        painter.render(z)
+        model.render(z)
+    model.generator.network.set_weights([np.full_like(w, 1e30) for w in model.generator.network.get_weights()])
     with pytest.raises(LmedgeError, match="^the generator gives values that are not finite"):
-        draw(lambda some: np.full((len(some), 8, 8, 3), np.nan), z)
+        model.generator.images(z)
     sampler = FaceSampler(bundle, "fp32")
     run = sampler._run
     sampler._run = lambda z: {**run(z=z), "landmarks": np.full((1, 49, 2), np.nan, np.float32)}

@@ -127,7 +127,8 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     """The same networks through the plain converter."""
     with native_stderr_off():  # TensorFlow logs while it is loaded
         from convert.model import stock
-    from lmedge.run import Run, weights_hash
+    from lmedge.keras_model import weights_hash
+    from lmedge.run import Run
     from lmedge.runtime import prior
 
     run = Run.open(path)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.datasets.stream import CHUNK, Painter, Plan
+from lmedge.datasets.stream import CHUNK, Plan
+from lmedge.runtime import FaceModel
 from lmedge.runtime.selection import Range, Selection
 
 CHUNKS = 4  # looked at, at most, for `CHUNK` faces that are kept
@@ -43,12 +44,12 @@ class Preview:
         return found
 
 
-def look_ahead(plan: Plan, painter: Painter) -> Preview | None:
+def look_ahead(plan: Plan, model: FaceModel) -> Preview | None:
     """Draws the first faces of a plan; None where it asks for nothing but random ones."""
     if plan.selection.wants_all and plan.centres is None:
         return None
     reach: dict[str, Range] = {}
-    steering = plan.steering(painter)
+    steering = plan.steering(model)
     if steering is not None:
         reach = {option: steering.reach(i) for i, option in enumerate(POSES) if option in plan.selection.poses}
         yaw, mouth_open = (
@@ -56,17 +57,17 @@ def look_ahead(plan: Plan, painter: Painter) -> Preview | None:
             for option in POSES
         )
         plan = replace(plan, targets=(yaw, mouth_open))
-        steering = plan.steering(painter)
+        steering = plan.steering(model)
     kept: list[NDArray[np.uint8]] = []
     for first in range(0, CHUNKS * CHUNK, CHUNK):
-        faces = painter.render(plan.latents(first, CHUNK, painter.latent, steering))
-        kept.extend(faces.images[plan.selection.wanted(faces, painter.scheme)[0]])
+        faces = model.render(plan.latents(first, CHUNK, model.latent.size, steering))
+        kept.extend(faces.images[plan.selection.wanted(faces, model.scheme)[0]])
         if len(kept) >= CHUNK:
             break
     if len(kept) < FEWEST:
         return Preview(plan, reach, None)
-    random = Plan(plan.seed, Selection(), plan.truncation).latents(0, CHUNK, painter.latent, None)
-    variety = difference(np.stack(kept[:CHUNK])) / difference(painter.render(random).images)
+    random = Plan(plan.seed, Selection(), plan.truncation).latents(0, CHUNK, model.latent.size, None)
+    variety = difference(np.stack(kept[:CHUNK])) / difference(model.render(random).images)
     return Preview(plan, reach, variety)
 
 

@@ -1,11 +1,9 @@
 """Labelled faces without end: latents of a seed, drawn, chosen and encoded, in worker processes or by Keras."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,42 +11,12 @@ from numpy.typing import NDArray
 from lmedge.datasets.steering import Steering
 from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
-from lmedge.runtime import Faces, FaceSampler, prior
+from lmedge.runtime import FaceModel, Faces, prior
 from lmedge.runtime.latents import around
 from lmedge.runtime.selection import Range, Seen, Selection
 from lmedge.scheme import Scheme
-from lmedge.variants import InterpreterName
 
 CHUNK = 64  # latents drawn at a time
-
-
-class Painter(Protocol):
-    """What draws faces: a FaceSampler, or the networks of a run."""
-
-    latent: int
-    width: int
-    height: int
-    scheme: Scheme
-
-    @property
-    def knows_confidence(self) -> bool: ...
-
-    def render(self, latents: NDArray[np.float32]) -> Faces: ...
-
-    def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]: ...
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A bundle and how it is run, in words that another process understands."""
-
-    bundle: Path
-    variant: str
-    interpreter: InterpreterName
-
-    def painter(self) -> FaceSampler:
-        """Loads the model, for one thread."""
-        return FaceSampler(self.bundle, self.variant, self.interpreter, threads=1)
 
 
 @dataclass(frozen=True)
@@ -108,13 +76,13 @@ class Plan:
     radius: float = 0.0
     targets: tuple[Range | None, Range | None] | None = None
 
-    def steering(self, painter: Painter) -> Steering | None:
+    def steering(self, model: FaceModel) -> Steering | None:
         """What moves latents to the pose that is asked for, if one is."""
         selection = self.selection
         if not (selection.yaw or selection.mouth_open):
             return None
         yaw, mouth_open = self.targets or (selection.yaw, selection.mouth_open)
-        return Steering(painter.landmarks, painter.latent, painter.scheme, yaw, mouth_open)
+        return Steering(model.landmarks, model.latent.size, model.scheme, yaw, mouth_open)
 
     def latents(self, first: int, count: int, latent: int, steering: Steering | None) -> NDArray[np.float32]:
         """Latents `first` to `first + count`: `[count, latent]`."""
@@ -126,11 +94,11 @@ class Plan:
             z = around(centre, z, self.radius)
         return z if steering is None else steering(z, first, self.seed)
 
-    def chunk(self, painter: Painter, steering: Steering | None, first: int) -> Chunk:
+    def chunk(self, model: FaceModel, steering: Steering | None, first: int) -> Chunk:
         """The wanted ones of `CHUNK` faces; a face's mirror image follows it and is chosen by itself."""
-        faces = painter.render(self.latents(first, CHUNK, painter.latent, steering))
-        views = [faces, in_a_mirror(faces, painter.scheme)] if self.mirror else [faces]
-        wanted, extremes = zip(*(self.selection.wanted(view, painter.scheme) for view in views), strict=True)
+        faces = model.render(self.latents(first, CHUNK, model.latent.size, steering))
+        views = [faces, in_a_mirror(faces, model.scheme)] if self.mirror else [faces]
+        wanted, extremes = zip(*(self.selection.wanted(view, model.scheme) for view in views), strict=True)
         at, which = np.nonzero(np.stack(wanted, axis=1))  # face by face
         every = [(views[w], i) for i, w in zip(at, which, strict=True)]
         sure = None if faces.confidence is None else faces.confidence[at]
@@ -138,7 +106,7 @@ class Plan:
         samples = Samples(
             at + first,
             which == 1,
-            marks.reshape(len(every), painter.scheme.count, 2),
+            marks.reshape(len(every), model.scheme.count, 2),
             sure,
             [encoded(view.images[i]) for view, i in every],
         )
@@ -163,27 +131,27 @@ def encoded(image: NDArray[np.uint8]) -> bytes:
 
 
 @contextmanager
-def chunks(source: Drawing | Painter, plan: Plan, first: int, executor: Executor) -> Iterator[Iterator[Chunk]]:
-    """Chunks from latent `first` on, without end: drawn where `executor` works, or here by a painter that
-    lives in this process."""
-    starts = count(first, CHUNK)
-    if isinstance(source, Drawing):
-        with executor.answers(_work, starts, (_start, (source, plan)), parcel=1) as answers:
-            yield answers
+def chunks(model: FaceModel, plan: Plan, first: int, executor: Executor) -> Iterator[Iterator[Chunk]]:
+    """Chunks from latent `first` on, without end: drawn where `executor` works, or here by a model that stays in this
+    process."""
+    starts, elsewhere = count(first, CHUNK), model.elsewhere
+    if elsewhere is None:
+        steering = plan.steering(model)
+        yield (plan.chunk(model, steering, start) for start in starts)
     else:
-        steering = plan.steering(source)
-        yield (plan.chunk(source, steering, start) for start in starts)
+        with executor.answers(_work, starts, (_start, (elsewhere, plan)), parcel=1) as answers:
+            yield answers
 
 
-_worker: tuple[Plan, Painter, Steering | None]  # one a worker process
+_worker: tuple[Plan, FaceModel, Steering | None]  # one a worker process
 
 
-def _start(drawing: Drawing, plan: Plan) -> None:
+def _start(elsewhere: Callable[[], FaceModel], plan: Plan) -> None:
     global _worker
-    painter = drawing.painter()
-    _worker = plan, painter, plan.steering(painter)
+    model = elsewhere()
+    _worker = plan, model, plan.steering(model)
 
 
 def _work(first: int) -> Chunk:
-    plan, painter, steering = _worker
-    return plan.chunk(painter, steering, first)
+    plan, model, steering = _worker
+    return plan.chunk(model, steering, first)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -17,7 +17,7 @@ from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
-from lmedge.datasets.stream import Drawing, Painter, Plan, Samples, chunks, in_a_mirror, joined
+from lmedge.datasets.stream import Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
 from lmedge.folders import making_folder
@@ -25,12 +25,15 @@ from lmedge.options import to_json
 from lmedge.pictures import drawn, grid
 from lmedge.processes import Processes
 from lmedge.progress import console, progress
-from lmedge.runtime import FaceSampler
+from lmedge.runtime import FaceModel, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
 from lmedge.storage import Damaged, read_arrays, write_arrays, write_bytes, write_json
 from lmedge.versions import versions
+
+if TYPE_CHECKING:
+    from lmedge.run import Run
 
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
 PROBE_FACES = 32  # whose size on disk is measured first
@@ -50,15 +53,6 @@ class Synthesized:
     per_second: float
 
 
-@dataclass(frozen=True)
-class _Source:
-    """What draws: `drawing` for worker processes, or None for a `painter` that stays here."""
-
-    painter: Painter
-    drawing: Drawing | None
-    facts: dict[str, Any]
-
-
 def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Synthesized:
     """Writes a dataset; see SynthesizeConfig; without an `executor`, in processes of this machine. Raises UsageError or
     LmedgeError; a killed call is continued."""
@@ -66,20 +60,25 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     check_installed(format_)
     selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
     selection.check()
-    source = _source(config)
-    painter = source.painter
-    check_confidence(selection, painter.knows_confidence, config.source)
+    model = _model(config)
+    check_confidence(selection, model.knows_confidence, config.source)
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
-    about = {"format": format_.name, "synthetic": True, **source.facts, "options": options}
-    shape = Shape(config.count, painter.width, painter.height, painter.scheme, about)
+    about = {
+        "format": format_.name,
+        "synthetic": True,
+        **model.facts(),
+        "versions": versions("numpy", "fpng", *model.packages),
+        "options": options,
+    }
+    shape = Shape(config.count, model.width, model.height, model.scheme, about)
     format_.check(shape)
-    probe = Plan(config.seed, Selection(), config.truncation).chunk(painter, None, 0).samples[:PROBE_FACES]
+    probe = Plan(config.seed, Selection(), config.truncation).chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {**{name: fact for name, fact in about.items() if name != "versions"}, "count": config.count}
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
         _check_disk(config, format_, shape, probe, _whole_parts(folder / PARTS))
         try:
-            made = _made(config, executor, source, selection, format_, shape, folder)
+            made = _made(config, executor, model, selection, format_, shape, folder)
         except LmedgeError:
             if not _whole_parts(folder / PARTS):  # nothing is lost, and another call is not in its way
                 for entry in folder.iterdir():
@@ -89,11 +88,11 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
 
 
 def _made(
-    config: SynthesizeConfig, executor: Executor, source: _Source, selection: Selection, format_: Format, shape: Shape,
+    config: SynthesizeConfig, executor: Executor, model: FaceModel, selection: Selection, format_: Format, shape: Shape,
     out: Path,
 ) -> Synthesized:  # fmt: skip
     """Writes what is missing of the set into the folder `out`."""
-    painter, centres, about, parts = source.painter, None, shape.about, out / PARTS
+    centres, about, parts = None, shape.about, out / PARTS
     parts.mkdir(exist_ok=True)
     if config.around is not None:
         from lmedge.datasets.around import centres_around
@@ -108,7 +107,7 @@ def _made(
         csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *found.left_out])
         write_bytes(out / "around.csv", table.getvalue().encode("utf-8", "replace"))
     plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
-    preview = look_ahead(plan, painter)
+    preview = look_ahead(plan, model)
     if preview is not None:
         for sentence in preview.sentences():
             console.print(sentence)
@@ -118,7 +117,7 @@ def _made(
     last = _last(parts, before)
     done = min(before * PART_FACES, config.count)
     with progress("synthesize", config.count, "faces", done) as advance:
-        for number, samples in enumerate(_in_parts(config, executor, source, plan, done, last, advance), before):
+        for number, samples in enumerate(_in_parts(config, executor, model, plan, done, last, advance), before):
             format_.part(out, number * PART_FACES, samples, shape)
             # The files first: their note says that they are whole.
             write_arrays(parts / f"{number:06}.npz", _arrays(samples))
@@ -127,36 +126,22 @@ def _made(
     about |= {"count": config.count, "drawn": drawn_faces, "rejected": 1 - config.count / drawn_faces}
     format_.finish(out, lambda: _labels(parts), shape)
     write_bytes(out / "README.md", card(shape).encode())
-    _contact_sheet(out, plan, painter, next(_labels(parts)))
+    _contact_sheet(out, plan, model, next(_labels(parts)))
     write_json(out / CARD_FILE, about)
     shutil.rmtree(parts)
     return Synthesized(out, config.count, drawn_faces, per_second)
 
 
-def _source(config: SynthesizeConfig) -> _Source:
-    """A bundle for worker processes, a run for this one. Raises UsageError, LmedgeError."""
+def _model(config: SynthesizeConfig) -> FaceModel:
+    """What draws: a bundle's model, or a run's. Raises UsageError, LmedgeError."""
+    if config.around is not None and not config.around.exists():
+        raise UsageError(f"--around {config.around} does not exist; name a dataset, a folder of photos or a photo.")
     if config.around is not None or (config.source and (config.source / "config.json").is_file()):
-        from lmedge.samples import RunPainter
-
-        if config.around is not None and not config.around.exists():
-            raise UsageError(f"--around {config.around} does not exist; name a dataset, a folder of photos or a photo.")
-        run = _run(config)
-        painter = RunPainter(run)
-        return _Source(painter, None, painter.facts() | {"versions": versions("numpy", "fpng", "keras", "tensorflow")})
-    sampler = FaceSampler(chosen(config.source), config.variant, config.interpreter, threads=1)
-    about = sampler.bundle.about
-    training = about.get("training", {})
-    facts = {
-        "generator": f"{about.get('name', sampler.bundle.path.name)} {about.get('version', '')}, {sampler.variant} on "
-        f"{sampler.interpreter}",
-        "training": training,
-        "licence": training.get("licence", "not stated"),
-        "versions": versions("numpy", "fpng", sampler.distribution),
-    }
-    return _Source(sampler, Drawing(sampler.bundle.path, sampler.variant, sampler.interpreter), facts)
+        return _run(config).face_model()
+    return FaceSampler(chosen(config.source), config.variant, config.interpreter, threads=1)
 
 
-def _run(config: SynthesizeConfig) -> Any:
+def _run(config: SynthesizeConfig) -> "Run":
     """The run whose generator is inverted, or drawn from. Raises UsageError for a bundle."""
     from lmedge.run import Run
 
@@ -195,7 +180,7 @@ def _gib(size: float) -> str:
 
 
 def _in_parts(
-    config: SynthesizeConfig, executor: Executor, source: _Source, plan: Plan, done: int, last: tuple[int, bool],
+    config: SynthesizeConfig, executor: Executor, model: FaceModel, plan: Plan, done: int, last: tuple[int, bool],
     advance: Any,
 ) -> Iterator[Samples]:  # fmt: skip
     """The faces that are missing, a part at a time. Raises LmedgeError where hardly one is wanted."""
@@ -203,7 +188,7 @@ def _in_parts(
         return
     tally, missing = Tally(plan.selection), config.count - done
     some: list[Samples] = []
-    with chunks(source.drawing or source.painter, plan, max(last[0], 0), executor) as stream:
+    with chunks(model, plan, max(last[0], 0), executor) as stream:
         for chunk in stream:
             samples = chunk.samples
             tally.add(chunk.looked, len(samples), chunk.seen)
@@ -252,14 +237,14 @@ def _last(parts: Path, whole: int) -> tuple[int, bool]:
     return int(samples.numbers[-1]), bool(samples.mirrored[-1])
 
 
-def _contact_sheet(out: Path, plan: Plan, painter: Painter, samples: Samples) -> None:
+def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) -> None:
     """card/contact.png: the first faces with their landmarks, where no reader takes it for a face."""
     shown = samples.numbers[:CONTACT_FACES], samples.mirrored[:CONTACT_FACES]
-    scale = max(1, CONTACT_PIXELS // painter.width)
-    pictures, steering = [], plan.steering(painter)
+    scale = max(1, CONTACT_PIXELS // model.width)
+    pictures, steering = [], plan.steering(model)
     for number, mirror in zip(*shown, strict=True):
-        face = painter.render(plan.latents(int(number), 1, painter.latent, steering))
-        face = in_a_mirror(face, painter.scheme) if mirror else face
-        pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], painter.scheme, scale))
+        face = model.render(plan.latents(int(number), 1, model.latent.size, steering))
+        face = in_a_mirror(face, model.scheme) if mirror else face
+        pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], model.scheme, scale))
     (out / "card").mkdir(exist_ok=True)
     Image.fromarray(grid(pictures, 8)).save(out / "card" / "contact.png")

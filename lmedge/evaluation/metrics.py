@@ -13,7 +13,7 @@ from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime import prior
-from lmedge.runtime.faces import finite
+from lmedge.runtime.face_model import finite
 from lmedge.samples import annotated, draw
 from lmedge.scheme import Scheme
 

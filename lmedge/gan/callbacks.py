@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.gan import checkpoint
-from lmedge.gan.networks import in_precision, to_uint8
+from lmedge.gan.networks import in_precision
 from lmedge.interrupt import asking
 from lmedge.keras_file import save_network
+from lmedge.keras_model import to_uint8
 from lmedge.pictures import grid
 from lmedge.progress import console
 from lmedge.run import Run

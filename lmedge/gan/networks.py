@@ -3,9 +3,7 @@
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 BASE = 8  # pixels of the smallest resolution
 
@@ -98,8 +96,3 @@ def in_precision(network: Any, dtype: str) -> Any:
     copy = keras.models.clone_model(network, clone_function=copied)
     copy.set_weights(network.get_weights())
     return copy
-
-
-def to_uint8(images: Any) -> NDArray[np.uint8]:
-    """-1..1 -> 0..255, rounded."""
-    return np.clip(np.asarray(images) * 127.5 + 128.0, 0, 255).astype(np.uint8)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.callbacks import Checkpoints, Journal
 from lmedge.gan.health import Finding, Health
-from lmedge.gan.networks import to_uint8
 from lmedge.judging.distances import diversity, frechet, kernel_distance
 from lmedge.judging.features import filters
+from lmedge.keras_model import to_uint8
 from lmedge.progress import console
 
 JUDGED_FACES = 1024

@@ -13,9 +13,10 @@ from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
 from lmedge.gan.networks import in_precision
 from lmedge.keras_file import save_network
+from lmedge.keras_model import weights_hash
 from lmedge.options import Precision
 from lmedge.progress import progress
-from lmedge.run import Run, weights_hash
+from lmedge.run import Run
 from lmedge.storage import read_json, write_json
 
 SCHEMA = 1

@@ -16,11 +16,12 @@ from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr
 from lmedge.inversion.options import InvertConfig
+from lmedge.keras_model import weights_hash
 from lmedge.landmarks import normalised
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
-from lmedge.run import Run, weights_hash
+from lmedge.run import Run
 from lmedge.storage import write_arrays
 
 PART_FACES = 256  # faces a part file: what a kill can lose

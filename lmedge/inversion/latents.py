@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole, half_made, making_folder, settle
-from lmedge.run import Run, weights_hash
+from lmedge.keras_model import weights_hash
+from lmedge.run import Run
 from lmedge.scheme import Scheme, scheme_named
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
 

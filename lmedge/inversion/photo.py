@@ -12,12 +12,12 @@ from lmedge.faces.crop import FaceCutter
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.photo import Image8, Rejected
 from lmedge.faces.sources import Source
-from lmedge.gan.networks import to_uint8
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
 from lmedge.inversion.options import InvertConfig
+from lmedge.keras_model import to_uint8
 from lmedge.landmarks import in_pixels, nme
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console

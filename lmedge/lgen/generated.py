@@ -6,10 +6,11 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
 from lmedge.faces.annotate import View
+from lmedge.keras_model import weights_hash
 from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
 from lmedge.progress import console, progress
-from lmedge.run import Run, weights_hash
+from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import annotated
 from lmedge.scheme import Scheme

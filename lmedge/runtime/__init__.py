@@ -13,13 +13,15 @@ from lmedge.lazy import lazily
 
 if TYPE_CHECKING:
     from lmedge.runtime.bundle import Bundle
+    from lmedge.runtime.face_model import FaceModel
     from lmedge.runtime.faces import Faces
     from lmedge.runtime.latents import between, prior
     from lmedge.runtime.pool import FacePool
     from lmedge.runtime.sampler import FaceSampler
 
-__all__ = ["Bundle", "FacePool", "FaceSampler", "Faces", "between", "prior"]
+__all__ = ["Bundle", "FaceModel", "FacePool", "FaceSampler", "Faces", "between", "prior"]
 __getattr__ = lazily(__name__, {
-    "Bundle": "lmedge.runtime.bundle", "FacePool": "lmedge.runtime.pool", "FaceSampler": "lmedge.runtime.sampler",
+    "Bundle": "lmedge.runtime.bundle", "FaceModel": "lmedge.runtime.face_model",
+    "FacePool": "lmedge.runtime.pool", "FaceSampler": "lmedge.runtime.sampler",
     "Faces": "lmedge.runtime.faces", "between": "lmedge.runtime.latents", "prior": "lmedge.runtime.latents",
 })  # fmt: skip

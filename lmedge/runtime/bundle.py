@@ -7,6 +7,7 @@ from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole
+from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import BUILT_IN, Scheme
@@ -79,6 +80,28 @@ class Bundle:
     def of(cls, bundle: "Bundle | Path | str | None") -> "Bundle":
         """One that is open already, the one at a path, or, for None, the model that comes with lmedge."""
         return bundle if isinstance(bundle, Bundle) else cls.open(PRETRAINED if bundle is None else bundle)
+
+    @property
+    def name(self) -> str:
+        """As the export was told; of a model of somebody else its file's."""
+        return str(self.about.get("name", self.path.name))
+
+    @property
+    def version(self) -> str:
+        """The beginning of the generator's SHA-256, or "" where nothing says."""
+        return str(self.about.get("version", ""))
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """What is said of the faces that it was trained on, and how."""
+        return dict(self.about.get("training", {}))
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where photos and landmarks came from, as far as the export was told."""
+        if "provenance" in self.about:
+            return Provenance.from_json(self.about["provenance"], str(self.path))
+        return Provenance(NOT_STATED, "", licence=self.training.get("licence") or NOT_STATED)
 
     @property
     def image_psnr(self) -> dict[str, float | None]:

@@ -49,7 +49,7 @@ def controls(sampler: FaceSampler) -> list[Control]:
                  for one in sampler.bundle.about["controls"]]  # fmt: skip
     except (KeyError, TypeError, ValueError):
         known = []  # an older bundle, or one that was edited by hand
-    if known and all(control.direction.shape == (sampler.latent,) for control in known):
+    if known and all(control.direction.shape == (sampler.latent.size,) for control in known):
         return known
     return measured(sampler)
 
@@ -57,7 +57,7 @@ def controls(sampler: FaceSampler) -> list[Control]:
 def measured(sampler: FaceSampler) -> list[Control]:
     """The head's turn and the opening of the mouth as L-Gen's landmarks tell them, and how light the picture is. Draws
     `FITTED` faces for it."""
-    z = prior(FITTED, sampler.latent, SEED)
+    z = prior(FITTED, sampler.latent.size, SEED)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)
     spread = values.std(axis=0) * REACH

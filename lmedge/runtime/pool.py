@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.bounds import cores, require_workers
+from lmedge.latent import Latents
 from lmedge.runtime.bundle import Bundle
-from lmedge.runtime.faces import Drawing, Faces, numbers
+from lmedge.runtime.face_model import Drawn, FaceModel
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.variants import InterpreterName, Variant
 
 PART = 8  # faces that a thread draws before another may have its interpreter
 
 
-class FacePool(Drawing):
-    """Draws as a FaceSampler does, many faces on all cores, and is thread-safe: any thread may call it, and those that
-    call at once share the interpreters.
+class FacePool(FaceModel):
+    """The face model of a bundle, many faces on all cores, and thread-safe: any thread may call it, and those that call
+    at once share the interpreters.
 
     `workers`: interpreters, each in a thread of its own (0: one a core). Faces are the same as a FaceSampler's of the
     same variant, in the same order; one call for many is about as fast as a FaceSampler with as many threads, and one
@@ -37,9 +38,11 @@ class FacePool(Drawing):
         self.workers = require_workers("workers", workers) or cores()
         opened = Bundle.of(bundle)
         samplers = [FaceSampler(opened, variant, interpreter, 1) for _ in range(self.workers)]
-        self.latent, self.height, self.width = samplers[0].latent, samplers[0].height, samplers[0].width
-        self.scheme, self.variant = samplers[0].scheme, samplers[0].variant
-        self.knows_confidence = samplers[0].knows_confidence
+        first = samplers[0]
+        self.latent, self.width, self.height, self.scheme = first.latent, first.width, first.height, first.scheme
+        self.knows_confidence, self.provenance, self.training = first.knows_confidence, first.provenance, first.training
+        self.name, self.version, self.backing, self.packages = first.name, first.version, first.backing, first.packages
+        self.variant = first.variant
         self._idle: SimpleQueue[FaceSampler] = SimpleQueue()
         for sampler in samplers:
             self._idle.put(sampler)
@@ -55,15 +58,19 @@ class FacePool(Drawing):
         """Ends the threads when they have drawn what was asked for."""
         self._threads.shutdown()
 
-    def render(self, latents: NDArray[np.float32]) -> Faces:
-        """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length."""
-        latents = numbers(latents)
-        parts = [latents[i : i + PART] for i in range(0, len(latents), PART)] or [latents]
-        return Faces.joined(list(self._threads.map(self._part, parts)))
+    def _drawn(self, z: Latents) -> Drawn:
+        parts = [z[i : i + PART] for i in range(0, len(z), PART)] or [z]
+        images, points, confidence = zip(*self._threads.map(self._part, parts), strict=True)
+        sure = np.concatenate(confidence) if self.knows_confidence else None
+        return np.concatenate(images), np.concatenate(points), sure
 
-    def _part(self, latents: NDArray[np.float32]) -> Faces:
+    def _part(self, z: Latents) -> Drawn:
         with self._sampler() as sampler:
-            return sampler.render(latents)
+            return sampler._drawn(z)
+
+    def _points(self, z: Latents) -> NDArray[np.float32]:
+        with self._sampler() as sampler:
+            return sampler._points(z)
 
     @contextmanager
     def _sampler(self) -> Iterator[FaceSampler]:

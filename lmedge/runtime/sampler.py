@@ -1,22 +1,24 @@
 """Faces with landmarks from a bundle."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.errors import LmedgeError, UsageError
-from lmedge.landmarks import in_pixels
+from lmedge.errors import LmedgeError
+from lmedge.latent import Latents, LatentSpec
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
-from lmedge.runtime.faces import Drawing, Faces, finite, numbers
+from lmedge.runtime.face_model import Drawn, FaceModel, finite
 from lmedge.variants import InterpreterName, Variant, suitable
 
 
-class FaceSampler(Drawing):
-    """Draws faces with landmarks. Not thread-safe: one a thread, or a FacePool for all.
+class FaceSampler(FaceModel):
+    """The face model of a bundle. Not thread-safe: one a thread, or a FacePool for all.
 
     `bundle` is a folder made by `lmedge export`, or a .tflite file of one; None takes the model that comes with
     lmedge (`lmedge/pretrained`: faces of CelebA, research use only). `variant` None takes the one that
@@ -52,22 +54,16 @@ class FaceSampler(Drawing):
         image, points = tuple(outputs["image"]["shape"]), tuple(outputs["landmarks"]["shape"])
         if len(shape) != 2 or len(image) != 4 or image[-1] != 3 or len(points) != 3 or points[-1] != 2:
             raise LmedgeError(f"{path}: its shapes {shape} -> {image}, {points} are not those of a face model.")
-        self.latent, self.height, self.width = int(shape[1]), int(image[1]), int(image[2])
-        self.scheme = self.bundle.scheme(int(points[1]))
-
-    @property
-    def distribution(self) -> str:
-        """The package of the interpreter."""
-        return interpreters.INTERPRETERS[self.interpreter][1]
+        self.latent, self.height, self.width = LatentSpec.uniform(int(shape[1])), int(image[1]), int(image[2])
+        self.scheme, self.knows_confidence = self.bundle.scheme(int(points[1])), "confidence" in outputs
+        self.name, self.version = self.bundle.name, self.bundle.version
+        self.training, self.provenance = self.bundle.training, self.bundle.provenance
+        self.backing = f"{self.variant} on {self.interpreter}"
+        self.packages = (interpreters.INTERPRETERS[self.interpreter][1],)
 
     def inputs(self, latents: NDArray[np.float32]) -> NDArray[Any]:
         """Latents as the model takes them: int8 in an `int8-io` model, otherwise as they are."""
         return _quantised(latents, self._input)
-
-    @property
-    def knows_confidence(self) -> bool:
-        """Does the model say how sure it is of the landmarks?"""
-        return "confidence" in self._outputs
 
     def runner(self, signature: str) -> Any:
         """The function of a signature, `z` -> outputs by name. Raises LmedgeError if the model lacks it."""
@@ -77,21 +73,20 @@ class FaceSampler(Drawing):
             self._runners[signature] = self._interpreter.get_signature_runner(signature)
         return self._runners[signature]
 
+    @property
+    def elsewhere(self) -> Callable[[], FaceModel]:
+        return partial(FaceSampler, self.bundle.path, self.variant, self.interpreter, threads=1)
+
     def delegation(self) -> Delegation | None:
         """Which nodes XNNPACK runs; None where the interpreter does not tell."""
         return delegation(self._interpreter)
 
-    def render(self, latents: NDArray[np.float32]) -> Faces:
-        """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length,
-        LmedgeError for a model that gives no numbers."""
-        latents = numbers(latents)
-        if latents.ndim != 2 or latents.shape[1] != self.latent:
-            raise UsageError(f"latents of shape {latents.shape} are not [N, {self.latent}], as this model takes.")
-        count, points = len(latents), self.scheme.count
+    def _drawn(self, z: Latents) -> Drawn:
+        count, points = len(z), self.scheme.count
         images = np.empty((count, self.height, self.width, 3), np.uint8)
         landmarks = np.empty((count, points, 2), np.float32)
         confidence = np.empty(count, np.float32) if self.knows_confidence else None
-        given = self.inputs(latents)
+        given = self.inputs(z)
         for i in range(count):
             outputs = self._run(z=given[i : i + 1])
             images[i] = _bytes(outputs["image"][0], self._outputs["image"])
@@ -99,19 +94,21 @@ class FaceSampler(Drawing):
             if confidence is not None:
                 confidence[i] = _real(outputs["confidence"].ravel()[:1], self._outputs["confidence"])[0]
         if confidence is not None:
-            finite(confidence, f"{self.bundle.path}, {self.variant},")
-        return Faces(images, self._in_pixels(landmarks), latents, confidence)
+            finite(confidence, self._whose)
+        return images, finite(landmarks, self._whose), confidence
 
-    def landmarks(self, latents: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises LmedgeError for a
-        model that was exported without the signature `landmarks`."""
-        run, given = self.runner("landmarks"), self.inputs(numbers(latents))
+    def _points(self, z: Latents) -> NDArray[np.float32]:
+        """Raises LmedgeError also for a model that was exported without the signature `landmarks`."""
+        run, given = self.runner("landmarks"), self.inputs(z)
         detail = run.get_output_details()["landmarks"]
-        points = np.array([_real(run(z=given[i : i + 1])["landmarks"][0], detail) for i in range(len(given))])
-        return self._in_pixels(points.reshape(-1, self.scheme.count, 2))
+        points = np.empty((len(z), self.scheme.count, 2), np.float32)
+        for i in range(len(z)):
+            points[i] = _real(run(z=given[i : i + 1])["landmarks"][0], detail)
+        return finite(points, self._whose)
 
-    def _in_pixels(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        return in_pixels(finite(points, f"{self.bundle.path}, {self.variant},"), self.width, self.height)
+    @property
+    def _whose(self) -> str:
+        return f"{self.bundle.path}, {self.variant},"
 
 
 def _quantised(values: NDArray[np.float32], detail: dict[str, Any]) -> NDArray[Any]:

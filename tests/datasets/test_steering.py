@@ -64,8 +64,8 @@ def test_a_latent_has_its_target_whatever_is_moved_with_it():
 
 def test_the_model_that_comes_with_lmedge_turns_heads_and_opens_mouths():
     sampler = FaceSampler(variant="fp32", threads=1)
-    steering = Steering(sampler.landmarks, sampler.latent, sampler.scheme, (8.0, 15.0), (0.06, 0.12))
-    z = prior(64, sampler.latent, 1)
+    steering = Steering(sampler.landmarks, sampler.latent.size, sampler.scheme, (8.0, 15.0), (0.06, 0.12))
+    z = prior(64, sampler.latent.size, 1)
     faces = sampler.render(steering(z, 0, 1))
     yaw, gap = posture(faces.landmarks, sampler.scheme).T
     assert ((yaw > 7) & (yaw < 16) & (gap > 0.05) & (gap < 0.13)).mean() > 0.7

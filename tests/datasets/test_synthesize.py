@@ -17,7 +17,6 @@ from lmedge.gan.options import TrainGanConfig
 from lmedge.landmarks import mirrored
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, prior
-from lmedge.samples import RunPainter
 from lmedge.scheme import IBUG49
 
 COUNT, SEED = 40, 3
@@ -239,7 +238,7 @@ def test_truncation_draws_latents_together(bundle, tmp_path):
 
 def test_a_run_draws_what_keras_draws(trained, tmp_path):
     made(trained, tmp_path / "out", "pts")
-    wanted = RunPainter(Run(trained)).render(prior(COUNT, 8, SEED))
+    wanted = Run(trained).face_model().render(prior(COUNT, 8, SEED))
     image, points = list(read_pts(tmp_path / "out"))[11]
     assert np.abs(image.astype(int) - wanted.images[11]).max() <= 1  # in another batch sums differ in their last bits
     assert points == pytest.approx(wanted.landmarks[11], abs=1e-3)
@@ -254,9 +253,8 @@ def test_around_photos_lie_the_neighbours_of_their_inversions(trained, toys, tmp
     text = (tmp_path / "near" / "README.md").read_text()
     assert "No picture here is a photo" not in text and "around | 48 photographed faces; 0 were left out" in text
     assert "licence of the photos that it was drawn around | CC0-1.0" in text
-    painter = RunPainter(Run(trained))
     centres, near = (np.array([image for image, _ in read_pts(tmp_path / name)], float) for name in ("none", "near"))
-    assert painter.height == 32 and not (centres[0] == centres[1]).all()
+    assert not (centres[0] == centres[1]).all()
     of_own = np.abs(near[:20] - centres[:20]).mean()
     assert 0 < of_own < np.abs(near[:20] - centres[5:25]).mean()
     assert not (near[0] == near[1]).all()

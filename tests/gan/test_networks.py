@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lmedge.gan.networks import build_discriminator, build_generator, in_precision, to_uint8
+from lmedge.gan.networks import build_discriminator, build_generator, in_precision
 
 
 def decoder_parameters(size, n, z):
@@ -62,7 +62,3 @@ def test_mixed_precision_keeps_float32_weights_and_output():
         assert all(np.array_equal(a, b) for a, b in zip(copy.get_weights(), same.get_weights(), strict=True))
     z = np.random.default_rng(0).uniform(-1, 1, (4, 8))
     assert np.asarray(generator(z)) == pytest.approx(np.asarray(plain(z)), abs=0.03)
-
-
-def test_to_uint8_rounds_and_clips():
-    assert to_uint8(np.array([-2, -1, 0, 0.004, 1, 9])).tolist() == [0, 0, 128, 128, 255, 255]

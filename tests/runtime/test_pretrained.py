@@ -53,7 +53,8 @@ def test_nothing_else_is_in_the_package():
 
 
 def test_its_networks_draw_what_its_models_draw():
-    from lmedge.run import Run, weights_hash
+    from lmedge.keras_model import weights_hash
+    from lmedge.run import Run
 
     run, sampler = Run.open(PRETRAINED_RUN), FaceSampler(variant="fp32")
     generator, lgen = run.generator(), run.lgen()

@@ -11,7 +11,7 @@ from PIL import Image
 from lmedge.bounds import cores
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import MANIFEST
-from lmedge.gan.networks import to_uint8
+from lmedge.keras_model import to_uint8
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, interpreter, prior

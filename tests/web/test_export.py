@@ -35,7 +35,7 @@ def test_the_controls_of_the_page_change_one_thing_each(site):
     facts = json.loads((site / "web.json").read_text())
     assert [control["name"] for control in facts["controls"]] == ["Turn", "Mouth", "Light"]
     sampler = FaceSampler(threads=1)
-    z = prior(64, sampler.latent, 1)
+    z = prior(64, sampler.latent.size, 1)
     light = facts["controls"][2]
     brighter = sampler.render(np.clip(z + 20 * np.array(light["direction"], np.float32), -1, 1))
     change = brighter.images.mean() - sampler.render(z).images.mean()

@@ -1,0 +1,146 @@
+"""A face model: what draws the faces of latents and says where their landmarks are. A bundle's is run by TFLite
+(`FaceSampler`, `FacePool`), a run's by Keras."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from itertools import count as counting
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.bounds import require, require_seed, require_whole
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.landmarks import in_pixels
+from lmedge.latent import Latents, LatentSpec, around, between, uniform
+from lmedge.provenance import Provenance
+from lmedge.runtime.faces import Faces
+from lmedge.scheme import Scheme
+
+AT_ONCE = 1_000_000  # faces in memory: 12 GB of 64 pixels
+# Images uint8 `[N, H, W, 3]`, normalised landmarks `[N, K, 2]`, confidence `[N]` or None.
+Drawn = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None]
+
+
+class FaceModel(ABC):
+    """`render(z)` draws the faces of latents; everything else here says of which.
+
+    `latent`: what it draws from. `width`, `height` of its faces; `scheme` of their landmarks; `knows_confidence`: does
+    it say how sure it is of them? `provenance` of the photos and landmarks that it learnt from; `name` and `version`;
+    `training`, what bundles and cards say of it; `backing`: what computes it, in words; `packages` whose versions
+    matter for what it draws.
+    """
+
+    latent: LatentSpec
+    width: int
+    height: int
+    scheme: Scheme
+    knows_confidence: bool
+    provenance: Provenance
+    name: str
+    version: str
+    training: dict[str, Any]
+    backing: str
+    packages: tuple[str, ...]
+
+    @abstractmethod
+    def _drawn(self, z: Latents) -> Drawn:
+        """What the networks make of latents `[N, Z]`; N may be 0. Raises LmedgeError for what is not finite."""
+
+    @abstractmethod
+    def _points(self, z: Latents) -> NDArray[np.float32]:
+        """The normalised landmarks `[N, K, 2]` alone. Raises as `_drawn` does."""
+
+    @property
+    def elsewhere(self) -> "Callable[[], FaceModel] | None":
+        """Opens the same model in another process, for one thread; None where it stays in this one."""
+        return None
+
+    def render(self, latents: Latents) -> Faces:
+        """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length, LmedgeError for a
+        model that gives no numbers."""
+        z = self._checked(latents)
+        images, points, confidence = self._drawn(z)
+        return Faces(images, in_pixels(points, self.width, self.height), z, confidence)
+
+    def landmarks(self, latents: Latents) -> NDArray[np.float32]:
+        """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises as `render`
+        does."""
+        return in_pixels(self._points(self._checked(latents)), self.width, self.height)
+
+    def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
+        """Faces `first` to `first + count` of a seed (0 to 2^64 - 1); the same seed gives the same latents everywhere.
+        Raises UsageError for numbers below 0, and for more faces than `AT_ONCE`."""
+        require_whole("count", count, 0, AT_ONCE, " (take `stream` for more)")
+        return self.render(self.latent.draw(count, seed, first))
+
+    def stream(self, count: int | None = None, seed: int = 0, chunk: int = 16) -> Iterator[Faces]:
+        """`sample` in chunks, so that any number fits into memory; `count` None never ends. Raises UsageError as
+        `sample` does, at once."""
+        require_seed("seed", seed)
+        require_whole("chunk", chunk, 1, AT_ONCE)
+        if count is not None:
+            require_whole("count", count, 0)
+        return self._chunks(count, seed, chunk)
+
+    def _chunks(self, count: int | None, seed: int, chunk: int) -> Iterator[Faces]:
+        for first in range(0, count, chunk) if count is not None else counting(0, chunk):
+            yield self.sample(chunk if count is None else min(chunk, count - first), seed, first)
+
+    def interpolate(self, seed: int, to_seed: int, steps: int) -> Faces:
+        """Faces on the line from the first face of one seed to that of another, both included."""
+        return self.between(self.latent.draw(1, seed)[0], self.latent.draw(1, to_seed)[0], steps)
+
+    def between(self, z: Latents, to_z: Latents, steps: int) -> Faces:
+        """Faces on the line from one latent `[Z]` to another, both included. Raises UsageError for latents of another
+        length and fewer than two steps."""
+        require_whole("steps", steps, 2, AT_ONCE)
+        return self.render(between(self.one(z), self.one(to_z), steps))
+
+    def near(self, z: Latents, count: int, radius: float = 0.2, seed: int = 0) -> Faces:
+        """Faces that resemble the one of `z` `[Z]`: up to `radius` away from it in each component, inside of the
+        latent's bounds. A radius of 0.2 keeps the person, one of 1 hardly. Raises UsageError for a latent of another
+        length, a count below 0, or a radius that is not between 0 (the face itself) and 2 (any face)."""
+        require_whole("count", count, 0, AT_ONCE)
+        require("radius", radius, 0, 2)
+        return self.render(around(self.latent, self.one(z)[None], uniform(count, self.latent.size, seed), radius))
+
+    def one(self, z: Latents) -> Latents:
+        """A latent `[Z]`, or UsageError."""
+        latent = numbers(z)
+        if latent.shape != (self.latent.size,):
+            raise UsageError(f"a latent of shape {latent.shape} is not [{self.latent.size}], as this model takes.")
+        return latent
+
+    def facts(self) -> dict[str, Any]:
+        """What a dataset card says of the generator."""
+        return {
+            "generator": f"{self.name} {self.version}, {self.backing}",
+            "training": self.training,
+            "licence": self.provenance.licence,
+        }
+
+    def _checked(self, latents: Any) -> Latents:
+        z = numbers(latents)
+        if z.ndim != 2 or z.shape[1] != self.latent.size:
+            raise UsageError(f"latents of shape {z.shape} are not [N, {self.latent.size}], as this model takes.")
+        return z
+
+
+def numbers(latents: Any) -> Latents:
+    """Latents as float32. Raises UsageError for what is no array of finite numbers."""
+    try:
+        latents = np.asarray(latents, np.float32)
+    except (TypeError, ValueError):
+        raise UsageError(f"latents are arrays of numbers, not {type(latents).__name__}.") from None
+    if not np.isfinite(latents).all():
+        raise UsageError("the latents hold values that are not finite.")
+    return latents
+
+
+def finite(values: Any, whose: str) -> NDArray[Any]:
+    """What a network gives, as an array. Raises LmedgeError where it holds nan or infinity."""
+    values = np.asarray(values)
+    if not np.isfinite(values).all():
+        raise LmedgeError(f"{whose} gives values that are not finite; train it again, or go back to an earlier one.")
+    return values
