@@ -1,4 +1,4 @@
-"""Variants and interpreters by name, and which to ship where: one rule for `sample`, `bench` and the README."""
+"""Variants and interpreters by name, and which to ship where: one rule for `sample`, `bench` and the documentation."""
 
 from collections.abc import Mapping
 from typing import Literal

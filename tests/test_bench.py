@@ -69,13 +69,13 @@ def test_threads_are_recommended_with_the_variant(interpreter, p95, threads, sai
     assert advice(rows, interpreter, shipped, "X") == [f"ship this on X: fp32, --threads {threads}", *said]
 
 
-def test_bench_sample_and_the_readme_name_the_same_variant():
+def test_bench_sample_and_the_documentation_name_the_same_variant():
     bundle = Bundle.open(PRETRAINED)
     rows = [Row(name, variant, 9, timing(1.0)) for name in ("litert", "tflite") for variant in bundle.variants]
     ship = {name: shipped.variant for name, shipped in shipped_of(rows, bundle.image_psnr).items()}
-    readme = " ".join((Path(__file__).parents[1] / "README.md").read_text().split())
+    page = " ".join((Path(__file__).parents[1] / "docs" / "results" / "figures.md").read_text().split())
     sentence = f"What to ship: `{ship['litert']}` on ai-edge-litert, `{ship['tflite']}` on one thread of tflite-runtime"
-    assert sentence in readme
+    assert sentence in page
     assert FaceSampler(bundle, interpreter="litert", threads=1).variant == ship["litert"]
     assert suitable("tflite", bundle.image_psnr) == ship["tflite"]
 

@@ -24,7 +24,8 @@ from lmedge.runtime.options import SampleConfig
 from lmedge.verbs import VERBS
 
 STAGES = {name: verb.options for name, verb in VERBS.items()}
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "how-to" / "datasets.md"
 
 ARGS = {
     "toy": ["--out", "a"],
@@ -173,14 +174,14 @@ def test_strings_are_paths_in_every_class(photos):
         assert all(getattr(kind(**options), name) == Path("x") for name in wanted), kind
 
 
-def test_the_script_in_the_readme_runs(tmp_path):
+def test_the_script_in_the_documentation_runs(tmp_path):
     """As it stands there, without `if __name__ == "__main__"`, and its worker processes start."""
-    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     (script,) = [block for block in blocks if "SynthesizeConfig" in block]
     (tmp_path / "script.py").write_text(script, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
-        env={**os.environ, "PYTHONPATH": str(README.parent)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (0, "200 faces in synthetic\n"), done.stderr
     assert len(list((tmp_path / "synthetic" / "images").iterdir())) == 200
