@@ -42,13 +42,18 @@ def load_network(path: Path, remedy: str = "train it again") -> Any:
         raise LmedgeError(f"{path} cannot be read ({reason}); {remedy}.") from error
 
 
-def save_network(network: Any, path: Path) -> None:
-    """Saves a Keras model in one step."""
+def network_bytes(network: Any) -> bytes:
+    """The file of a Keras model."""
     # Keras writes to a path that it chooses the ending of, and not in one step.
     with tempfile.TemporaryDirectory() as folder:
-        beside = Path(folder) / "network.keras"
-        network.save(beside)
-        write_bytes(path, beside.read_bytes())
+        file = Path(folder) / "network.keras"
+        network.save(file)
+        return file.read_bytes()
+
+
+def save_network(network: Any, path: Path) -> None:
+    """Saves a Keras model in one step."""
+    write_bytes(path, network_bytes(network))
 
 
 def _check(data: bytes) -> None:

@@ -17,13 +17,13 @@ from lmedge.executor import Executor
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
 from lmedge.options import to_json
+from lmedge.parts import Part, going_on
 from lmedge.processes import Processes
-from lmedge.progress import console, progress
-from lmedge.storage import read_arrays, read_json, write_json
+from lmedge.storage import write_bytes, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
 from lmedge.study.options import StudyConfig
 from lmedge.study.result import ExportedDetector, FaceMeshFigures, StudyResult
-from lmedge.study.training import Training
+from lmedge.study.training import Training, trainings_in
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -65,9 +65,12 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
         Training(arm, amount, seed)
         for seed in range(config.seeds) for arm in ARMS for amount in (amounts if arm.real else (0,))
     ]  # fmt: skip
-    _train(replace(config, real=real.path, test=test.path, synthetic=synthetic.path), trainings, executor)
+    there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path)
+    errors = _train(there, trainings, seen["real"], executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
-    result = _result(config, trainings, amounts, seen, *sets, {"licence": real.about.get("licence")})
+    result = _result(
+        config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, {"licence": real.about.get("licence")}
+    )
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
@@ -90,42 +93,46 @@ def _amounts(config: StudyConfig, there: int) -> tuple[int, ...]:
 
 def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
     """Marks the folder, or finds that it holds the same study. Raises UsageError."""
-    file = config.out / STUDY_FILE
-    if not file.exists():
-        write_json(file, about)
-        (config.out / "trainings").mkdir(exist_ok=True)
-    elif read_json(file, "a study") != about:
+    store = trainings_in(config.out)
+    if store.other(about):
         raise UsageError(
             f"--out {config.out} holds a study with other options; add --overwrite or name another folder."
         )
+    store.begin(about)
 
 
-def _train(config: StudyConfig, trainings: list[Training], executor: Executor) -> None:
-    """Trains the detectors whose errors are missing, in workers of one thread each: twice as fast as one after the
-    other with all threads."""
+def _train(
+    config: StudyConfig, trainings: list[Training], seen: NDArray[np.float32], executor: Executor
+) -> list[NDArray[np.float32]]:
+    """NMEs `[test faces]` of the detectors. Those that are missing are trained in workers of one thread each: twice as
+    fast as one after the other with all threads. `seen`: what Face Mesh finds on the real faces."""
     from lmedge.study.work import start_training, work
 
-    missing = [training for training in trainings if not training.file(config.out).exists()]
-    done = len(trainings) - len(missing)
-    if missing and done:
-        console.print(f"continuing {config.out}: {done} of {len(trainings)} detectors are there")
-    start = (start_training, (config,))
-    with progress("study", len(trainings), "detectors", done) as advance, \
-            executor.answers(work, missing, start, parcel=1) as answers:  # fmt: skip
-        for training, error in zip(missing, answers, strict=True):
-            advance(1, f"{training.arm.name}, {training.amount} real faces: NME {error:.2%}")
+    store = trainings_in(config.out)
+    parts = [Part(training.name, i, 1) for i, training in enumerate(trainings)]
+    missing = store.missing(parts)
+    jobs = [training for part in missing for training in part.of(trainings)]
+    with (
+        going_on("study", config.out, "detectors", parts, missing) as advance,
+        executor.answers(work, jobs, (start_training, (config, seen)), parcel=1) as answers,
+    ):
+        for part, training, trained in zip(missing, jobs, answers, strict=True):
+            if trained.network is not None:
+                write_bytes(training.network_file(config.out), trained.network)
+            store.write(part, {"nme": trained.errors})
+            advance(1, f"{training.arm.name}, {training.amount} real faces: NME {trained.errors.mean():.2%}")
+    return [store.read(part)["nme"] for part in parts]
 
 
 def _result(
-    config: StudyConfig, trainings: list[Training], amounts: tuple[int, ...], seen: dict[str, Points],
-    real: LabelledFaces, test: LabelledFaces, facts: dict[str, Any],
+    config: StudyConfig, trained: list[tuple[Training, NDArray[np.float32]]], amounts: tuple[int, ...],
+    seen: dict[str, Points], real: LabelledFaces, test: LabelledFaces, facts: dict[str, Any],
 ) -> StudyResult:  # fmt: skip
     errors: dict[tuple[str, int], Errors] = {}
-    for training in trainings:
-        one = read_arrays(training.file(config.out), ("nme",))["nme"]
+    for training, one in trained:
         key = training.arm.name, training.amount
         errors[key] = np.concatenate([errors[key], one[None]]) if key in errors else one[None]
-    best = min((t for t in trainings if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))
+    best = min((t for t, _ in trained if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))
     return StudyResult(
         config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
         {amount: lowered(errors[HELPED, amount], errors[BASELINE, amount]) for amount in amounts},

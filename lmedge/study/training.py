@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.parts import Columns, PartStore
 from lmedge.study.arms import Arm
+
+TRAININGS = "trainings"
+COLUMNS: Columns = {"nme": (1, "f")}
+
+
+def trainings_in(out: Path) -> PartStore:
+    """The errors of the detectors of the study in `out`, those of a training a part."""
+    return PartStore(out / TRAININGS, COLUMNS, note=out / "study.json")
 
 
 @dataclass(frozen=True)
@@ -14,11 +26,19 @@ class Training:
     amount: int
     seed: int
 
-    def file(self, out: Path) -> Path:
-        """Where its errors are kept."""
-        name = self.arm.name.replace(" ", "")
-        return out / "trainings" / f"{name}-{self.amount}-{self.seed}.npz"
+    @property
+    def name(self) -> str:
+        """Of its files."""
+        return f"{self.arm.name.replace(' ', '')}-{self.amount}-{self.seed}"
 
     def network_file(self, out: Path) -> Path:
         """Where the detector itself is kept, if it is of the first seed."""
-        return self.file(out).with_suffix(".keras")
+        return out / TRAININGS / f"{self.name}.keras"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """NMEs `[test faces]` of a detector, and, if it is of the first seed, the bytes of its file."""
+
+    errors: NDArray[np.float32]
+    network: bytes | None

@@ -1,25 +1,26 @@
-"""One training of a study, in a worker process."""
+"""One training of a study, in a worker."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmedge.landmarks import nme
 from lmedge.quiet import load_tensorflow
-from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
-from lmedge.study.training import Training
+from lmedge.study.training import Trained, Training
 
 if TYPE_CHECKING:
     from lmedge.detector.network import LabelledFaces
 
 _config: StudyConfig  # one a worker process
+_seen: NDArray[np.float32]
 _sets: dict[str, "LabelledFaces"]
 
 
-def start_training(config: StudyConfig) -> None:
-    """Loads the faces of three datasets into a worker process, and keeps it to one thread: trainings run beside each
-    other."""
+def start_training(config: StudyConfig, seen: NDArray[np.float32]) -> None:
+    """Loads the faces of three datasets into a worker, and keeps it to one thread: trainings run beside each other.
+    `seen` `[N, K, 2]`: what Face Mesh finds on the real faces, nan where it finds nothing."""
     load_tensorflow()
     import cv2
     import tensorflow as tf
@@ -31,8 +32,8 @@ def start_training(config: StudyConfig) -> None:
     from lmedge.study.faces import labelled
 
     assert config.synthetic is not None
-    global _config, _sets
-    _config, target = config, FaceDataset(config.synthetic).scheme
+    global _config, _seen, _sets
+    _config, _seen, target = config, seen, FaceDataset(config.synthetic).scheme
     places = {"real": config.real, "test": config.test, "synthetic": config.synthetic}
     _sets = {name: labelled(FaceDataset(place), target) for name, place in places.items()}
 
@@ -42,19 +43,19 @@ def chosen(count: int, amount: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(count)[:amount]
 
 
-def work(training: Training) -> float:
-    """Trains, keeps the NMEs `[test faces]`, and returns their mean."""
+def work(training: Training) -> Trained:
+    """Trains a detector and tests it."""
     from lmedge.datasets.augment import Augmentation
     from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
     from lmedge.detector.style import fit_style
-    from lmedge.keras_file import save_network
+    from lmedge.keras_file import network_bytes
 
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)
     real = _sets["real"][some] if arm.real else None
     synthetic = _sets["synthetic"] if arm.synthetic else None
     if real is not None and synthetic is not None and _config.style:
-        seen = read_arrays(_config.out / "face_mesh.npz")["real"][some]
+        seen = _seen[some]
         known = np.isfinite(seen).all(axis=(1, 2))
         if known.any():
             styled = fit_style(seen[known], real.landmarks[known], real.scheme)
@@ -62,7 +63,4 @@ def work(training: Training) -> float:
     diet = Diet(real, synthetic, _config.synthetic_share, Augmentation() if arm.classical else None)
     network = train_detector(diet, test.images.shape[1], _config.steps, training.seed, lambda *_: None)
     errors = nme(detect(network, test.images), test.landmarks, test.scheme)
-    if training.seed == 0:
-        save_network(network, training.network_file(_config.out))
-    write_arrays(training.file(_config.out), {"nme": errors})
-    return float(errors.mean())
+    return Trained(errors, network_bytes(network) if training.seed == 0 else None)
