@@ -16,6 +16,7 @@ from tyro.conf import FlagCreatePairsOff, arg
 from lmedge.errors import UsageError
 from lmedge.option_help import FILE, described, explanation, usage
 from lmedge.options import Stage, bare_type, is_required, read_values
+from lmedge.scheme import Scheme
 
 
 def parse(kind: type[Stage], verb: str, words: list[str]) -> Any:
@@ -84,5 +85,7 @@ def _table(kind: type[Stage], off: dict[str, bool] | None = None) -> Any:
         if off and option.name in off:
             markers.append(FlagCreatePairsOff)
         said = arg(metavar=option.metavar or None, help=option.explanation, help_behavior_hint=option.default)
-        rows[option.name] = NotRequired[Annotated[(bare_type(hint), *markers, said)]]
+        base = bare_type(hint)
+        # A scheme is looked up when the options are made: in Python and in files of options it is given by name too.
+        rows[option.name] = NotRequired[Annotated[(str if base is Scheme else base, *markers, said)]]
     return TypedDict("Options", rows)  # type: ignore[operator]

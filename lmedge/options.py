@@ -13,12 +13,13 @@ from tyro.conf import arg
 
 from lmedge.bounds import Check
 from lmedge.errors import UsageError
+from lmedge.scheme import BUILT_IN, Scheme, scheme_of
 
-SchemeName = Literal["ibug68", "ibug49"]
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
 FacesPath = Annotated[Path | None, arg(metavar="[DATASET|PHOTO]")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
+SchemeOption = Annotated[Scheme, arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -32,12 +33,15 @@ class Stage:
     """Show the traceback of a failure."""
 
     def __post_init__(self) -> None:
-        """Strings are paths where paths are wanted, and one path is a list of one: options are given in Python too.
-        Raises UsageError for a number that is beyond the bounds that stand beside its type."""
+        """Strings are paths where paths are wanted, and one path is a list of one: options are given in Python too. So
+        is a landmark scheme by its name or its file. Raises UsageError for one that there is not, and for a number that
+        is beyond the bounds that stand beside its type."""
         for name, hint in get_type_hints(type(self)).items():
             value, bare = getattr(self, name), bare_type(hint)
             if bare is Path and isinstance(value, str):
                 object.__setattr__(self, name, Path(value))
+            elif bare is Scheme and isinstance(value, str):
+                object.__setattr__(self, name, scheme_of(value, _written(name)))
             elif bare == tuple[Path, ...]:
                 places = (value,) if isinstance(value, str | Path) else value
                 object.__setattr__(self, name, tuple(map(Path, places)))
@@ -45,7 +49,11 @@ class Stage:
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
                 if value is not None:
-                    check.refuse("--" + name.replace("_", "-"), value)
+                    check.refuse(_written(name), value)
+
+
+def _written(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _checks(kind: type[Stage]) -> dict[str, Check]:
@@ -62,10 +70,17 @@ def _beside(hint: Any) -> Iterator[Check]:
 
 
 def to_json(config: Stage) -> dict[str, Any]:
-    """The options as JSON values; paths become strings. `dry_run` and `debug` are no part of a result."""
+    """The options as JSON values; paths become strings, a landmark scheme its name where it is built in and else all of
+    it, as its file may move. `dry_run` and `debug` are no part of a result."""
     options = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
     del options["dry_run"], options["debug"]
-    return json.loads(json.dumps(options, default=str))
+    return json.loads(json.dumps(options, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Scheme) and value != BUILT_IN.get(value.name):
+        return value.to_json()
+    return str(value)
 
 
 def from_json(kind: type[Stage], options: dict[str, Any], where: Path) -> Any:
@@ -121,6 +136,10 @@ def _value(hint: Any, value: Any) -> Any:
             return tuple(map(_value, parts, value))
     if bare is Path and isinstance(value, str):
         return Path(value)
+    if bare is Scheme and isinstance(value, dict):
+        return Scheme.from_json(value, "the scheme of the options")
+    if bare is Scheme and isinstance(value, str):
+        return value  # looked up with the option's name, when the options are made
     if bare is float and type(value) is int:
         return value
     if bare in (bool, int, float, str) and type(value) is bare:
@@ -137,5 +156,8 @@ def _called(hint: Any) -> str:
         parts = get_args(bare)
         words = f"a list, each {_called(parts[0])}" if parts[-1] is ... else f"a list of {len(parts)} numbers"
     else:
-        words = {bool: "true or false", int: "a whole number", float: "a number"}.get(bare, "a text")
+        words = {
+            bool: "true or false", int: "a whole number", float: "a number",
+            Scheme: "the name of a landmark scheme, its file or the scheme itself",
+        }.get(bare, "a text")  # fmt: skip
     return words + (" or null" if type(None) in get_args(hint) else "")

@@ -17,13 +17,13 @@ from lmedge.progress import console
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.bundle import PRETRAINED
-from lmedge.scheme import Scheme, scheme_named
+from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json, write_json
 
 LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
-SCHEMA = 3  # 1 counted steps, not images; 2 knew one kind of generator
+SCHEMA = 4  # 1 counted steps, not images; 2 knew one kind of generator; 3 named its landmark scheme
 CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
-LGEN_FORM = {"scheme": str, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
+LGEN_FORM = {"held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
              "mean_face_nme": float, "linear_nme": float}  # fmt: skip
 VERB_OF = {"generator.keras": "train-gan", "lgen.keras": "train-lgen", "encoder.keras": "invert",
            "confidence.keras": "train-lgen"}  # fmt: skip
@@ -136,20 +136,21 @@ class Run:
             check_form(config, {"dataset": dict}, str(self.config_file), "a run")
         return config
 
+    @property
+    def scheme(self) -> Scheme:
+        """The landmark scheme of the faces that the run began with. Raises LmedgeError in one that has no faces yet."""
+        dataset = self.config().get("dataset", {})
+        if "scheme" not in dataset:
+            raise LmedgeError(f"{self.path} does not say which landmarks its faces have; run `lmedge train-gan` first.")
+        return Scheme.from_json(dataset["scheme"], f"{self.config_file}, 'dataset',")
+
     def cutting(self) -> dict[str, Any]:
         """Options of `prepare` with which a photo is cut as the faces that the generator learnt from."""
         data = self.config().get("dataset", {})
         crop = data.get("crop", {})
         if crop.get("crop") == "drawn":  # toys were never cut out of anything
             crop = {}
-        return {"scheme": data.get("scheme", "ibug49"), **crop}
-
-    @property
-    def scheme(self) -> Scheme:
-        """The landmarks of the faces that the generator learnt from. Raises LmedgeError where the run does not say."""
-        data = self.config().get("dataset", {})
-        check_form(data, {"scheme": str}, str(self.config_file), "a run")
-        return scheme_named(data["scheme"])
+        return {"scheme": self.scheme, **crop}
 
     @property
     def provenance(self) -> Provenance:

@@ -4,7 +4,7 @@ Built in, or read from a JSON file; datasets, runs and bundles carry theirs whol
 on the device.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import check_form, read_json
 
 MOST_POINTS = 1000
+LONGEST_NAME, LONGEST_CURVES = 100, 10_000  # characters; points of all curves together
 WHAT = "a landmark scheme"
 FORM = {"name": str, "names": list, "mirror": list, "curves": list, "reference": list, "origin": list}
 HAND = "hand"  # the origin of a point that people place
@@ -51,16 +52,23 @@ class Scheme:
         """What each point is, whatever the scheme: its origin, or of one placed by hand `hand/NAME`."""
         return tuple(f"{HAND}/{n}" if o == HAND else o for n, o in zip(self.names, self.origin, strict=True))
 
-    def has(self, *points: str) -> bool:
-        """Are all of these (`ibug68/30`) points of this scheme?"""
-        return set(points) <= set(self.points)
+    def __str__(self) -> str:
+        return self.name
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where each of `points` stands in this scheme."""
+        return {point: i for i, point in enumerate(self.points)}
 
     def index(self, point: str) -> int:
         """Where a point (`ibug68/30`) stands in this scheme. Raises UsageError if it has no such point."""
-        try:
-            return self.points.index(point)
-        except ValueError:
-            raise UsageError(f"the landmark scheme {self.name} has no point {point}, which is needed here.") from None
+        if point not in self.places:
+            raise UsageError(f"the landmark scheme {self} has no point {point}, which is needed here.")
+        return self.places[point]
+
+    def has(self, *points: str) -> bool:
+        """Are all of these (`ibug68/30`) points of this scheme?"""
+        return all(point in self.places for point in points)
 
     def to_json(self) -> dict[str, Any]:
         """As datasets, runs and bundles have it, and as a file of `--scheme` may."""
@@ -74,16 +82,18 @@ class Scheme:
         count = len(names)
         refuse = _Refusal(where)
         refuse.unless(0 < count <= MOST_POINTS, f"{count} points, not 1 to {MOST_POINTS}")
-        refuse.unless(all(isinstance(n, str) and n.isprintable() and n for n in (value["name"], *names, *origin)),
-                      "names that are no printable texts")  # fmt: skip
+        refuse.unless(all(isinstance(n, str) and n.isprintable() and 0 < len(n) <= LONGEST_NAME
+                          for n in (value["name"], *names, *origin)),
+                      f"names that are no printable texts of at most {LONGEST_NAME} characters")  # fmt: skip
         refuse.unless(len(set(names)) == count, "a name twice")
         refuse.unless(len(origin) == count, f"{len(origin)} origins for {count} points")
         refuse.unless(
             _indices(mirror, count) and sorted(mirror) == list(range(count)), "a mirror that is no permutation"
         )
         refuse.unless(all(mirror[mirror[i]] == i for i in range(count)), "a mirror that is not its own inverse")
-        refuse.unless(all(isinstance(curve, list) and _indices(curve, count) for curve in value["curves"]),
-                      "curves through points that there are not")  # fmt: skip
+        refuse.unless(all(_indices(curve, count) and len(curve) > 1 for curve in value["curves"]),
+                      "curves through points that there are not, or through fewer than two")  # fmt: skip
+        refuse.unless(sum(map(len, value["curves"])) <= LONGEST_CURVES, "curves through too many points")
         pair = value["reference"]
         refuse.unless(
             _indices(pair, count) and len(set(pair)) == len(pair) == 2, f"the reference {pair}, not two points"
@@ -141,7 +151,7 @@ def ibug(name: str, of_68: Sequence[int]) -> Scheme:
     curves = []
     for first, last, closed in _CURVES_68:
         points = [at[i] for i in range(first, last + 1) if i in at]
-        if points:
+        if len(points) > 1:
             curves.append(tuple(points + points[:1] if closed else points))
     return Scheme(
         name, tuple(names_68[i] for i in of_68), tuple(at[partner[i]] for i in of_68), tuple(curves),
@@ -155,29 +165,33 @@ IBUG49 = ibug("ibug49", [i for i in range(17, 68) if i not in (60, 64)])
 BUILT_IN = {scheme.name: scheme for scheme in (IBUG68, IBUG49)}
 
 
-def scheme_of(name: str) -> Scheme:
-    """The scheme that `--scheme` names: a built-in one, or a JSON file. Raises UsageError, and LmedgeError for a file
+def scheme_of(name: str, option: str = "--scheme") -> Scheme:
+    """The scheme that an option names: a built-in one, or a JSON file. Raises UsageError, and LmedgeError for a file
     that holds none."""
     if name in BUILT_IN:
         return BUILT_IN[name]
     if not Path(name).is_file():
-        raise UsageError(f"--scheme {name} is neither one of {', '.join(BUILT_IN)} nor a JSON file.")
-    return Scheme.from_json(read_json(Path(name), WHAT), name)
+        raise UsageError(f"{option} {name} is neither one of {', '.join(BUILT_IN)} nor a JSON file.")
+    scheme = Scheme.from_json(read_json(Path(name), WHAT), name)
+    if scheme != BUILT_IN.get(scheme.name, scheme):
+        raise UsageError(f"{option} {name} is called {scheme} and is not the built-in scheme of that name; rename it.")
+    return scheme
 
 
-def scheme_named(name: str) -> Scheme:
-    """The built-in scheme called `name`. Raises UsageError."""
-    if name not in BUILT_IN:
-        raise UsageError(f"landmark scheme {name!r} is unknown; take one of {', '.join(BUILT_IN)}.")
-    return BUILT_IN[name]
+def chosen(points: NDArray[np.float32], known: Mapping[str, int], target: Scheme, whose: str) -> NDArray[np.float32]:
+    """The points `[..., K, 2]` of `target` among `points` `[..., N, 2]`, of which `known` says what stands where
+    (`ibug68/30` -> index). Raises UsageError where one is not `known`; `whose` the points are."""
+    refuse_missing(known, target, whose)
+    return points[..., [known[point] for point in target.points], :]
+
+
+def refuse_missing(known: Mapping[str, int], target: Scheme, whose: str) -> None:
+    """Raises UsageError where a point of `target` is not among those `known`; `whose` these are."""
+    for name, point in zip(target.names, target.points, strict=True):
+        if point not in known:
+            raise UsageError(f"{whose} has no {name} ({point}), so it cannot give {target}; take another --scheme.")
 
 
 def converted(points: NDArray[np.float32], source: Scheme, target: Scheme) -> NDArray[np.float32]:
     """Points `[..., K, 2]` of `source` as points of `target`. Raises UsageError where `source` lacks one of them."""
-    missing = [name for name, point in zip(target.names, target.points, strict=True) if not source.has(point)]
-    if missing:
-        raise UsageError(
-            f"the landmark scheme {source.name} has no {missing[0]}, so it cannot give {target.name}; take --scheme "
-            f"{source.name}."
-        )
-    return points[..., [source.index(point) for point in target.points], :]
+    return chosen(points, source.places, target, f"the landmark scheme {source}")

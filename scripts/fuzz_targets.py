@@ -18,6 +18,7 @@ from lmedge.faces.options import PrepareConfig
 from lmedge.gan.options import TrainGanConfig
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime.bundle import PRETRAINED
+from lmedge.scheme import IBUG49
 
 SIZE = 48
 
@@ -144,8 +145,8 @@ def _dataset(folder: Path) -> None:
         faces.append(Record(png, (31 * random.random((49, 2))).astype(np.float32), f"{i}.jpg", "anna"))
     write_shard(folder / shard_name(0, 1), faces)
     about = {"schema": SCHEMA, "count": 4, "rejected": {"no face found": 1}, "made_by": "prepare", "size": 32,
-             "scheme": "ibug49", "crop": {"crop": "haar", "margin": 0.1}, "annotator": "mediapipe", "licence": "CC0",
-             "shards": [shard_name(0, 1)], "versions": {"numpy": "1.26"}}  # fmt: skip
+             "scheme": IBUG49.to_json(), "crop": {"crop": "haar", "margin": 0.1}, "annotator": "mediapipe",
+             "licence": "CC0", "shards": [shard_name(0, 1)], "versions": {"numpy": "1.26"}}  # fmt: skip
     (folder / "dataset.json").write_text(json.dumps(about))
 
 
@@ -232,7 +233,7 @@ def latents(folder: Path) -> list[Path]:
     place = folder / "latents"
     place.mkdir(exist_ok=True)
     about = {"schema": SCHEMA, "generator": weights_hash(_generator()), "dataset": "faces", "digest": "0", "size": 64,
-             "scheme": "ibug49", "count": 3, "options": {"steps": 2}}  # fmt: skip
+             "scheme": IBUG49.to_json(), "count": 3, "options": {"steps": 2}}  # fmt: skip
     (place / "latents.json").write_text(json.dumps(about))
     arrays = {"z": np.zeros((3, 64), np.float32), "psnr": np.ones(3, np.float32), "explained": np.ones(3, np.float32),
               "index": np.arange(3), "landmarks": np.ones((3, 49, 2), np.float32), "groups": np.array(["a"] * 3),

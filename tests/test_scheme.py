@@ -1,9 +1,32 @@
+import json
+
 import numpy as np
 import pytest
 
-from lmedge.errors import UsageError
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.annotate import FaceMesh
+from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.options import PrepareConfig, ToyConfig
+from lmedge.faces.prepare import prepare
+from lmedge.faces.toy import toy
 from lmedge.landmarks import mirrored
-from lmedge.scheme import IBUG49, IBUG68, converted, scheme_named
+from lmedge.options import from_json, to_json
+from lmedge.scheme import IBUG49, IBUG68, Scheme, converted, ibug, scheme_of
+
+FIVE = Scheme(
+    "five", ("right", "left", "tip", "mouth_right", "mouth_left"), (1, 0, 2, 4, 3), ((0, 2, 1), (3, 4)), (0, 1),
+    ("ibug68/36", "ibug68/45", "ibug68/30", "ibug68/48", "ibug68/54"),
+)  # fmt: skip
+
+
+def changed(**parts):
+    return {**FIVE.to_json(), **parts}
+
+
+@pytest.fixture
+def five_file(tmp_path):
+    (tmp_path / "five.json").write_text(json.dumps(FIVE.to_json()))
+    return tmp_path / "five.json"
 
 
 def test_ibug49_is_the_68_without_jaw_and_inner_mouth_corners():
@@ -13,21 +36,15 @@ def test_ibug49_is_the_68_without_jaw_and_inner_mouth_corners():
     assert IBUG68.reference == (36, 45)
 
 
-@pytest.mark.parametrize("scheme", [IBUG49, IBUG68])
-def test_mirror_is_its_own_inverse_and_keeps_the_middle(scheme):
-    mirror = np.array(scheme.mirror)
-    assert (mirror[mirror] == np.arange(scheme.count)).all()
-    for middle in (27, 30, 33, 51, 57, 62, 66):
-        assert mirror[scheme.index(f"ibug68/{middle}")] == scheme.index(f"ibug68/{middle}")
-
-
-def test_mirror_swaps_left_and_right():
-    mirror = IBUG68.mirror
-    assert mirror[36] == 45 and mirror[39] == 42 and mirror[37] == 44 and mirror[41] == 46
-    assert mirror[17] == 26 and mirror[48] == 54 and mirror[60] == 64 and mirror[0] == 16 and mirror[31] == 35
-    points = np.zeros((68, 2), np.float32)
-    points[36] = (3, 7)
-    assert mirrored(points, 32, IBUG68)[45].tolist() == [28, 7]
+@pytest.mark.parametrize("scheme", [IBUG49, IBUG68, FIVE])
+def test_the_mirror_is_the_one_of_the_faces(scheme):
+    """The middle of many drawn faces is nearly symmetric: mirrored, each point falls on its partner."""
+    points = [draw_face(random_look(np.random.default_rng((8, i))), 32)[1] for i in range(60)]
+    face = converted(np.mean(points, axis=0), IBUG68, scheme).astype(np.float64)
+    other = np.column_stack([face[:, 0].min() + face[:, 0].max() - face[:, 0], face[:, 1]])
+    distance = np.linalg.norm(other[:, None] - face[None], axis=-1)
+    assert distance.argmin(axis=1).tolist() == list(scheme.mirror)
+    assert mirrored(face.astype(np.float32), 32, scheme)[0, 0] == pytest.approx(31 - face[scheme.mirror[0], 0])
 
 
 def test_names_say_whose_eye_it_is():
@@ -35,10 +52,102 @@ def test_names_say_whose_eye_it_is():
     assert len(set(IBUG68.names)) == 68
 
 
-def test_subset_conversion_and_its_refusal():
+def test_points_are_the_same_where_they_come_from_the_same():
     points = np.arange(136, dtype=np.float32).reshape(68, 2)
     assert converted(points, IBUG68, IBUG49)[0].tolist() == [34, 35]
-    with pytest.raises(UsageError, match="ibug49 has no jaw_0, so it cannot give ibug68"):
+    assert converted(points, IBUG68, FIVE)[:, 0].tolist() == [72, 90, 60, 96, 108]
+    with pytest.raises(UsageError, match=r"ibug49 has no jaw_0 \(ibug68/0\), so it cannot give ibug68"):
         converted(points[:49], IBUG49, IBUG68)
-    with pytest.raises(UsageError, match="'ibug12' is unknown"):
-        scheme_named("ibug12")
+    hand = Scheme.from_json(changed(name="hand", origin=["hand"] * 5), "here")
+    assert hand.index("hand/tip") == 2 and not hand.has("ibug68/30")
+    with pytest.raises(UsageError, match=r"no right \(hand/right\)"):
+        converted(points, IBUG68, hand)
+    with pytest.raises(UsageError, match="the landmark scheme five has no point ibug68/62"):
+        FIVE.index("ibug68/62")
+
+
+def test_some_of_the_68_are_a_scheme():
+    scheme = ibug("eyes", (45, 36))
+    assert (scheme.mirror, scheme.curves, scheme.reference) == ((1, 0), (), (1, 0))
+
+
+@pytest.mark.parametrize("scheme", [IBUG49, IBUG68, FIVE])
+def test_a_scheme_survives_its_file(scheme):
+    assert Scheme.from_json(json.loads(json.dumps(scheme.to_json())), "here") == scheme
+
+
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [
+        (None, "has None for 'scheme'"),
+        ([], r"has \[\] for 'scheme'"),
+        ({}, "lacks 'name'"),
+        (changed(names=5), "has 5 for 'names'"),
+        (changed(name=True), "has True for 'name'"),
+        (changed(name="\x1b[2J"), "no printable texts"),
+        (changed(name="n" * 101), "no printable texts of at most 100"),
+        (changed(names=[]), "0 points, not 1 to 1000"),
+        (changed(names=[str(i) for i in range(1001)]), "1001 points"),
+        (changed(names=["a", "a", "b", "c", "d"]), "a name twice"),
+        (changed(names=["a", {}, "b", "c", "d"]), "no printable texts"),
+        (changed(origin=["hand"] * 4), "4 origins for 5 points"),
+        (changed(origin=["ibug68/1"] * 5), "an origin twice"),
+        (changed(mirror=[0, 1, 2, 3]), "no permutation"),
+        (changed(mirror=[0, 0, 2, 3, 4]), "no permutation"),
+        (changed(mirror=[0, 1, 2, 3, 5]), "no permutation"),
+        (changed(mirror=[False, True, 2, 3, 4]), "no permutation"),
+        (changed(mirror=[1, 2, 0, 3, 4]), "not its own inverse"),
+        (changed(curves=[[0, 5]]), "through points that there are not"),
+        (changed(curves=[[0, -1]]), "through points that there are not"),
+        (changed(curves=["01"]), "through points that there are not"),
+        (changed(curves=[[1]]), "fewer than two"),
+        (changed(curves=[[0, 1] * 6000]), "too many points"),
+        (changed(reference=[0]), "not two points"),
+        (changed(reference=[2, 2]), "not two points"),
+        (changed(reference=[0, 1.0]), "not two points"),
+    ],
+)
+def test_what_is_no_scheme_is_refused_with_a_sentence(value, what):
+    with pytest.raises(LmedgeError, match=rf"^faces/dataset.json has.*{what}|^faces/dataset.json.*{what}") as refusal:
+        Scheme.from_json(value, "faces/dataset.json")
+    assert len(str(refusal.value)) < 400
+
+
+def test_an_option_takes_a_name_a_file_or_a_scheme(five_file):
+    assert ToyConfig(out="a", scheme="ibug68").scheme == IBUG68
+    config = ToyConfig(out="a", scheme=str(five_file))
+    assert config.scheme == FIVE == ToyConfig(out="a", scheme=FIVE).scheme
+    with pytest.raises(UsageError, match=r"--pts-scheme none.json is neither one of ibug68, ibug49 nor a JSON file"):
+        PrepareConfig(photos="p", out="a", pts_scheme="none.json")
+    five_file.write_text(json.dumps(changed(name="ibug49")))
+    with pytest.raises(UsageError, match="is called ibug49 and is not the built-in scheme"):
+        scheme_of(str(five_file))
+
+
+def test_recorded_options_need_the_file_no_more(five_file):
+    config = ToyConfig(out="a", scheme=str(five_file))
+    five_file.unlink()
+    assert from_json(ToyConfig, to_json(config), five_file) == config
+    assert to_json(ToyConfig(out="a"))["scheme"] == "ibug49"
+    with pytest.raises(UsageError, match="scheme is 5, not the name of a landmark scheme"):
+        from_json(ToyConfig, {"out": "a", "scheme": 5}, five_file)
+
+
+def test_what_cannot_be_had_is_refused_before_any_work(tmp_path, photos):
+    hand = Scheme.from_json(changed(name="mine", origin=[*FIVE.origin[:4], "hand"]), "here")
+    with pytest.raises(UsageError, match=r"Face Mesh has no mouth_left \(hand/mouth_left\), so it cannot give mine"):
+        prepare(PrepareConfig(photos=photos, out=tmp_path / "a", scheme=hand))
+    with pytest.raises(UsageError, match="a drawn face has no mouth_left"):
+        toy(ToyConfig(out=tmp_path / "a", scheme=hand))
+    with pytest.raises(UsageError, match="--crop landmarks: the landmark scheme five lacks points of iBUG's eyes"):
+        prepare(PrepareConfig(photos=photos, out=tmp_path / "a", scheme=FIVE, crop="landmarks"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_face_mesh_gives_its_own_vertices():
+    own = Scheme.from_json(changed(name="mesh", origin=["facemesh/33", "facemesh/263", *FIVE.origin[2:]]), "here")
+    face = draw_face(random_look(np.random.default_rng((0, 37))), 128)[0]
+    with FaceMesh() as mesh:
+        mine, whole = mesh.of_face(face, own), mesh.of_face(face, IBUG68)
+    # What stands for the outer eye corners of the 68 are these two vertices.
+    assert mine == pytest.approx(whole[[36, 45, 30, 48, 54]], abs=1e-4)

@@ -29,7 +29,7 @@ def summary(facts: Facts) -> list[str]:
 
 def _dataset(facts: Facts) -> Iterator[Row]:
     yield "dataset", _say("{:,} faces of {} x {} pixels", facts, "count", "size", "size")
-    yield "landmarks", _say("{}, {}", facts, "scheme", "annotator")
+    yield "landmarks", _scheme(facts) + _say(", {}", facts, "annotator")
     yield "crop", _say("{}", facts, "crop.crop")
     yield "made by", _say("lmedge {}", facts, "made_by")
     yield "photos", _say("{:,}", facts, "photos")
@@ -47,7 +47,8 @@ def _run(facts: Facts) -> Iterator[Row]:
     yield "training", _say("batch {}, {}, seed {}", facts, "batch", "precision", "seed")
     step = facts.get("checkpoint_step")
     yield "checkpoint", "none" if step is None else f"step {step}"
-    yield "dataset", _say("{:,} faces of {} pixels, {}", facts, "dataset.count", "dataset.size", "dataset.scheme")
+    yield "dataset", _say("{:,} faces of {} pixels", facts, "dataset.count", "dataset.size")
+    yield "landmarks", _scheme(facts.get("dataset"))
     yield "licence", _say("{}", facts, "dataset.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "held_out_nme")
     yield "has", ", ".join(name for file, name in FILES_OF_A_RUN.items() if facts.get(file))
@@ -89,6 +90,13 @@ def _about(facts: Facts) -> Iterator[Row]:
     controls = facts.get("controls")
     if isinstance(controls, list):
         yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
+
+
+def _scheme(facts: Any) -> str:
+    """`ibug49, 49 points`"""
+    scheme = facts.get("scheme") if isinstance(facts, dict) else None
+    names = scheme.get("names") if isinstance(scheme, dict) else None
+    return _say("{}", facts, "scheme.name") + f", {len(names)} points" if isinstance(names, list) else ""
 
 
 def _one_line(text: str) -> str:

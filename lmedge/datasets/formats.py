@@ -251,7 +251,7 @@ class TfRecord(Format):
         about = shape.about
         write_json(out / DATASET_FILE, {
             "schema": SCHEMA, "count": shape.count, "rejected": {}, "made_by": "synthesize", "synthetic": True,
-            "size": shape.width, "scheme": shape.scheme.name, "crop": {"crop": "drawn"}, "annotator": "L-Gen",
+            "size": shape.width, "scheme": shape.scheme.to_json(), "crop": {"crop": "drawn"}, "annotator": "L-Gen",
             "licence": about.get("licence"), "photos": shape.count, "generator": about.get("generator"),
             "versions": about.get("versions"), "options": about.get("options"),
             "shards": [self._shard(i, shape) for i in range(-(-shape.count // PART_FACES))],

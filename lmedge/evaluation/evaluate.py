@@ -31,7 +31,7 @@ from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.runtime import prior
 from lmedge.samples import draw
-from lmedge.scheme import Scheme, scheme_named
+from lmedge.scheme import Scheme
 from lmedge.storage import json_bytes, write_json
 
 SHOWN_SAMPLES = 64
@@ -73,7 +73,7 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     if result.latents is not None:
         _inversion_figures(config, result, generator, lgen)
     if lgen is not None:
-        scheme = scheme_named(run.lgen_metrics()["scheme"])
+        scheme = run.scheme
         _path_figures(config, result, generator, lgen, scheme)
         if config.people is not None:
             _people_figures(config, result, generator, lgen, scheme)
@@ -113,7 +113,7 @@ def _landmark_figures(
     result.add("linear_nme", record["linear_nme"], "  a linear regression instead", f"{record['linear_nme']:.2%}")
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
-    scheme = scheme_named(record["scheme"])
+    scheme = result.run.scheme
     with progress("self-consistency", config.samples, "faces") as advance:
         found = metrics.self_consistency(generator, lgen, confidence, scheme, config.samples, config.seed, advance)
     result.add("face_found", 1 - found.missed if found else 0.0, "Face Mesh finds a face on samples",

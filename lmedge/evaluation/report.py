@@ -19,7 +19,6 @@ from lmedge.folders import check_folder, making_folder, settle
 from lmedge.gan.options import TrainGanConfig
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
-from lmedge.scheme import scheme_named
 from lmedge.storage import read_json, write_bytes, write_json
 
 TEMPLATES = Path(__file__).parent
@@ -140,7 +139,7 @@ def _samples(evaluation: Evaluation) -> _Section:
     scale = max(1, FACE_PIXELS // faces.shape[1])
     section.add("samples.png", encode_png(grid([enlarged(f, scale) for f in faces], 8)), "64 fresh faces.")
     if evaluation.sample_points is not None:
-        scheme = scheme_named(evaluation.run.config()["dataset"]["scheme"])
+        scheme = evaluation.run.scheme
         pictures = [drawn(f, p, scheme, scale) for f, p in zip(faces, evaluation.sample_points, strict=True)]
         section.add("landmarks.png", encode_png(grid(pictures, 8)), "The same with the landmarks that L-Gen gives.")
     return section
@@ -195,7 +194,7 @@ def _random(evaluation: Evaluation) -> _Section:
     if evaluation.random is None:
         return section
     faces = evaluation.random.faces
-    scheme = scheme_named(evaluation.run.config()["dataset"]["scheme"])
+    scheme = evaluation.run.scheme
     scale = max(1, 96 // faces.shape[2])
     pictures = [
         drawn(face, points, scheme, scale)

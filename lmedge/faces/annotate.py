@@ -9,7 +9,7 @@ from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.photo import Affine, Image8, cut, inverse, moved
 from lmedge.landmarks import mirrored
 from lmedge.quiet import keep_quiet, native_stderr_off
-from lmedge.scheme import IBUG68, Scheme, converted
+from lmedge.scheme import Scheme, chosen
 
 # Face Mesh looks at a wider window than the stored face, and a larger picture of it: it misses faces that
 # fill the frame, and is more exact with more pixels.
@@ -26,6 +26,12 @@ FACE_MESH_TO_IBUG68 = (
     33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,
 )  # fmt: skip
+
+# What Face Mesh gives, and which of its vertices that is.
+GIVEN = {
+    **{f"ibug68/{i}": vertex for i, vertex in enumerate(FACE_MESH_TO_IBUG68)},
+    **{f"facemesh/{i}": i for i in range(468)},
+}
 
 View = Literal["plain", "mirror", "shifted"]
 Looks = list[NDArray[np.float32] | None]  # landmarks `[K, 2]` of each view
@@ -57,16 +63,15 @@ class FaceMesh:
         self._mesh.close()
 
     def landmarks(self, pixels: Image8, scheme: Scheme) -> NDArray[np.float32] | None:
-        """Landmarks `[K, 2]` in pixels of the picture `[H, W, 3]` RGB, or None where no face is found."""
+        """Landmarks `[K, 2]` in pixels of the picture `[H, W, 3]` RGB, or None where no face is found. Raises
+        UsageError for a scheme with points that Face Mesh does not have."""
         found = self._mesh.process(pixels).multi_face_landmarks
         if not found:
             return None
-        vertices = found[0].landmark
         height, width = pixels.shape[:2]
         # Face Mesh gives 0..1 of the picture, measured from its edge.
-        points = np.array([(vertices[i].x, vertices[i].y) for i in FACE_MESH_TO_IBUG68])
-        points = (points * (width, height) - 0.5).astype(np.float32)
-        return converted(points, IBUG68, scheme)
+        vertices = np.array([(vertex.x, vertex.y) for vertex in found[0].landmark])
+        return chosen((vertices * (width, height) - 0.5).astype(np.float32), GIVEN, scheme, "Face Mesh")
 
     def around(self, pixels: Image8, to_face: Affine, size: int, scheme: Scheme) -> NDArray[np.float32] | None:
         """Landmarks `[K, 2]` in pixels of the photo, looked for in a window around the square that `to_face`

@@ -21,10 +21,11 @@ from lmedge.faces.photo import (
 )  # fmt: skip
 from lmedge.faces.sources import Source
 from lmedge.landmarks import far_outside, read_pts
-from lmedge.scheme import BUILT_IN, Scheme, converted, scheme_named
+from lmedge.scheme import Scheme, converted
 
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
+ALIGNING = tuple(tuple(f"ibug68/{i}" for i in part) for part in (range(36, 42), range(42, 48), (48, 54)))
 # Share of the points that may lie outside the face before it counts as cut off.
 OUTSIDE = 0.1
 LEAST_EXTENT = 0.05  # of the face's side: landmarks of a face are not all in one place
@@ -43,7 +44,7 @@ class FaceCutter:
 
     def __init__(self, config: PrepareConfig):
         self.config = config
-        self.scheme = scheme_named(config.scheme)
+        self.scheme = config.scheme
         self._haar = HaarDetector() if config.crop == "haar" else None
         self._mesh = FaceMesh() if config.annotator == "mediapipe" else None
 
@@ -81,12 +82,9 @@ class FaceCutter:
             points = read_pts(source.pts)
         except LmedgeError:
             raise Rejected("unreadable .pts file") from None
-        of_count = {scheme.count: scheme for scheme in BUILT_IN.values()}
-        if len(points) not in of_count:
-            raise Rejected(f".pts of {len(points)} points")
-        given = of_count[len(points)]
-        if not given.has(*self.scheme.points):
-            raise Rejected(f".pts of {len(points)} points")
+        given = self.config.pts_scheme
+        if len(points) != given.count:
+            raise Rejected(f".pts of {len(points)} points, not the {given.count} of --pts-scheme {given}")
         read, points = points, ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
         far = far_outside(points, photo.pixels.shape[1], photo.pixels.shape[0])
         if far.any():
@@ -121,8 +119,7 @@ class FaceCutter:
 def alignment(points: NDArray[np.float32], scheme: Scheme, size: int) -> Affine:
     """The similarity transform (rotation, scale, shift; least squares, Umeyama 1991) that brings the centres
     of the eyes and the mouth of `points` `[K, 2]` to their fixed places in a face of `size` pixels."""
-    parts = (range(36, 42), range(42, 48), (48, 54))
-    centres = np.array([points[[scheme.index(f"ibug68/{i}") for i in part]].mean(axis=0) for part in parts])
+    centres = np.array([points[[scheme.index(point) for point in part]].mean(axis=0) for part in ALIGNING])
     target = ALIGNED * size - 0.5
     source, goal = centres - centres.mean(axis=0), target - target.mean(axis=0)
     # In complex numbers a similarity without reflection is one multiplication.

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Seed, Share, Size, Workers, whole
-from lmedge.options import SchemeName, Stage
+from lmedge.options import SchemeOption, Stage
+from lmedge.scheme import IBUG49, IBUG68
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +24,8 @@ class ToyConfig(Stage):
     """Number of faces."""
     size: Size = 32
     """Side of a face in pixels: 16, 32, 64, 128 or 256."""
-    scheme: SchemeName = "ibug49"
-    """Landmark scheme."""
+    scheme: SchemeOption = IBUG49
+    """Landmark scheme: a built-in one, or a JSON file of some of iBUG's 68 points."""
     seed: Seed = 0
     """Seed: the same seed gives the same bytes."""
     workers: Workers = 0
@@ -51,13 +52,15 @@ class PrepareConfig(Stage):
     """Folder for the dataset."""
     size: Size = 64
     """Side of a stored face in pixels: 16, 32, 64, 128 or 256."""
-    scheme: SchemeName = "ibug49"
-    """Landmark scheme: ibug68 (300-W), or ibug49, its 49 points without the jaw."""
+    scheme: SchemeOption = IBUG49
+    """Landmark scheme: ibug68 (300-W), ibug49 (its 49 points without the jaw), or a JSON file of your own."""
     crop: Literal["haar", "landmarks", "none"] = "haar"
     """How the square is found. haar: OpenCV's frontal face cascade, largest face. landmarks: eyes and mouth
     brought to fixed places (also rotates). none: the centred square, for photos that are face crops."""
     annotator: Literal["mediapipe", "pts"] = "mediapipe"
     """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo."""
+    pts_scheme: SchemeOption = IBUG68
+    """Landmark scheme of the .pts files, which say no more than how many points they have."""
     margin: Share = 0.1
     """Border added on each side of the Haar box, as a share of its side."""
     groups: Path | None = None

@@ -19,12 +19,12 @@ from lmedge.faces.photo import Image8
 from lmedge.faces.record import Record
 from lmedge.folders import check_whole, half_made
 from lmedge.landmarks import far_outside
-from lmedge.scheme import Scheme, scheme_named
+from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json, replacing
 
-SCHEMA = 1
+SCHEMA = 2  # 1 named its landmark scheme
 DATASET_FILE = "dataset.json"
-ABOUT_FORM = {"size": int, "scheme": str, "count": int, "shards": list, "made_by": str}
+ABOUT_FORM = {"size": int, "scheme": dict, "count": int, "shards": list, "made_by": str}
 # The second where TensorFlow fails to quote the bytes that it refuses.
 NO_FACE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 LARGEST_SIDE = 1024  # pixels
@@ -84,7 +84,7 @@ class FaceDataset:
         self.size, self.count = self.about["size"], self.about["count"]
         if not 0 < self.size <= LARGEST_SIDE:
             raise LmedgeError(f"{path / DATASET_FILE}: size is {self.size}, not between 1 and {LARGEST_SIDE} pixels.")
-        self.scheme: Scheme = scheme_named(self.about["scheme"])
+        self.scheme = Scheme.from_json(self.about["scheme"], f"{path / DATASET_FILE}, 'scheme',")
         self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
         for shard in self.shards:
             if not re.fullmatch(r"[\w.-]+", shard.name, re.ASCII):

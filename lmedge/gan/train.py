@@ -237,10 +237,11 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
                 "take that value or name another --run."
             )
     began = run.config().get("dataset", {})
-    for name in ("count", "scheme"):
-        if began.get(name, dataset.about[name]) != dataset.about[name]:
+    facts = [("count", began.get("count"), dataset.count), ("scheme", run.scheme, dataset.scheme)] if began else []
+    for name, then, given in facts:
+        if then != given:
             raise UsageError(
-                f"{config.dataset} has {name} {dataset.about[name]!r} and the run began with {began[name]!r}; "
+                f"{config.dataset} has {name} {given} and the run began with {then}; "
                 "name that dataset or another --run."
             )
     if began.get("digest", dataset.digest) != dataset.digest:

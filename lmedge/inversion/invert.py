@@ -83,7 +83,7 @@ def invert(config: InvertConfig) -> Latents:
         "dataset": str(dataset.path.resolve()),
         "digest": dataset.digest,
         "size": dataset.size,
-        "scheme": dataset.scheme.name,
+        "scheme": dataset.scheme.to_json(),
         "count": len(chosen),
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_LATENTS},
     }
@@ -112,11 +112,11 @@ def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
             f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
             f"make the dataset again with --size {size}."
         )
-    began = run.config().get("dataset", {}).get("scheme", dataset.scheme.name)
-    if dataset.scheme.name != began:
+    if dataset.scheme != run.scheme:
+        other = "other " if dataset.scheme.name == run.scheme.name else ""
         raise UsageError(
-            f"{dataset.path} has {dataset.scheme.name} landmarks and {run.path} began with {began}; "
-            f"make the dataset again with --scheme {began}."
+            f"{dataset.path} has {dataset.scheme} landmarks and {run.path} began with {other}{run.scheme}; "
+            f"make the dataset again with --scheme {run.scheme}."
         )
 
 

@@ -13,12 +13,12 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole, half_made, making_folder, settle
 from lmedge.keras_model import weights_hash
 from lmedge.run import Run
-from lmedge.scheme import Scheme, scheme_named
+from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
 
-SCHEMA = 2  # 1 had no share explained
+SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme
 ABOUT_FILE = "latents.json"
-ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": str, "count": int, "options": dict}
+ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": dict, "count": int, "options": dict}
 FILES = (ABOUT_FILE, "part-*.npz")
 # array of a part file -> its dimensions, kinds of its dtype
 COLUMNS = {"z": (2, "f"), "psnr": (1, "f"), "explained": (1, "f"), "index": (1, "i"), "landmarks": (3, "f"),
@@ -127,7 +127,8 @@ def load_latents(run: Run) -> Latents:
     if found != about["count"]:
         raise LmedgeError(f"{run.latents} holds {found} of {about['count']} faces; run the same `lmedge invert` again.")
     whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-    return Latents(**whole, scheme=scheme_named(about["scheme"]), size=about["size"], dataset=Path(about["dataset"]),
+    scheme = Scheme.from_json(about["scheme"], f"{run.latents / ABOUT_FILE}, 'scheme',")
+    return Latents(**whole, scheme=scheme, size=about["size"], dataset=Path(about["dataset"]),
                    digest=about.get("digest"))  # fmt: skip
 
 

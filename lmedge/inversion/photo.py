@@ -22,7 +22,6 @@ from lmedge.landmarks import in_pixels, nme
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console
 from lmedge.run import Run
-from lmedge.scheme import scheme_named
 from lmedge.storage import claim_file
 
 SHOWN_PIXELS = 320  # about the side of each picture
@@ -58,7 +57,7 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     check_picture(picture)
     claim_file(picture, config.overwrite)
     cutting = run.cutting()
-    size, scheme = generator.output_shape[1], scheme_named(cutting["scheme"])
+    size, scheme = generator.output_shape[1], run.scheme
     cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, **cutting))
     try:
         face = cutter.face(Source(photo, photo.name, ""))

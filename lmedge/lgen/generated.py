@@ -16,7 +16,7 @@ from lmedge.samples import annotated
 from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1 named its landmark scheme
 PART_FACES = 4096  # what a kill can lose
 SEED = 1 << 20  # far from the seeds of `evaluate`, so that it never sees a face twice
 # Face Mesh is not symmetric: its points and those it sees in a mirror differ by twice what a shift does. Their mean is
@@ -30,7 +30,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
     generator = run.generator()
     size, latent = generator.output_shape[1], generator.input_shape[-1]
-    about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.name, "seed": seed,
+    about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.to_json(), "seed": seed,
              "views": list(VIEWS)}  # fmt: skip
     folder = run.generated
     if folder.exists() and (

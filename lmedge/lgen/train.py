@@ -94,7 +94,6 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
             "step": step,
             "data": config.data,
             "refit_on_all": config.all,
-            "scheme": latents.scheme.name,
         }  # fmt: skip
         if "generated" in sets:
             metrics["generated"] = _held_out(sets["generated"], network, learnt)

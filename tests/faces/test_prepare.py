@@ -201,13 +201,22 @@ def test_pts_files_are_imported(tmp_path, crop):
     write_pts(folder / "4.pts", points[:5])
     out = tmp_path / "out"
     result = prepare(PrepareConfig(photos=(folder,), out=out, crop=crop, annotator="pts", scheme="ibug68"))
-    assert result.rejected == {"no .pts file": 1, ".pts of 5 points": 1}
+    assert result.rejected == {"no .pts file": 1, ".pts of 5 points, not the 68 of --pts-scheme ibug68": 1}
     dataset = FaceDataset(out)
     if crop == "none":  # 128 -> 64 pixels, centre to centre
         assert dataset.landmarks[1] == pytest.approx((points + 0.5) / 2 - 0.5, abs=1e-3)
     else:
         eyes = dataset.landmarks[:, 36:48].mean(axis=1)
         assert eyes == pytest.approx(np.array([[31.5, 25.1]] * 2), abs=2.5)
+    for path in folder.glob("*.pts"):  # such files say nothing but a number of points
+        write_pts(path, converted(points, IBUG68, IBUG49))
+    options = {"photos": (folder,), "crop": "none", "annotator": "pts"}
+    with pytest.raises(LmedgeError, match="3 .pts of 49 points, not the 68 of --pts-scheme ibug68"):
+        prepare(PrepareConfig(out=tmp_path / "guessed", **options))
+    with pytest.raises(UsageError, match="--pts-scheme ibug49 has no jaw_0"):
+        prepare(PrepareConfig(out=tmp_path / "more", scheme="ibug68", pts_scheme="ibug49", **options))
+    prepare(PrepareConfig(out=tmp_path / "said", pts_scheme="ibug49", **options))
+    assert FaceDataset(tmp_path / "said").scheme == IBUG49 and len(FaceDataset(tmp_path / "said")) == 3
     with pytest.raises(UsageError, match="no .pts file beside any"):
         (folder / "none").mkdir()
         Image.fromarray(pixels).save(folder / "none" / "5.png")

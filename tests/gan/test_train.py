@@ -185,7 +185,7 @@ def test_another_dataset_is_refused(toys, trained, tmp_path):
     with pytest.raises(UsageError, match=r"same holds other faces than the dataset that .*tiny began with \(.*toys"):
         train_gan(tiny_training(same, trained, steps=9))
     toy(ToyConfig(out=tmp_path / "other", count=48, workers=1, scheme="ibug68"))
-    with pytest.raises(UsageError, match="has scheme 'ibug68' and the run began with 'ibug49'"):
+    with pytest.raises(UsageError, match="has scheme ibug68 and the run began with ibug49"):
         train_gan(tiny_training(tmp_path / "other", trained, steps=9))
 
 
@@ -222,7 +222,7 @@ def test_a_run_or_checkpoint_of_another_version_is_refused(toys, trained, tmp_pa
         train_gan(tiny_training(toys, run, steps=9))
     config = json.loads((run / "config.json").read_text())
     (run / "config.json").write_text(json.dumps({**config, "schema": 1}))
-    with pytest.raises(LmedgeError, match=r"config.json has schema 1, this version reads 2"):
+    with pytest.raises(LmedgeError, match=r"config.json has schema 1, this version reads 4"):
         train_gan(tiny_training(toys, run, steps=9))
 
 
