@@ -20,12 +20,14 @@ from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
 from lmedge.keras_model import weights_hash
+from lmedge.latent import Latents, LatentSpec
 from lmedge.progress import progress
-from lmedge.runtime import Bundle, Faces, FaceSampler, prior
+from lmedge.runtime import Bundle, Faces, FaceSampler
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
 from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
 from lmedge.scheme import BUILT_IN, Scheme
+from lmedge.seeds import Purpose
 from lmedge.storage import write_arrays, write_bytes, write_json
 
 REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
@@ -42,6 +44,7 @@ def export(
     *,
     out: Path | str,
     confidence: Any = None,
+    latent: LatentSpec | None = None,
     scheme: Scheme | None = None,
     name: str = "faces",
     training: dict[str, Any] | None = None,
@@ -56,9 +59,10 @@ def export(
     """Writes a bundle of two or three Keras models and opens it.
 
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
-    landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `scheme` None takes the one with K
-    points. `calibration`: how many latents of the prior set the ranges of int8, or such latents `[N, Z]`. `training` is
-    what bundle.json says of the data. `c_array`: also write the networks of int8-io as C arrays.
+    landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `latent` is what z is drawn from;
+    None: uniform in -1..1. `scheme` None takes the one with K points. `calibration`: how many drawn latents set the
+    ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data. `c_array`: also write the
+    networks of int8-io as C arrays.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
@@ -67,10 +71,10 @@ def export(
     chosen = recipes(variants)
     if c_array and not (VARIANT in variants and rewrites.signatures):
         raise UsageError(f"--c-array writes the networks of {VARIANT}; add it to --variants and leave its signatures.")
-    latent = generator.input_shape[-1]
+    latent = latent or LatentSpec.uniform(generator.input_shape[-1])
     z = _calibration(calibration, latent, seed)
     networks = [network for network in (generator, lgen, confidence) if network is not None]
-    about = _about(networks, scheme or _scheme(lgen), name, training or {})
+    about = _about(networks, latent, scheme or _scheme(lgen), name, training or {})
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
@@ -81,7 +85,9 @@ def export(
         entries: dict[str, Any] = {}
         steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)
         with progress("export", steps, "steps") as advance:
-            made = Conversion(generator, lgen, calibrating, rewrites, tuning, lambda text: advance(0, text), confidence)
+            made = Conversion(
+                generator, lgen, latent, calibrating, rewrites, tuning, lambda text: advance(0, text), confidence
+            )
             for recipe in chosen:
                 model, note = made.variant(recipe)
                 path = beside / f"faces-{recipe.name}.tflite"
@@ -119,22 +125,26 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     return entry
 
 
-def _about(networks: list[Any], scheme: Scheme, name: str, training: dict[str, Any]) -> dict[str, Any]:
+def _about(
+    networks: list[Any], latent: LatentSpec, scheme: Scheme, name: str, training: dict[str, Any]
+) -> dict[str, Any]:
     """bundle.json without the variants. `networks`: generator, L-Gen and perhaps the confidence. Raises LmedgeError for
     networks that do not belong together."""
     generator, lgen, *confidence = networks
     if len(generator.output_shape) != 4 or generator.output_shape[-1] != 3 or None in generator.output_shape[1:]:
         raise LmedgeError(f"the generator gives {generator.output_shape}, which is not [B, H, W, 3].")
     _, height, width, _ = generator.output_shape
-    latent = generator.input_shape[-1]
-    if lgen.input_shape[-1] != latent:
-        raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {latent}.")
+    size = generator.input_shape[-1]
+    if lgen.input_shape[-1] != size:
+        raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {size}.")
+    if latent.size != size:
+        raise LmedgeError(f"the generator reads latents of {size} components, and {latent.size} are described.")
     if tuple(lgen.output_shape[1:]) != (scheme.count, 2):
         raise LmedgeError(f"L-Gen gives {lgen.output_shape[1:]}, which is not {scheme.name}.")
     for network in confidence:
-        if network.input_shape[-1] != latent or tuple(network.output_shape[1:]) != (1,):
+        if network.input_shape[-1] != size or tuple(network.output_shape[1:]) != (1,):
             raise LmedgeError(
-                f"the confidence maps {network.input_shape} to {network.output_shape}, which is not [B, {latent}] to "
+                f"the confidence maps {network.input_shape} to {network.output_shape}, which is not [B, {size}] to "
                 "[B, 1]."
             )
     if not all(np.isfinite(w).all() for network in networks for w in network.get_weights()):
@@ -144,7 +154,7 @@ def _about(networks: list[Any], scheme: Scheme, name: str, training: dict[str, A
         "lmedge": __version__,
         "name": name,
         "version": weights_hash(generator)[:12],
-        "latent": {"size": latent, "prior": "uniform", "low": -1.0, "high": 1.0},
+        "latent": latent.to_json(),
         "image": {"width": width, "height": height, "channels": "RGB", "low": 0, "high": 255},
         "landmarks": {
             **landmarks_form(scheme),
@@ -164,13 +174,13 @@ def _scheme(lgen: Any) -> Scheme:
     raise LmedgeError(f"L-Gen gives {points} points, which is no scheme of {', '.join(BUILT_IN)}.")
 
 
-def _calibration(calibration: int | NDArray[np.float32], latent: int, seed: int) -> NDArray[np.float32]:
+def _calibration(calibration: int | NDArray[np.float32], latent: LatentSpec, seed: int) -> Latents:
     if isinstance(calibration, int):
         require("--calibration", calibration, 1, 100_000)
-        return prior(calibration, latent, seed)
+        return latent.draw(calibration, seed, purpose=Purpose.CALIBRATION)
     z = np.asarray(calibration, np.float32)
-    if z.ndim != 2 or z.shape[1] != latent or not len(z):
-        raise UsageError(f"representative latents of shape {z.shape} are not [N, {latent}].")
+    if z.ndim != 2 or z.shape[1] != latent.size or not len(z):
+        raise UsageError(f"representative latents of shape {z.shape} are not [N, {latent.size}].")
     if not np.isfinite(z).all():
         raise UsageError("representative latents hold values that are not finite.")
     return z

@@ -5,6 +5,7 @@ from typing import Any
 
 from convert import flatbuffer as fb
 from convert.single import single
+from lmedge.latent import LatentSpec
 from lmedge.storage import write_bytes
 
 VARIANT = "int8-io"  # latents, image and landmarks in int8: no float op on the device
@@ -36,8 +37,9 @@ def _array(name: str, data: bytes) -> str:
 
 def _header(models: dict[str, bytes], about: dict[str, Any]) -> str:
     image, landmarks = about["image"], about["landmarks"]
+    latent = LatentSpec.from_json(about["latent"], "bundle.json")
     numbers: list[tuple[str, str, str]] = [
-        ("LATENT_SIZE", str(about["latent"]["size"]), "z, each component uniform in -1..1"),
+        ("LATENT_SIZE", str(latent.size), f"z: {latent}"),
         ("IMAGE_HEIGHT", str(image["height"]), "image [height][width][3], RGB"),
         ("IMAGE_WIDTH", str(image["width"]), ""),
         ("LANDMARK_COUNT", str(landmarks["count"]), f"landmarks [count][2], x and y: {landmarks['form']}"),

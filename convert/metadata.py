@@ -8,6 +8,7 @@ from mediapipe.tasks.metadata import metadata_schema_py_generated as standard
 from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
+from lmedge.latent import LatentSpec
 from lmedge.runtime.model_file import ABOUT
 from lmedge.scheme import Scheme
 
@@ -15,7 +16,6 @@ STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata f
 IDENTIFIER = b"M001"
 MIN_PARSER = "1.0.0"
 _DESCRIPTIONS = {
-    "z": "Latent, each component uniform in -1..1.",
     "image": "Face, RGB, 0..255.",
     "landmarks": "Landmarks (x, y), normalised: ((x + 0.5) / width, (y + 0.5) / height) of pixel coordinates.",
     "confidence": "0..1: about the share of faces whose landmarks are expected to be less exact.",
@@ -44,11 +44,12 @@ def put(model: Any, name: str, data: bytes) -> None:
 
 def _standard(model: Any, about: dict[str, Any], variant: str) -> bytes:
     marks, image = about["landmarks"], about["image"]
+    latent = LatentSpec.from_json(about["latent"], "the metadata")
     metadata = standard.ModelMetadataT()
     metadata.name = f"{about['name']} ({variant})"
     metadata.description = (
         f"Draws a face of {image['width']} x {image['height']} pixels with its {marks['count']} landmarks "
-        f"({marks['scheme']}) from a latent of {about['latent']['size']} components, uniform in -1..1."
+        f"({marks['scheme']}) from a latent of {latent}."
     )
     metadata.version = about["version"]
     metadata.author = f"lmedge {about['lmedge']}"
@@ -60,22 +61,22 @@ def _standard(model: Any, about: dict[str, Any], variant: str) -> bytes:
         part = standard.SubGraphMetadataT()
         part.name = entry.signatureKey
         # In the order of the graph, which readers go by, not of the signature.
-        part.inputTensorMetadata = _tensors(graph.inputs, fb.named(entry.inputs))
-        part.outputTensorMetadata = _tensors(graph.outputs, fb.named(entry.outputs))
+        part.inputTensorMetadata = _tensors(graph.inputs, fb.named(entry.inputs), latent)
+        part.outputTensorMetadata = _tensors(graph.outputs, fb.named(entry.outputs), latent)
         metadata.subgraphMetadata.append(part)
     builder = flatbuffers.Builder(1024)
     builder.Finish(metadata.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output())
 
 
-def _tensors(indices: Any, names: dict[str, int]) -> list[Any]:
+def _tensors(indices: Any, names: dict[str, int], latent: LatentSpec) -> list[Any]:
     by_index = {index: name for name, index in names.items()}
-    return [_tensor(by_index[int(index)]) for index in indices]
+    return [_tensor(by_index[int(index)], latent) for index in indices]
 
 
-def _tensor(name: str) -> Any:
+def _tensor(name: str, latent: LatentSpec) -> Any:
     tensor = standard.TensorMetadataT()
-    tensor.name, tensor.description = name, _DESCRIPTIONS[name]
+    tensor.name, tensor.description = name, f"Latent: {latent}." if name == "z" else _DESCRIPTIONS[name]
     tensor.content = standard.ContentT()
     if name == "image":
         properties = standard.ImagePropertiesT()
@@ -86,7 +87,7 @@ def _tensor(name: str) -> Any:
         tensor.content.contentPropertiesType = standard.ContentProperties.FeatureProperties
     tensor.content.contentProperties = properties
     tensor.stats = standard.StatsT()
-    low, high = {"z": (-1.0, 1.0), "image": (0.0, 255.0)}.get(name, (None, None))
-    if low is not None:
-        tensor.stats.min, tensor.stats.max = [low], [high]
+    bounds = {"z": (latent.low.tolist(), latent.high.tolist()), "image": ([0.0], [255.0])}
+    if name in bounds:
+        tensor.stats.min, tensor.stats.max = bounds[name]
     return tensor

@@ -22,10 +22,12 @@ from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_range
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels
+from lmedge.latent import LatentSpec
 from lmedge.quiet import native_stderr_off
-from lmedge.runtime import Faces, prior
+from lmedge.runtime import Faces
 from lmedge.runtime.bundle import SIGNATURE
 
+PROBED = 8  # latents on which networks are held against copies
 FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 
 
@@ -59,12 +61,13 @@ def saved(generator: Any, lgen: Any, confidence: Any = None, whole: bool = False
 class Conversion:
     """Keras networks on their way to TFLite, and what their variants share.
 
-    `calibration`: latents that set the ranges of int8, with what the float networks make of them. `tell` is told
-    how far the long parts are. `confidence`, z -> 0..1, may be None.
+    `latent`: what they draw from; `calibration`: latents that set the ranges of int8, with what the float networks make
+    of them. `tell` is told how far the long parts are. `confidence`, z -> 0..1, may be None.
     """
 
     generator: Any
     lgen: Any
+    latent: LatentSpec
     calibration: Faces
     rewrites: Rewrites
     tuning: Tuning
@@ -82,8 +85,8 @@ class Conversion:
         """L-Gen that gives the deviation from the mean face, and that face; L-Gen itself and None where it does not
         end in a dense layer with a bias. The deviations are a fifth as wide as the landmarks, and so are the
         steps of their int8."""
-        mean = np.asarray(self.lgen(self.calibration.latents, training=False)).mean(axis=0)
-        return centred(self.lgen, mean)
+        z = self.calibration.latents
+        return centred(self.lgen, np.asarray(self.lgen(z, training=False)).mean(axis=0), z[:PROBED])
 
     def variant(self, recipe: Recipe) -> tuple[Any, dict[str, Any]]:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
@@ -98,7 +101,7 @@ class Conversion:
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            drawing, marking, note = tune(self.folded, lgen, found, self.tuning, self.tell)
+            drawing, marking, note = tune(self.folded, lgen, self.latent, found, self.tuning, self.tell)
             model = self._extremes(drawing, marking)
             copy_ranges(found, model)
         return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
@@ -133,11 +136,9 @@ class Conversion:
         return model
 
 
-def centred(
-    lgen: Any, mean: NDArray[np.float32], probe: NDArray[np.float32] | None = None
-) -> tuple[Any, NDArray[np.float32] | None]:
+def centred(lgen: Any, mean: NDArray[np.float32], probe: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32] | None]:
     """A copy of L-Gen whose last bias is less by `mean` `[K, 2]`, and `mean`; `lgen` and None where that is not the
-    same as taking it from the output, as tried on `probe`, inputs of the network (default: latents of the prior)."""
+    same as taking it from the output, as tried on `probe`, inputs of the network."""
     last = next((layer for layer in reversed(lgen.layers) if layer.weights), None)
     if not isinstance(last, keras.layers.Dense) or not last.use_bias or last.units != mean.size:
         return lgen, None
@@ -145,7 +146,6 @@ def centred(
     copy.set_weights(lgen.get_weights())
     kernel, bias = last.get_weights()
     copy.get_layer(last.name).set_weights([kernel, bias - mean.ravel()])
-    probe = prior(8, lgen.input_shape[-1], 0) if probe is None else probe
     if not np.allclose(np.asarray(copy(probe)) + mean, np.asarray(lgen(probe)), atol=1e-5):
         return lgen, None
     return copy, mean

@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.keras_model import Generator, KerasFaceModel
-from lmedge.runtime import Faces, prior
+from lmedge.latent import Latents, LatentSpec
+from lmedge.runtime import Faces
 from lmedge.scheme import IBUG49
+from lmedge.seeds import Purpose
 
-PARITY_SEED = 1 << 20  # apart from the calibration's
 
-
-def parity_latents(latent: int, count: int) -> NDArray[np.float32]:
-    """The first `count` latents of the parity seed: `[count, latent]`."""
-    return prior(count, latent, PARITY_SEED)
+def parity_latents(latent: LatentSpec, count: int) -> Latents:
+    """The latents `[count, Z]` of every comparison."""
+    return latent.draw(count, purpose=Purpose.PARITY)
 
 
 def keras_faces(generator: Any, lgen: Any, z: NDArray[np.float32], confidence: Any = None) -> Faces:

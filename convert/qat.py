@@ -1,6 +1,6 @@
 """Quantisation-aware fine-tuning: networks learn to draw the same with int8 weights and activations.
 
-The float networks are the teachers; latents come from the prior, so no photo is needed. Both are rebuilt in
+The float networks are the teachers; latents are drawn, so no photo is needed. Both are rebuilt in
 tf_keras, which is what tensorflow-model-optimization works on. It simulates int8 in the forward pass and passes
 gradients through the rounding (Jacob et al., arXiv 1712.05877). The ranges of the activations are those that
 post-training quantisation found; learning them too made nothing better.
@@ -20,6 +20,8 @@ from convert.fold import PhasesToPixels, Repeated, phases_to_pixels, repeated, w
 from convert.ranges import Ends, ranges_before
 from convert.recipe import Tuning
 from lmedge.errors import LmedgeError
+from lmedge.gan.quantiles import latents_of
+from lmedge.latent import LatentSpec
 from lmedge.quiet import native_stderr_off
 
 with native_stderr_off():
@@ -94,9 +96,9 @@ class _Step:
     range: Literal["new", "same", "none"]
 
 
-def twin(network: Any, ranges: list[Ends], image: bool) -> Any:
-    """The network in tf_keras with simulated int8: z `[B, Z]` -> what `network` gives, but an `image` in levels
-    0..255. `ranges`: of the outputs of its layers with weights, in order; an activation has that of its layer.
+def twin(network: Any, latent: LatentSpec, ranges: list[Ends], image: bool) -> Any:
+    """The network in tf_keras with simulated int8: z `[B, Z]` of `latent` -> what `network` gives, but an `image` in
+    levels 0..255. `ranges`: of the outputs of its layers with weights, in order; an activation has that of its layer.
 
     Raises LmedgeError for a network with layers that int8 does not have.
     """
@@ -109,8 +111,8 @@ def twin(network: Any, ranges: list[Ends], image: bool) -> Any:
             f"int8-qat cannot be made: {network.name} became another number of layers in TFLite; leave int8-qat out "
             "of --variants."
         )
-    z, span = tf_keras.Input(network.input_shape[1:]), _Range(-1.0, 1.0)
-    probe = tf.random.stateless_uniform((4, *network.input_shape[1:]), (0, 0), -1.0, 1.0)
+    z, span = tf_keras.Input(network.input_shape[1:]), _Range(float(latent.low.min()), float(latent.high.max()))
+    probe = latents_of(latent, tf.random.stateless_uniform((4, latent.size), (0, 0)))
     # What each layer gives: in the twin, for the probe, and its range. "" is the input.
     given: dict[str, tuple[Any, Any, _Range]] = {
         "": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe, span)
@@ -204,19 +206,18 @@ def _to_levels(last: _Step, name: str) -> None:
 
 
 def tune(
-    generator: Any, lgen: Any, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
+    generator: Any, lgen: Any, latent: LatentSpec, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
 ) -> tuple[Any, Any, dict[str, Any]]:
     """Copies of both networks with fine-tuned weights, and what was done, for bundle.json. `calibrated`: their
     float TFLite model with the ranges that post-training quantisation found. `tell` is told the progress. Raises
     LmedgeError as `twin` does."""
     tf_keras.utils.set_random_seed(tuning.seed)
-    drawing = twin(generator, ranges_before(calibrated, "image"), image=True)
-    marking = twin(lgen, ranges_before(calibrated, "landmarks"), image=False)
+    drawing = twin(generator, latent, ranges_before(calibrated, "image"), image=True)
+    marking = twin(lgen, latent, ranges_before(calibrated, "landmarks"), image=False)
 
     def levels(z: Any) -> Any:
         return tf.clip_by_value(generator(z, training=False) * 127.5 + 127.5, 0.0, 255.0)
 
-    latent = generator.input_shape[-1]
     losses = {
         "image": _fit(drawing, levels, latent, tuning, lambda text: tell(f"image {text}")),
         "landmarks": _fit(marking, lgen, latent, tuning, lambda text: tell(f"landmarks {text}")),
@@ -237,7 +238,7 @@ def _copy(network: Any, weights: list[NDArray[np.float32]]) -> Any:
 
 
 def _fit(
-    student: Any, teacher: Callable[[Any], Any], latent: int, tuning: Tuning, tell: Callable[[str], None]
+    student: Any, teacher: Callable[[Any], Any], latent: LatentSpec, tuning: Tuning, tell: Callable[[str], None]
 ) -> list[float]:
     """Trains the student on the teacher's output for fresh latents; root mean square errors at start and end."""
     schedule = tf_keras.optimizers.schedules.CosineDecay(tuning.learning_rate, tuning.steps)
@@ -246,7 +247,7 @@ def _fit(
 
     @tf.function
     def step() -> Any:
-        z = random.uniform((tuning.batch, latent), -1.0, 1.0)
+        z = latents_of(latent, random.uniform((tuning.batch, latent.size)))
         wanted = teacher(z)
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(tf.square(student(z, training=True) - wanted))

@@ -20,6 +20,9 @@ from lmedge.storage import check_form
 Latents = NDArray[np.float32]
 Distribution = Literal["uniform", "normal"]
 LARGEST = 4096  # numbers of a latent
+LONGEST_NAME = 60
+SMALLEST_SHARE = 2.0**-25  # that a normal number is drawn of: half of the least random number
+BOUND = 1e6  # beyond which no block ends
 FURTHEST = 1 << 48  # face of a seed, so that its number times the length of a latent stays below 2^64
 BLOCK_FORM = {"name": str, "size": int, "distribution": str, "low": float, "high": float, "searched": bool}
 WHAT = "a description of latents"
@@ -58,8 +61,8 @@ def uniform(count: int, length: int, seed: int, first: int = 0) -> Latents:
 class Block:
     """Numbers of a latent that belong together.
 
-    `distribution`: "uniform" in `low`..`high`, or "normal" (mean 0, deviation 1), cut off at `low` and `high`.
-    `searched`: inversion looks for these numbers; otherwise it takes them as given.
+    `distribution`: "uniform" in `low`..`high`, or "normal" (mean 0, deviation 1), cut off at `low` and `high`: what
+    lies beyond is put on the bound. `searched`: inversion looks for these numbers; otherwise it takes them as given.
     """
 
     name: str
@@ -70,19 +73,57 @@ class Block:
     searched: bool = True
 
     def drawn(self, of: NDArray[np.uint32]) -> Latents:
-        """The block's numbers from random ones `[N, size]` below 2^24."""
+        """The block's numbers from random ones below 2^24, of any shape."""
+        half = 0.5 if self.distribution == "normal" else 0.0  # a normal number has no first and no last
+        return self.quantile((of + half) / (1 << 24))
+
+    def quantile(self, share: NDArray[np.float64]) -> Latents:
+        """The numbers below which a `share` (0..1, any shape) of those that are drawn lies."""
         if self.distribution == "normal":
-            z = normal((of.astype(np.float64) + 0.5) / (1 << 24)).astype(np.float32)
-            return np.clip(z, np.float32(self.low), np.float32(self.high))
-        share = of.astype(np.float32) / np.float32(1 << 24)
-        return share * np.float32(self.high - self.low) + np.float32(self.low)
+            z = normal(np.clip(share, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
+        else:
+            z = self.low + share * (self.high - self.low)
+        return np.clip(z.astype(np.float32), np.float32(self.low), np.float32(self.high))
+
+    @property
+    def middle(self) -> float:
+        """The number that half of the draws lie below."""
+        return min(max(0.0, self.low), self.high) if self.distribution == "normal" else (self.low + self.high) / 2
+
+    @property
+    def unit(self) -> float:
+        """About how far draws lie from the middle: half of the width of what is uniform, a deviation of what is
+        normal."""
+        return 1.0 if self.distribution == "normal" else (self.high - self.low) / 2
+
+    def check(self) -> None:
+        """Raises UsageError for a block of which nothing can be drawn."""
+        if not (self.name and self.name.isprintable() and len(self.name) <= LONGEST_NAME):
+            raise UsageError(f"a latent's block is named {self.name!r:.60}, which is no name.")
+        if self.distribution not in get_args(Distribution):
+            raise UsageError(f"the latent's block {self.name} is {self.distribution!r:.60}, which cannot be drawn.")
+        inside = -BOUND <= self.low < self.high <= BOUND and np.float32(self.low) < np.float32(self.high)
+        if not (0 < self.size <= LARGEST and inside):
+            raise UsageError(
+                f"the latent's block {self.name} has {self.size!s:.60} numbers in {self.low:g}..{self.high:g}; take 1 "
+                f"to {LARGEST} in bounds within {-BOUND:g}..{BOUND:g}."
+            )
 
 
 @dataclass(frozen=True)
 class LatentSpec:
-    """The blocks of a latent, in their order."""
+    """The blocks of a latent, in their order. Raises UsageError for blocks of which nothing can be drawn."""
 
     blocks: tuple[Block, ...]
+
+    def __post_init__(self) -> None:
+        for block in self.blocks:
+            block.check()
+        if not 0 < self.size <= LARGEST:
+            raise UsageError(f"a latent has {self.size} numbers; take 1 to {LARGEST}.")
+        names = [block.name for block in self.blocks]
+        if len(set(names)) < len(names):
+            raise UsageError(f"a latent has two blocks of one name ({', '.join(names):.200}); name each differently.")
 
     @classmethod
     def uniform(cls, size: int) -> "LatentSpec":
@@ -109,10 +150,15 @@ class LatentSpec:
         """`[Z]`: does inversion look for this number?"""
         return self._each("searched", np.bool_)
 
-    @property
+    @cached_property
     def middle(self) -> Latents:
-        """`[Z]`: the latent in the middle of the bounds."""
-        return (self.low + self.high) / 2
+        """`[Z]`: the latent that half of the draws lie below, in each number."""
+        return self._each("middle", np.float32)
+
+    @cached_property
+    def unit(self) -> Latents:
+        """`[Z]`: about how far draws lie from the middle, in each number. Steps are measured in it."""
+        return self._each("unit", np.float32)
 
     def _each(self, name: str, kind: Any) -> NDArray[Any]:
         return np.concatenate([np.full(block.size, getattr(block, name), kind) for block in self.blocks])
@@ -120,11 +166,20 @@ class LatentSpec:
     def draw(self, count: int, seed: int = 0, first: int = 0, purpose: Purpose = Purpose.SAMPLES) -> Latents:
         """Latents `first` to `first + count` of this seed, `[count, Z]`. Raises UsageError as `numbers` does."""
         of = numbers(count, self.size, purpose.seed(require_seed("seed", seed)), first)
-        return np.concatenate([block.drawn(part) for block, part in zip(self.blocks, self._parts(of), strict=True)], 1)
+        return self._joined([block.drawn(part) for block, part in zip(self.blocks, self._parts(of), strict=True)])
+
+    def quantile(self, share: NDArray[np.float64]) -> Latents:
+        """Latents `[..., Z]` from evenly spread numbers 0..1, for who draws these otherwise than by `draw`."""
+        return self._joined([block.quantile(part) for block, part in zip(self.blocks, self._parts(share), strict=True)])
 
     def clip(self, z: Latents) -> Latents:
         """Latents `[..., Z]` brought inside of the bounds."""
         return np.clip(z, self.low, self.high)
+
+    def drawn_together(self, z: Latents, share: float) -> Latents:
+        """Latents `[..., Z]` moved towards the middle, to a `share` of their distance from it: more usual faces, that
+        differ less."""
+        return self.middle + (z - self.middle) * np.float32(share)
 
     def split(self, z: Latents) -> dict[str, Latents]:
         """Latents `[..., Z]` by block: name -> `[..., size]`."""
@@ -135,7 +190,10 @@ class LatentSpec:
         for block in self.blocks:
             if block.name not in parts or parts[block.name].shape[-1] != block.size:
                 raise UsageError(f"the latent's block {block.name!r} must be given with {block.size} numbers.")
-        return np.concatenate([np.asarray(parts[block.name], np.float32) for block in self.blocks], axis=-1)
+        return self._joined([np.asarray(parts[block.name], np.float32) for block in self.blocks])
+
+    def _joined(self, parts: list[Latents]) -> Latents:
+        return np.concatenate(parts, axis=-1)
 
     def _parts(self, z: NDArray[Any]) -> list[NDArray[Any]]:
         return np.split(z, np.cumsum([block.size for block in self.blocks])[:-1], axis=-1)
@@ -150,24 +208,27 @@ class LatentSpec:
         check_form({"latent": value}, {"latent": {"size": int, "blocks": list}}, where, WHAT)
         for block in value["blocks"]:
             check_form({"block": block}, {"block": BLOCK_FORM}, where, WHAT)
-            if block["distribution"] not in get_args(Distribution):
-                raise LmedgeError(f"{where} draws latents from {block['distribution']!r}, which this version cannot.")
-            if not (0 < block["size"] <= LARGEST and -1e6 < block["low"] < block["high"] < 1e6):
-                raise LmedgeError(f"{where} has a block of latents that cannot be drawn: {block!r:.200}.")
-        spec = cls(tuple(Block(**{name: block[name] for name in BLOCK_FORM}) for block in value["blocks"]))
-        if not spec.blocks or spec.size != value["size"] or spec.size > LARGEST or spec.names_twice:
-            raise LmedgeError(f"{where} has blocks of latents that do not make {value['size']} numbers.")
+        try:
+            spec = cls(tuple(_block(block) for block in value["blocks"]))
+        except UsageError as error:
+            raise LmedgeError(f"{where}: {error}") from None
+        if spec.size != value["size"]:
+            raise LmedgeError(f"{where}: its latent has {value['size']!r:.60} numbers and blocks of {spec.size}.")
         return spec
-
-    @property
-    def names_twice(self) -> bool:
-        return len({block.name for block in self.blocks}) < len(self.blocks)
 
     def __str__(self) -> str:
         """`64 numbers, uniform in -1..1`"""
         if len(self.blocks) == 1:
             return f"{self.size} numbers, {_told(self.blocks[0])}"
         return f"{self.size} numbers: " + ", ".join(f"{b.name} {b.size} {_told(b)}" for b in self.blocks)
+
+
+def _block(form: dict[str, Any]) -> Block:
+    try:
+        low, high = float(form["low"]), float(form["high"])
+    except OverflowError:  # whole numbers of JSON have any length
+        raise UsageError(f"a latent's block ends beyond {BOUND:g}.") from None
+    return Block(form["name"], form["size"], form["distribution"], low, high, form["searched"])
 
 
 def _told(block: Block) -> str:
@@ -183,6 +244,6 @@ def between(first: Latents, last: Latents, steps: int) -> Latents:
 
 
 def around(spec: LatentSpec, centres: Latents, moves: Latents, radius: float) -> Latents:
-    """Neighbours `[N, Z]` of latents that broadcast to `[N, Z]`: moved by `radius` times `moves` (-1..1), inside of the
-    bounds."""
-    return spec.clip(centres + np.float32(radius) * moves)
+    """Neighbours `[N, Z]` of latents that broadcast to `[N, Z]`: moved by `radius` units of `spec` times `moves`
+    (-1..1), inside of the bounds."""
+    return spec.clip(centres + np.float32(radius) * spec.unit * moves)

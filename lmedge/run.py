@@ -12,6 +12,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
 from lmedge.keras_model import Generator, KerasFaceModel
+from lmedge.latent import LatentSpec
 from lmedge.options import Stage, read_values
 from lmedge.progress import console
 from lmedge.provenance import NOT_STATED, Provenance
@@ -160,6 +161,14 @@ class Run:
             return Provenance.from_json(data["provenance"], str(self.config_file))
         return Provenance(NOT_STATED, "", data.get("crop", {}), data.get("licence") or NOT_STATED)
 
+    @property
+    def latent(self) -> LatentSpec:
+        """What the generator draws from. Raises LmedgeError where no generator was trained."""
+        config = self.config()
+        if "latent" not in config:
+            raise LmedgeError(f"{self.config_file} does not say what latents are; run `lmedge train-gan` first.")
+        return LatentSpec.from_json(config["latent"], str(self.config_file))
+
     def stage(self, verb: str, kind: type[Stage]) -> dict[str, Any]:
         """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that
         `kind`, the options of the verb, do not take."""
@@ -212,15 +221,22 @@ class Run:
 
     def face_model(self) -> KerasFaceModel:
         """Its networks, as one. Raises LmedgeError without a generator or an L-Gen."""
-        generator, lgen = Generator(self.generator()), self.lgen()
+        generator, lgen = Generator(self.generator(), self.latent), self.lgen()
         return KerasFaceModel(
             generator, lgen, self.confidence(), scheme=self.scheme, provenance=self.provenance,
             name=self.path.resolve().name, training=self.training(),
         )  # fmt: skip
 
     def generator(self) -> Any:
-        """The averaged generator, float32. Raises LmedgeError without one."""
-        return self._network(self.generator_file)
+        """The averaged generator, float32. Raises LmedgeError without one, and for one that takes other latents than
+        those that the run draws."""
+        network = self._network(self.generator_file)
+        if network.input_shape[-1] != self.latent.size:
+            raise LmedgeError(
+                f"{self.generator_file} takes latents of {network.input_shape[-1]} numbers, and {self.config_file} "
+                f"says {self.latent}; run `lmedge train-gan` in another run."
+            )
+        return network
 
     def lgen(self) -> Any:
         """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one."""

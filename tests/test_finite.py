@@ -8,8 +8,9 @@ import pytest
 from lmedge.cli import main
 from lmedge.errors import LmedgeError
 from lmedge.keras_file import save_network
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime import FaceSampler
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def test_weights_that_are_nan_end_every_verb(trained, toys, tmp_path, capsys, br
 
 
 def test_outputs_that_are_nan_are_told(trained, bundle):
-    model, z = Run(trained).face_model(), prior(3, 8, 0)
+    model, z = Run(trained).face_model(), uniform(3, 8, 0)
     huge = [np.full_like(weights, 1e30) for weights in model.lgen.get_weights()]  # finite, and overflows
     model.lgen.set_weights(huge)
     with pytest.raises(LmedgeError, match="^L-Gen gives values that are not finite"):

@@ -17,8 +17,8 @@ import pytest
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.options import PrepareConfig, ToyConfig
+from lmedge.latent import uniform
 from lmedge.processes import Processes
-from lmedge.runtime import prior
 from lmedge.scheme import IBUG49
 from lmedge.study.options import StudyConfig
 from tests.test_kill import children
@@ -185,7 +185,7 @@ def synthesize_verb(tmp_path, photos):
 def train_lgen_verb(tmp_path, photos):
     from lmedge.samples import annotated
 
-    annotated(lambda z: np.zeros((len(z), 32, 32, 3)), prior(4000, 8, 0), IBUG49, print, executor=Processes(2))
+    annotated(lambda z: np.zeros((len(z), 32, 32, 3)), uniform(4000, 8, 0), IBUG49, print, executor=Processes(2))
 
 
 def study_verb(tmp_path, photos):

@@ -11,6 +11,7 @@ from lmedge.errors import LmedgeError
 from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.inversion.latents import load_latents
+from lmedge.latent import LatentSpec
 from lmedge.run import Run
 
 
@@ -61,3 +62,13 @@ def test_a_damaged_page_is_named(run):
         (run.report / "page.json").write_text(json.dumps(damage))
         with pytest.raises(LmedgeError, match=r"page.json"):
             report(ReportConfig(run=run.path))
+
+
+def test_a_run_draws_what_its_generator_takes(trained, tmp_path):
+    assert Run(trained).latent == LatentSpec.uniform(8)
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    run.record("train-gan", {}, latent=LatentSpec.uniform(9).to_json())
+    with pytest.raises(LmedgeError, match="takes latents of 8 numbers, and .* says 9 numbers, uniform in -1..1"):
+        run.generator()
+    with pytest.raises(LmedgeError, match="does not say what latents are; run `lmedge train-gan` first"):
+        Run.create(tmp_path / "new").latent.draw(1)

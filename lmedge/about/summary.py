@@ -4,6 +4,8 @@ is left out."""
 from collections.abc import Iterator
 from typing import Any
 
+from lmedge.errors import LmedgeError
+from lmedge.latent import LatentSpec
 from lmedge.printable import printable
 
 Facts = dict[str, Any]
@@ -78,10 +80,7 @@ def _model(facts: Facts) -> Iterator[Row]:
 def _about(facts: Facts) -> Iterator[Row]:
     """What bundles and their models know of themselves."""
     yield "faces", _say("{} x {} pixels, {}", facts, "image.width", "image.height", "image.channels")
-    yield (
-        "latent",
-        _say("{} numbers, {} in {:g}..{:g}", facts, *(f"latent.{n}" for n in ("size", "prior", "low", "high"))),
-    )
+    yield "latent", _latent(facts.get("latent"))
     confidence = ", and a confidence" if facts.get("confidence") else ""
     yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
     yield "trained on", _say("{:,} faces", facts, "training.faces") + _say(", {:g} kimg", facts, "training.kimg")
@@ -97,6 +96,13 @@ def _scheme(facts: Any) -> str:
     scheme = facts.get("scheme") if isinstance(facts, dict) else None
     names = scheme.get("names") if isinstance(scheme, dict) else None
     return _say("{}", facts, "scheme.name") + f", {len(names)} points" if isinstance(names, list) else ""
+
+
+def _latent(form: Any) -> str:
+    try:
+        return str(LatentSpec.from_json(form, ""))
+    except LmedgeError:
+        return ""
 
 
 def _one_line(text: str) -> str:

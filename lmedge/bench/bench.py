@@ -24,6 +24,7 @@ from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.runtime.timing import time_model
+from lmedge.seeds import Purpose
 from lmedge.storage import claim_file, write_json
 from lmedge.variants import InterpreterName
 
@@ -129,7 +130,6 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
         from convert.model import stock
     from lmedge.keras_model import weights_hash
     from lmedge.run import Run
-    from lmedge.runtime import prior
 
     run = Run.open(path)
     generator, lgen = run.generator(), run.lgen()
@@ -139,7 +139,7 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     for variant in ("fp32", "fp16", "dynamic", "int8"):
         if variant in bundle.variants:
             model = folder / f"faces-{STOCK}{variant}.tflite"
-            model.write_bytes(stock(generator, lgen, variant, prior(256, generator.input_shape[-1], 0)))
+            model.write_bytes(stock(generator, lgen, variant, run.latent.draw(256, purpose=Purpose.CALIBRATION)))
             models[STOCK + variant] = model
     return models
 

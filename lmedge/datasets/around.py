@@ -62,7 +62,7 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
     encoder = cached_encoder(run, generator)
     options = resolve(InvertConfig(run=run.path, faces=dataset.path, start="centre" if encoder is None else "encoder"))
     options = replace(options, batch=min(options.batch, len(dataset)))
-    inverter = Inverter(generator, options, weights_for(dataset, options), encoder)
+    inverter = Inverter(generator, run.latent, options, weights_for(dataset, options), encoder)
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)

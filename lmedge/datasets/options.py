@@ -50,12 +50,12 @@ class SynthesizeConfig(Stage):
     """Steer mouths to openings between these, least and most: distance of the inner lips over that of the outer eye
     corners; 0.08 is open."""
     around: Path | None = None
-    """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of the prior.
+    """Dataset, folder of photos, or photo: draw neighbours of its faces, found by inversion, instead of random faces.
     Faces whose inversion is another face are left out: OUT/around.csv says which and why."""
     keep_all: bool = False
     """With --around: also draw around inversions that are not the face of the photo."""
     radius: Annotated[float, within(0, 2)] = 0.2
-    """With --around: most that a component of the latent moves; the prior is 2 wide."""
+    """With --around: most that a component of the latent moves, in halves of its width; 2 is any face."""
     mirror: bool = False
     """Let the mirror image of every face follow it, with its landmarks."""
     variant: VariantName | None = None

@@ -60,13 +60,13 @@ def look_ahead(plan: Plan, model: FaceModel) -> Preview | None:
         steering = plan.steering(model)
     kept: list[NDArray[np.uint8]] = []
     for first in range(0, CHUNKS * CHUNK, CHUNK):
-        faces = model.render(plan.latents(first, CHUNK, model.latent.size, steering))
+        faces = model.render(plan.latents(first, CHUNK, model.latent, steering))
         kept.extend(faces.images[plan.selection.wanted(faces, model.scheme)[0]])
         if len(kept) >= CHUNK:
             break
     if len(kept) < FEWEST:
         return Preview(plan, reach, None)
-    random = Plan(plan.seed, Selection(), plan.truncation).latents(0, CHUNK, model.latent.size, None)
+    random = Plan(plan.seed, Selection(), plan.truncation).latents(0, CHUNK, model.latent, None)
     variety = difference(np.stack(kept[:CHUNK])) / difference(model.render(random).images)
     return Preview(plan, reach, variety)
 

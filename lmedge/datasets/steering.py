@@ -6,17 +6,17 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.latent import LatentSpec, uniform
 from lmedge.pose import degrees, pose
-from lmedge.runtime import prior
-from lmedge.runtime.directions import SEED, towards
+from lmedge.runtime.directions import towards
 from lmedge.runtime.selection import Range
 from lmedge.scheme import Scheme
+from lmedge.seeds import Purpose
 
 FITTED = 4096  # latents from which the directions are read
 STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target
-TARGET_SEED = 1 << 22  # far from the seeds that faces are drawn with
 PROBED = 256  # latents that are steered as far as they go
-FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end in the corners of the cube, as one face
+FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end at the same bounds, as one face
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
 
 
@@ -26,25 +26,27 @@ def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float3
     return np.column_stack([degrees(turned), gap]).astype(np.float32)
 
 
-def directions(landmarks: Landmarks, latent: int, scheme: Scheme) -> NDArray[np.float32]:
+def directions(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> NDArray[np.float32]:
     """`[2, Z]`: the shortest moves of a latent that turn the head by a degree and leave the mouth, and that open the
     mouth by an inter-ocular distance and leave the head; by the linear regression from latents to `posture`."""
-    z = prior(FITTED, latent, SEED)
+    z = latent.draw(FITTED, purpose=Purpose.CONTROLS)
     return towards(z, posture(landmarks(z), scheme))
 
 
 class Steering:
-    """`steering(z, first, seed)`: latents `[N, Z]`, moved inside of the prior's cube until L-Gen reads the yaw and the
+    """`steering(z, first, seed)`: latents `[N, Z]`, moved inside of the bounds until L-Gen reads the yaw and the
     mouth that their targets say. Targets lie evenly in `yaw` and `mouth_open`; None keeps what the face has. Latent
     `first + i` of a seed has a target of its own, whatever is moved with it."""
 
-    def __init__(self, landmarks: Landmarks, latent: int, scheme: Scheme, yaw: Range | None, mouth_open: Range | None):
-        self.landmarks, self.scheme, self.ranges = landmarks, scheme, (yaw, mouth_open)
+    def __init__(
+        self, landmarks: Landmarks, latent: LatentSpec, scheme: Scheme, yaw: Range | None, mouth_open: Range | None
+    ):
+        self.landmarks, self.latent, self.scheme, self.ranges = landmarks, latent, scheme, (yaw, mouth_open)
         self.directions = directions(landmarks, latent, scheme)
 
     def __call__(self, z: NDArray[np.float32], first: int, seed: int) -> NDArray[np.float32]:
         target = posture(self.landmarks(z), self.scheme)
-        share = (prior(len(z), 2, TARGET_SEED + seed, first) + 1) / 2
+        share = (uniform(len(z), 2, Purpose.TARGETS.seed(seed), first) + 1) / 2
         for i, wanted in enumerate(self.ranges):
             if wanted:
                 target[:, i] = wanted[0] + share[:, i] * (wanted[1] - wanted[0])
@@ -52,7 +54,7 @@ class Steering:
 
     def reach(self, i: int) -> Range:
         """From where to where half of the latents can be moved: yaw for `i` 0, the mouth for 1."""
-        z = prior(PROBED, self.directions.shape[1], SEED + 1)
+        z = self.latent.draw(PROBED, 1, purpose=Purpose.CONTROLS)
         ends = []
         for aim in FARTHEST[i]:
             target = posture(self.landmarks(z), self.scheme)
@@ -63,5 +65,5 @@ class Steering:
     def _steered(self, z: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
         for _ in range(STEPS):
             now = posture(self.landmarks(z), self.scheme)
-            z = np.clip(z + DAMPING * (target - now) @ self.directions, -1, 1).astype(np.float32)
+            z = self.latent.clip(z + DAMPING * (target - now) @ self.directions).astype(np.float32)
         return z

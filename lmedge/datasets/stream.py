@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lmedge.datasets.steering import Steering
 from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
-from lmedge.runtime import FaceModel, Faces, prior
-from lmedge.runtime.latents import around
+from lmedge.latent import Latents, LatentSpec, around, uniform
+from lmedge.runtime import FaceModel, Faces
 from lmedge.runtime.selection import Range, Seen, Selection
 from lmedge.scheme import Scheme
 
@@ -63,8 +63,8 @@ class Chunk:
 class Plan:
     """Which latents are drawn and which of their faces are kept; face `number` depends on nothing else.
 
-    Latents are those of `prior`, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
-    turn, up to `radius` away in each component and inside of the prior's cube. Where a pose is asked for they are
+    Latents are those of the seed, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
+    turn, up to `radius` units away in each component and inside of the bounds. Where a pose is asked for they are
     steered to it, or to the `targets` within (yaw, mouth).
     """
 
@@ -82,21 +82,20 @@ class Plan:
         if not (selection.yaw or selection.mouth_open):
             return None
         yaw, mouth_open = self.targets or (selection.yaw, selection.mouth_open)
-        return Steering(model.landmarks, model.latent.size, model.scheme, yaw, mouth_open)
+        return Steering(model.landmarks, model.latent, model.scheme, yaw, mouth_open)
 
-    def latents(self, first: int, count: int, latent: int, steering: Steering | None) -> NDArray[np.float32]:
-        """Latents `first` to `first + count`: `[count, latent]`."""
-        z = prior(count, latent, self.seed, first)
+    def latents(self, first: int, count: int, latent: LatentSpec, steering: Steering | None) -> Latents:
+        """Latents `first` to `first + count`: `[count, Z]`."""
         if self.centres is None:
-            z = z * np.float32(self.truncation)
+            z = latent.drawn_together(latent.draw(count, self.seed, first), self.truncation)
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
-            z = around(centre, z, self.radius)
+            z = around(latent, centre, uniform(count, latent.size, self.seed, first), self.radius)
         return z if steering is None else steering(z, first, self.seed)
 
     def chunk(self, model: FaceModel, steering: Steering | None, first: int) -> Chunk:
         """The wanted ones of `CHUNK` faces; a face's mirror image follows it and is chosen by itself."""
-        faces = model.render(self.latents(first, CHUNK, model.latent.size, steering))
+        faces = model.render(self.latents(first, CHUNK, model.latent, steering))
         views = [faces, in_a_mirror(faces, model.scheme)] if self.mirror else [faces]
         wanted, extremes = zip(*(self.selection.wanted(view, model.scheme) for view in views), strict=True)
         at, which = np.nonzero(np.stack(wanted, axis=1))  # face by face

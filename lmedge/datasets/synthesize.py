@@ -243,7 +243,7 @@ def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) ->
     scale = max(1, CONTACT_PIXELS // model.width)
     pictures, steering = [], plan.steering(model)
     for number, mirror in zip(*shown, strict=True):
-        face = model.render(plan.latents(int(number), 1, model.latent.size, steering))
+        face = model.render(plan.latents(int(number), 1, model.latent, steering))
         face = in_a_mirror(face, model.scheme) if mirror else face
         pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], model.scheme, scale))
     (out / "card").mkdir(exist_ok=True)

@@ -11,8 +11,9 @@ from lmedge.devices.device import Device, Unavailable
 from lmedge.devices.emulated import PROCESSORS, Emulated
 from lmedge.devices.micro import Micro
 from lmedge.devices.native import Native
+from lmedge.latent import LatentSpec
 from lmedge.progress import progress
-from lmedge.runtime import Bundle, Faces, prior
+from lmedge.runtime import Bundle, Faces
 from lmedge.runtime.parity import Parity, compare
 
 # How far the faces of a variant may differ between devices: the image in levels, landmarks in widths. Kernels for int8
@@ -86,13 +87,14 @@ def every_device() -> list[Device]:
 def check(bundle: Bundle, devices: Sequence[Device], latents: int, seed: int = 0) -> Check:
     """Draws `latents` faces of every variant on every device."""
     models = {name: bundle.model(name) for name in bundle.variants}
+    spec = bundle.latent or LatentSpec.uniform(bundle.about["latent"]["size"])
     first: dict[str, Faces] = {}
     rows: list[Row] = []
     skipped: dict[str, str] = {}
     with progress("devices", len(devices), "devices") as advance:
         for device in devices:
             try:
-                outcomes = device.outcomes(models, prior(latents, bundle.about["latent"]["size"], seed))
+                outcomes = device.outcomes(models, spec.draw(latents, seed))
             except Unavailable as reason:
                 skipped[device.name] = str(reason)
                 advance(1, f"{device.name} skipped")

@@ -29,7 +29,6 @@ from lmedge.options import from_json, to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.runtime import prior
 from lmedge.samples import draw
 from lmedge.scheme import Scheme
 from lmedge.storage import json_bytes, write_json
@@ -61,8 +60,8 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     if lgen is None:
         result.notes.append("No landmark figures: the run has no L-Gen.")
 
-    size, latent = generator.output_shape[1], generator.input_shape[-1]
-    z = prior(max(config.samples, SHOWN_SAMPLES), latent, config.seed + 1)
+    size = generator.output_shape[1]
+    z = run.latent.draw(max(config.samples, SHOWN_SAMPLES), config.seed + 1)
     faces = draw(generator, z)
     result.samples = faces[:SHOWN_SAMPLES]
     console.print("evaluate: samples drawn")
@@ -114,8 +113,9 @@ def _landmark_figures(
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
     scheme = result.run.scheme
+    z = result.run.latent.draw(config.samples, config.seed)
     with progress("self-consistency", config.samples, "faces") as advance:
-        found = metrics.self_consistency(generator, lgen, confidence, scheme, config.samples, config.seed, advance)
+        found = metrics.self_consistency(generator, lgen, confidence, scheme, z, advance)
     result.add("face_found", 1 - found.missed if found else 0.0, "Face Mesh finds a face on samples",
                f"{1 - found.missed if found else 0:.1%}")  # fmt: skip
     if found is None:
@@ -147,7 +147,8 @@ def _of_pose(part: dict[str, float]) -> str:
 
 def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
     """The paper's claim of continuity, in numbers."""
-    result.random = paths.random_paths(generator, lgen, scheme, config.mirror_pairs, config.seed + 3)
+    ends = result.run.latent.draw(2 * config.mirror_pairs, config.seed + 3)
+    result.random = paths.random_paths(generator, lgen, scheme, ends)
     for name, label, walked in (("mirror_path", "Mirror paths", result.mirror),
                                 ("random_path", "Random paths", result.random)):  # fmt: skip
         if walked is None:
@@ -209,7 +210,7 @@ def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inv
     encoder = cached_encoder(run, generator) if options.start == "encoder" else None
     if options.start == "encoder" and encoder is None:
         options = dataclasses.replace(options, start="centre", rounds=max(2, options.rounds or 1))
-    return Inverter(generator, options, weights_for(dataset, options), encoder)
+    return Inverter(generator, run.latent, options, weights_for(dataset, options), encoder)
 
 
 def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:

@@ -12,7 +12,6 @@ from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
 from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
-from lmedge.runtime import prior
 from lmedge.runtime.face_model import finite
 from lmedge.samples import annotated, draw
 from lmedge.scheme import Scheme
@@ -49,13 +48,12 @@ class SelfConsistency:
 
 
 def self_consistency(
-    generator: Any, lgen: Any, confidence: Any | None, scheme: Scheme, samples: int, seed: int,
+    generator: Any, lgen: Any, confidence: Any | None, scheme: Scheme, z: NDArray[np.float32],
     advance: Callable[..., None],
 ) -> SelfConsistency | None:  # fmt: skip
-    """Does L-Gen say what a detector sees on the generated face? On fresh latents of the prior. None where Face Mesh
-    finds no face."""
-    size, latent = generator.output_shape[1], generator.input_shape[-1]
-    z = prior(samples, latent, seed)
+    """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`. None where Face Mesh finds
+    no face."""
+    size = generator.output_shape[1]
     found = annotated(generator, z, scheme, advance, ("plain", "mirror", "shifted"))
     if not len(found.at):
         return None

@@ -10,7 +10,7 @@ from lmedge.evaluation.metrics import points_of
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents
 from lmedge.landmarks import nme
-from lmedge.runtime import between, prior
+from lmedge.latent import between
 from lmedge.samples import annotated, draw
 from lmedge.scheme import Scheme
 
@@ -56,10 +56,9 @@ def mirror_paths(
     return _walked(generator, lgen, latents.z[chosen], ends, latents.scheme, real)
 
 
-def random_paths(generator: Any, lgen: Any, scheme: Scheme, count: int, seed: int) -> Paths:
-    """Between `count` pairs of draws from the prior."""
-    ends = prior(2 * count, generator.input_shape[-1], seed)
-    return _walked(generator, lgen, ends[:count], ends[count:], scheme, None)
+def random_paths(generator: Any, lgen: Any, scheme: Scheme, ends: NDArray[np.float32]) -> Paths:
+    """From the first half of latents `[2 P, Z]` to the second."""
+    return _walked(generator, lgen, ends[: len(ends) // 2], ends[len(ends) // 2 :], scheme, None)
 
 
 def continuity(paths: Paths, generator: Any, scheme: Scheme) -> Continuity:

@@ -201,7 +201,7 @@ def _random(evaluation: Evaluation) -> _Section:
         for path in zip(faces, evaluation.random.landmarks, strict=True)
         for face, points in zip(*path, strict=True)
     ]
-    section.add("random.png", encode_png(grid(pictures, faces.shape[1])), "From one draw of the prior to another.")
+    section.add("random.png", encode_png(grid(pictures, faces.shape[1])), "From one random face to another.")
     return section
 
 

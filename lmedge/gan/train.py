@@ -19,6 +19,7 @@ from lmedge.gan.data import image_batches
 from lmedge.gan.health import Health
 from lmedge.gan.options import PRESETS, TrainGanConfig
 from lmedge.gan.watch import Judge, Watch
+from lmedge.latent import LatentSpec
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
@@ -117,6 +118,7 @@ def _train(
         about = {key: dataset.about.get(key) for key in ("size", "scheme", "licence", "count", "made_by")}
         about |= {"crop": dataset.about.get("crop", {}), "digest": dataset.digest}
         run.record("train-gan", to_json(config), seed=config.seed, dataset=about,
+                   latent=LatentSpec.uniform(config.latent).to_json(),
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
         console.print(f"continuing {run.path} from {_kimg(config, start):g} kimg")

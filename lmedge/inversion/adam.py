@@ -6,20 +6,27 @@ from typing import Any, Literal
 import numpy as np
 import tensorflow as tf
 
+from lmedge.gan.quantiles import latents_of
+from lmedge.latent import LatentSpec
+
 RATE_AT_END = 0.05  # of the learning rate
 
 
 def make_adam(
-    generator: Any, weights: Any, steps: int, learning_rate: float, loss: Literal["l1", "l2"], redraw: bool
-) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+    generator: Any, latent: LatentSpec, weights: Any, steps: int, learning_rate: float, loss: Literal["l1", "l2"],
+    redraw: bool,
+) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:  # fmt: skip
     """A compiled function `(faces [B, H, W, 3] in -1..1, start [B, Z], seed [2]) -> (z [B, Z], error [B])`.
 
     Minimises the mean of `weights [H, W]` times the absolute or squared difference between G(z) and the face by Adam
-    (beta 0.9, 0.999), with a rate that falls along a cosine. A component that leaves -1..1 is drawn again from the
-    prior (stochastic clipping; Lipton and Tripathi, arXiv 1702.04782, section 3) or, without `redraw`, put on the
-    border. The best z each face has visited is returned, so that a late redraw costs nothing.
+    (beta 0.9, 0.999), with a rate, in units of `latent`, that falls along a cosine. A component that leaves its bounds
+    is drawn again (stochastic clipping; Lipton and Tripathi, arXiv 1702.04782, section 3) or, without `redraw`, put on
+    the bound. Components that are not searched stay as they start. The best z each face has visited is returned, so
+    that a late redraw costs nothing.
     """
-    latent = generator.input_shape[-1]
+    low, high = tf.constant(latent.low), tf.constant(latent.high)
+    # Per component, and 0 where it is held.
+    pace = tf.constant(learning_rate * latent.unit * latent.searched)
     scale = tf.cast(weights, tf.float32)[None, :, :, None]
 
     def errors(z: tf.Tensor, faces: tf.Tensor) -> tf.Tensor:
@@ -43,13 +50,13 @@ def make_adam(
             m = 0.9 * m + 0.1 * gradient
             v = 0.999 * v + 0.001 * tf.square(gradient)
             fall = 0.5 * (1 + tf.cos(np.pi * (t - 1) / steps))
-            rate = learning_rate * (RATE_AT_END + (1 - RATE_AT_END) * fall)
+            rate = pace * (RATE_AT_END + (1 - RATE_AT_END) * fall)
             z -= rate * (m / (1 - 0.9**t)) / (tf.sqrt(v / (1 - 0.999**t)) + 1e-8)
             if redraw:
-                drawn = tf.random.stateless_uniform(tf.shape(z), seed + tf.stack([0, i]), -1.0, 1.0)
-                z = tf.where(tf.abs(z) > 1.0, drawn, z)
+                drawn = latents_of(latent, tf.random.stateless_uniform(tf.shape(z), seed + tf.stack([0, i])))
+                z = tf.where(((z < low) | (z > high)) & latent.searched, drawn, z)
             else:
-                z = tf.clip_by_value(z, -1.0, 1.0)
+                z = tf.where(latent.searched, tf.clip_by_value(z, low, high), z)
             return i + 1, z, m, v, best, best_z
 
         zeros = tf.zeros_like(start)
@@ -58,6 +65,6 @@ def make_adam(
         *_, last, _, _, best, best_z = tf.while_loop(lambda i, *_: i < steps, body, state)
         last_error = errors(last, faces)
         z = tf.where((last_error < best)[:, None], last, best_z)
-        return tf.ensure_shape(z, [None, latent]), tf.minimum(last_error, best)
+        return tf.ensure_shape(z, [None, latent.size]), tf.minimum(last_error, best)
 
     return invert_batch

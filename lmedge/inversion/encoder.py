@@ -12,8 +12,10 @@ from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
 from lmedge.gan.networks import in_precision
+from lmedge.gan.quantiles import latents_of
 from lmedge.keras_file import save_network
 from lmedge.keras_model import weights_hash
+from lmedge.latent import LatentSpec
 from lmedge.options import Precision
 from lmedge.progress import progress
 from lmedge.run import Run
@@ -26,11 +28,11 @@ BATCH = 64  # drawn faces a step, and as many real ones
 LEARNING_RATE = 2e-3  # Adam's at the start; falls along a cosine to 0
 
 
-def build_encoder(size: int, latent: int) -> Any:
-    """E: face `[B, size, size, 3]` in -1..1 -> z `[B, Z]` in -1..1.
+def build_encoder(size: int, latent: LatentSpec) -> Any:
+    """E: face `[B, size, size, 3]` in -1..1 -> z `[B, Z]` inside of the bounds of `latent`.
 
     Per resolution down to 4x4 a 3x3 convolution with stride 2 to n(i+1) filters and, but for the first, one more (ELU);
-    a dense layer; tanh.
+    a dense layer; tanh, from bound to bound.
     """
     layers = keras.layers
     image = keras.Input((size, size, 3), name="image")
@@ -41,21 +43,23 @@ def build_encoder(size: int, latent: int) -> Any:
         if i:
             x = layers.Conv2D(filters, 3, padding="same", activation="elu", name=f"conv_{i}")(x)
     x = layers.Dense(HIDDEN, activation="elu", name="hidden")(layers.Flatten(name="flat")(x))
-    z = layers.Dense(latent, name="code")(x)
-    return keras.Model(image, layers.Activation("tanh", name="z")(z), name="encoder")
+    z = layers.Activation("tanh", name="tanh")(layers.Dense(latent.size, name="code")(x))
+    half, centre = (latent.high - latent.low) / 2, (latent.high + latent.low) / 2
+    return keras.Model(image, layers.Rescaling(half.tolist(), centre.tolist(), name="z")(z), name="encoder")
 
 
 def train_encoder(
-    generator: Any, dataset: FaceDataset, weights: NDArray[np.float32], steps: int, precision: Precision, seed: int
-) -> Any:
+    generator: Any, latent: LatentSpec, dataset: FaceDataset, weights: NDArray[np.float32], steps: int,
+    precision: Precision, seed: int,
+) -> Any:  # fmt: skip
     """Trains an encoder of `generator` in float32 or bfloat16 and returns it in float32.
 
     Half of what it learns are pairs (G(z), z), whose latents are known; the other half are real faces, whose error is
     that of G(E(face)), weighted with `weights [H, W]`. Pairs alone leave it 4 dB behind on real faces, as no real face
-    looks drawn (compare in-domain inversion, arXiv 2004.00049). Raises LmedgeError for a loss that is not finite.
+    looks drawn (compare in-domain inversion, arXiv 2004.00049). What inversion holds is not learnt: it counts for
+    nothing, and for real faces its middle is taken. Raises LmedgeError for a loss that is not finite.
     """
     keras.utils.set_random_seed(seed)
-    latent = generator.input_shape[-1]
     plain = build_encoder(dataset.size, latent)
     encoder = in_precision(plain, precision) if precision != "float32" else plain
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps))
@@ -63,16 +67,18 @@ def train_encoder(
     variables = [variable.value for variable in encoder.trainable_variables]
     scale = tf.constant(weights)[None, :, :, None]
     draws = tf.random.Generator.from_seed(seed)
+    middle, per_unit = tf.constant(latent.middle), tf.constant(latent.searched / latent.unit)
 
     @tf.function(autograph=False)
     def step(real: tf.Tensor) -> tf.Tensor:
-        z = draws.uniform([BATCH, latent], -1.0, 1.0)
+        z = latents_of(latent, draws.uniform([BATCH, latent.size]))
         drawn = generator(z, training=False)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             found = encoder(tf.concat([drawn, real], 0), training=True)
-            redrawn = generator(found[BATCH:], training=False)
-            loss = tf.reduce_mean(tf.square(found[:BATCH] - z)) + tf.reduce_mean(scale * tf.square(redrawn - real))
+            redrawn = generator(tf.where(latent.searched, found[BATCH:], middle), training=False)
+            apart = (found[:BATCH] - z) * per_unit
+            loss = tf.reduce_mean(tf.square(apart)) + tf.reduce_mean(scale * tf.square(redrawn - real))
         optimizer.apply(tape.gradient(loss, variables), encoder.trainable_variables)
         return loss
 
@@ -99,7 +105,7 @@ def encoder_of(
     if kept is not None and read_json(_about_file(run), "an encoder") == about:
         return kept
     drawing = in_precision(generator, precision) if precision != "float32" else generator
-    encoder = train_encoder(drawing, dataset, weights, steps, precision, seed)
+    encoder = train_encoder(drawing, run.latent, dataset, weights, steps, precision, seed)
     _about_file(run).unlink(missing_ok=True)  # it speaks of the file that is now replaced
     save_network(encoder, run.encoder_file)
     write_json(_about_file(run), about)

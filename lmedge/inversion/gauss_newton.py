@@ -3,29 +3,35 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from lmedge.latent import LatentSpec
 
 DAMPING = 1e-2  # of the mean diagonal of J J^T, at the start
 DAMPING_DOWN, DAMPING_UP = 0.2, 5.0  # after a step that helped, and one that did not
 LEAST_DAMPING, MOST_DAMPING = 1e-6, 1e4
 LEAST_DIAGONAL = 1e-9  # so that a generator that ignores z has equations with a solution: no step
-AT_BOUND = 0.9999  # of |z|
+AT_BOUND = 5e-5  # of the width between the bounds: nearer to one is at it
 
 
 def make_gauss_newton(
-    generator: Any, weights: Any, steps: int, difference: float
+    generator: Any, latent: LatentSpec, weights: Any, steps: int, difference: float
 ) -> Callable[[tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
     """A compiled function `(faces [B, H, W, 3] in -1..1, start [B, Z]) -> (z [B, Z], error [B])`.
 
-    Minimises the mean of `weights [H, W]` times the squared difference between G(z) and the face, with z in -1..1, by
-    damped Gauss-Newton (Levenberg 1944, Marquardt 1963). The derivatives of the image are measured once, at the start,
-    with Z more images at a distance of `difference`; from then on each step corrects them by what it has seen (Broyden
-    1965), as one image is Z times cheaper than new derivatives. A step that does not lower the error is not taken, so
-    more steps are never worse. A component at its bound stays there while the gradient points out of the cube: real
-    faces lie beyond the prior in several directions, and redrawing those (the paper's stochastic clipping) costs
-    0.4 to 0.9 dB.
+    Minimises the mean of `weights [H, W]` times the squared difference between G(z) and the face, inside of the bounds
+    of `latent`, by damped Gauss-Newton (Levenberg 1944, Marquardt 1963). The derivatives of the image are measured
+    once, at the start, with Z more images at a distance of `difference` units; from then on each step corrects them by
+    what it has seen (Broyden 1965), as one image is Z times cheaper than new derivatives. A step that does not lower
+    the error is not taken, so more steps are never worse. A component at its bound stays there while the gradient
+    points out of it: real faces lie beyond what is drawn in several directions, and redrawing those (the paper's
+    stochastic clipping) costs 0.4 to 0.9 dB. Components that are not searched stay as they start.
     """
-    latent = generator.input_shape[-1]
+    low, high, centre = (tf.constant(z) for z in (latent.low, latent.high, (latent.low + latent.high) / 2))
+    edge = AT_BOUND * (latent.high.astype(np.float64) - latent.low)
+    lowest, highest = tf.constant(np.float32(latent.low + edge)), tf.constant(np.float32(latent.high - edge))
+    apart = tf.constant(difference * latent.unit)
     scale = tf.sqrt(tf.cast(weights, tf.float32))[None, :, :, None]
 
     def images(z: tf.Tensor) -> tf.Tensor:
@@ -34,9 +40,9 @@ def make_gauss_newton(
         return tf.reshape(drawn, [tf.shape(z)[0], scale.shape[1] * scale.shape[2] * 3])
 
     def derivatives(at: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-        """`[Z, P]` of one face from its z `[Z]` and image `[P]`, towards the middle of the cube."""
+        """`[Z, P]` of one face from its z `[Z]` and image `[P]`, towards the centre."""
         z, image = at
-        sides = tf.where(z > 0, -difference, difference)
+        sides = tf.where(z > centre, -apart, apart)
         moved = images(z[None] + tf.linalg.diag(sides))
         return (moved - image[None]) / sides[:, None]
 
@@ -47,13 +53,13 @@ def make_gauss_newton(
         def body(i: tf.Tensor, z: tf.Tensor, image: tf.Tensor, error: tf.Tensor, jacobian: tf.Tensor,
                  normal: tf.Tensor, damping: tf.Tensor) -> Any:  # fmt: skip
             downhill = tf.einsum("bzp,bp->bz", jacobian, target - image)
-            outwards = (tf.abs(z) >= AT_BOUND) & (downhill * z > 0)
-            free = tf.cast(~outwards, tf.float32)
+            outwards = ((z <= lowest) | (z >= highest)) & (downhill * (z - centre) > 0)
+            free = tf.cast(~outwards & latent.searched, tf.float32)
             mean = tf.reduce_mean(tf.linalg.diag_part(normal), axis=1)
             diagonal = (damping * mean + LEAST_DIAGONAL)[:, None] * free + (1 - free)
             system = normal * free[:, :, None] * free[:, None, :] + tf.linalg.diag(diagonal)
             step = tf.linalg.solve(system, (downhill * free)[..., None])[..., 0]
-            tried = tf.clip_by_value(z + step, -1.0, 1.0)
+            tried = tf.where(latent.searched, tf.clip_by_value(z + step, low, high), z)
             image_there = images(tried)
             error_there = tf.reduce_mean(tf.square(target - image_there), axis=1)
 
@@ -77,11 +83,11 @@ def make_gauss_newton(
         error = tf.reduce_mean(tf.square(target - image), axis=1)
         # One face at a time: its Z images fill the processor, and those of a whole batch would fill the memory.
         jacobian = tf.map_fn(derivatives, (start, image), fn_output_signature=tf.float32, parallel_iterations=1)
-        jacobian = tf.ensure_shape(jacobian, [None, latent, image.shape[1]])
+        jacobian = tf.ensure_shape(jacobian, [None, latent.size, image.shape[1]])
         normal = tf.matmul(jacobian, jacobian, transpose_b=True)
         damping = tf.fill([tf.shape(start)[0]], DAMPING)
         state = (tf.constant(0), start, image, error, jacobian, normal, damping)
         _, z, _, error, *_ = tf.while_loop(lambda i, *_: i < steps, body, state)
-        return tf.ensure_shape(z, [None, latent]), error
+        return tf.ensure_shape(z, [None, latent.size]), error
 
     return invert_batch

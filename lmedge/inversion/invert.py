@@ -126,7 +126,7 @@ def inverter_of(run: Run, generator: Any, dataset: FaceDataset, config: InvertCo
     encoder = None
     if config.start == "encoder":
         encoder = encoder_of(run, generator, dataset, weights, config.encoder_steps, config.precision, config.seed)
-    return Inverter(generator, config, weights, encoder)
+    return Inverter(generator, run.latent, config, weights, encoder)
 
 
 def weights_for(dataset: FaceDataset, config: InvertConfig) -> NDArray[np.float32]:

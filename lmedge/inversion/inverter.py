@@ -12,8 +12,9 @@ from lmedge.gan.networks import in_precision
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.options import InvertConfig
+from lmedge.latent import Latents, LatentSpec
 
-FAR, NEAR = 0.1, 0.01  # distances of z over which derivatives are measured: while searching, and close to the end
+FAR, NEAR = 0.1, 0.01  # units of z over which derivatives are measured: while searching, and close to the end
 # A face that is drawn this well (mean squared error; 36 dB) is finished in float32: bfloat16 cannot tell which of its
 # neighbours it is. Photos never come here, drawn faces do.
 CLOSE = 1e-3
@@ -21,7 +22,7 @@ FINISH_STEPS, FINISH_ROUNDS = 16, 4
 EXACT = 1e-9  # a face is left alone below
 LEAST_GAIN = 0.01  # of its error that a face must gain in a round to take part in the next
 ADAM_RATE = 0.1
-REDRAW_SEED = 7919
+REDRAWS = 7919  # apart from other numbers of the same seed
 NOT_FINITE = "the generator gives values that are not finite; train it again."
 
 
@@ -32,28 +33,34 @@ def _not_shown(count: int) -> None:
 class Inverter:
     """`inverter(faces [N, H, W, 3] in -1..1, key)` -> z `[N, Z]`; the same faces, key and seed give the same latents.
 
-    `weights [H, W]` are those of the pixels (`face_weights`); `encoder` is needed where `options.start` says so.
-    Options must be resolved. Raises LmedgeError where the generator gives values that are not finite.
+    Blocks of `latent` that are not searched keep what they are given (`held`), or else their middle. `weights [H, W]`
+    are those of the pixels (`face_weights`); `encoder` is needed where `options.start` says so. Options must be
+    resolved. Raises LmedgeError where the generator gives values that are not finite.
     """
 
-    def __init__(self, generator: Any, options: InvertConfig, weights: NDArray[np.float32], encoder: Any = None):
-        self.options, self.encoder, self.latent = options, encoder, generator.input_shape[-1]
+    def __init__(
+        self, generator: Any, latent: LatentSpec, options: InvertConfig, weights: NDArray[np.float32],
+        encoder: Any = None,
+    ):  # fmt: skip
+        self.options, self.encoder, self.latent = options, encoder, latent
         steps = options.steps or 1
         fast = generator
         if options.precision != "float32":
             fast = in_precision(generator, options.precision)
         if options.method == "adam":
-            self._adam: Callable[..., Any] = make_adam(fast, weights, steps, ADAM_RATE, "l2", redraw=True)
+            self._adam: Callable[..., Any] = make_adam(fast, latent, weights, steps, ADAM_RATE, "l2", redraw=True)
             return
-        self._search = make_gauss_newton(fast, weights, steps, FAR)
-        self._finish = make_gauss_newton(generator, weights, FINISH_STEPS, NEAR)
+        self._search = make_gauss_newton(fast, latent, weights, steps, FAR)
+        self._finish = make_gauss_newton(generator, latent, weights, FINISH_STEPS, NEAR)
 
     def __call__(
-        self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = _not_shown
-    ) -> NDArray[np.float32]:
-        z = self._start(faces, key)
+        self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = _not_shown,
+        held: Latents | None = None,
+    ) -> Latents:  # fmt: skip
+        given = self.latent.middle if held is None else held  # of `held` only what is not searched is read
+        z = np.where(self.latent.searched, self._start(faces, key), given)
         if self.options.method == "adam":
-            redraws = tf.constant([self.options.seed * REDRAW_SEED, key])
+            redraws = tf.constant([self.options.seed * REDRAWS, key])
             z, error = self._batched(lambda *some: self._adam(*some, redraws), faces, z, advance)
         else:
             z, error = self._rounds(faces, z, advance)
@@ -61,14 +68,14 @@ class Inverter:
             raise LmedgeError(NOT_FINITE)
         return z
 
-    def _start(self, faces: NDArray[np.float32], key: int) -> NDArray[np.float32]:
+    def _start(self, faces: NDArray[np.float32], key: int) -> Latents:
         if self.options.start == "centre":
-            return np.zeros((len(faces), self.latent), np.float32)
+            return np.tile(self.latent.middle, (len(faces), 1))
         if self.options.start == "random":
             random = np.random.default_rng((self.options.seed, key))
-            return random.uniform(-1, 1, (len(faces), self.latent)).astype(np.float32)
+            return self.latent.quantile(random.random((len(faces), self.latent.size)))
         guesses = [self.encoder(faces[i : i + self.options.batch]) for i in range(0, len(faces), self.options.batch)]
-        return np.clip(np.concatenate([np.asarray(some) for some in guesses]), -1, 1)
+        return self.latent.clip(np.concatenate([np.asarray(some) for some in guesses]))
 
     def _rounds(
         self, faces: NDArray[np.float32], z: NDArray[np.float32], advance: Callable[[int], None]

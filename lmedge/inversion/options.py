@@ -33,10 +33,10 @@ class InvertConfig(Stage):
     """Instead of photos, invert this many generated faces, whose latents are known, and say how many were found."""
     preset: Literal["fast", "paper"] = "fast"
     """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
-    the plain squared error, components that leave -1..1 redrawn (stochastic clipping, arXiv 1702.04782)."""
+    the plain squared error, components that leave their bounds redrawn (stochastic clipping, arXiv 1702.04782)."""
     start: Literal["encoder", "centre", "random"] | None = None
-    """Where the search begins: the encoder's guess, z = 0, or a draw from the prior. Default: as the preset says; in a
-    run without an encoder the centre for a photo, a self-test and fewer than 500 faces."""
+    """Where the search begins: the encoder's guess, the middle of the latent, or a draw. Default: as the preset says;
+    in a run without an encoder the centre for a photo, a self-test and fewer than 500 faces."""
     steps: Steps | None = None
     """Steps of a search. Default: 10; paper 1000."""
     rounds: Annotated[int, whole(1, 100)] | None = None

@@ -68,7 +68,7 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     weights = face_weights(face.landmarks[None], size, config.background or 0)
     console.print(f"invert: {config.rounds} searches from the {config.start}")
     real = face.pixels[None].astype(np.float32) / 127.5 - 1
-    z = Inverter(generator, config, weights, encoder)(real)
+    z = Inverter(generator, run.latent, config, weights, encoder)(real)
     image = np.asarray(generator(z))
     points, error = None, None
     if run.lgen_file.exists():

@@ -11,11 +11,10 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.options import InvertConfig
 from lmedge.progress import progress
 from lmedge.run import Run
-from lmedge.runtime import prior
+from lmedge.seeds import Purpose
 
 LARGEST_Z_ERROR = 1e-2  # of any component
 LARGEST_IMAGE_ERROR = 1e-3  # mean squared, in -1..1
-SEED = 1 << 21  # far from the seeds of other draws from the prior
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,14 @@ def self_test(config: InvertConfig) -> Recovery:
     encoder = run.encoder() if config.start == "encoder" else None
     config = dataclasses.replace(config, batch=min(config.batch, config.self_test))
     size = generator.output_shape[1]
-    inverter = Inverter(generator, config, np.ones((size, size), np.float32), encoder)
-    true = prior(config.self_test, generator.input_shape[-1], SEED + config.seed)
+    inverter = Inverter(generator, run.latent, config, np.ones((size, size), np.float32), encoder)
+    true = run.latent.draw(config.self_test, config.seed, purpose=Purpose.INVERTED)
     z_errors, image_errors = [], []
     with progress("self-test", config.self_test, "faces") as advance:
         for first in range(0, len(true), config.batch):
             some = true[first : first + config.batch]
             images = np.asarray(generator(some))
-            found = inverter(images, first, advance)
+            found = inverter(images, first, advance, held=some)
             z_errors.append(np.abs(found - some).max(axis=1))
             image_errors.append(np.square(np.asarray(generator(found)) - images).mean(axis=(1, 2, 3)))
     return Recovery(np.concatenate(z_errors), np.concatenate(image_errors))

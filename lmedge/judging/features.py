@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.keras_file import load_network
-from lmedge.runtime import prior
+from lmedge.latent import uniform
+from lmedge.seeds import Purpose
 
 FILTERS = "filters"  # the name of the extractor that comes with lmedge
 BATCH = 64
 # The filter bank: on each of LEVELS octaves FILTER_COUNT filters of FILTER_SIDE pixels, their absolute response
 # averaged in GRID x GRID cells and projected to PROJECTED numbers.
 SIDE, LEVELS, FILTER_COUNT, FILTER_SIDE, GRID, PROJECTED = 64, 4, 32, 5, 4, 48
+PROJECTIONS = 100  # seeds between the filters and what projects their answers
 GAIN = 8.0  # brings the features of photographed faces to a root mean square of about 1
 
 
@@ -70,11 +72,11 @@ def filters() -> Extractor:
     """
     kernels, projections = [], []
     for level in range(LEVELS):
-        kernel = prior(FILTER_COUNT, FILTER_SIDE**2 * 3, 100 + level)
+        kernel = uniform(FILTER_COUNT, FILTER_SIDE**2 * 3, Purpose.KERNELS.seed(level))
         kernel -= kernel.mean(axis=1, keepdims=True)
         kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
         kernels.append(kernel.T.reshape(FILTER_SIDE, FILTER_SIDE, 3, FILTER_COUNT))
-        mixed = prior(GRID**2 * FILTER_COUNT, PROJECTED, 200 + level).astype(np.float64)
+        mixed = uniform(GRID**2 * FILTER_COUNT, PROJECTED, Purpose.KERNELS.seed(PROJECTIONS + level)).astype(np.float64)
         projections.append(np.linalg.qr(mixed)[0].astype(np.float32))
 
     @tf.function(reduce_retracing=True)

@@ -11,14 +11,13 @@ from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.runtime import prior
 from lmedge.samples import annotated
 from lmedge.scheme import Scheme
+from lmedge.seeds import Purpose
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
-SCHEMA = 2  # 1 named its landmark scheme
+SCHEMA = 2  # 1 named its landmark scheme, and drew from the seeds that converted models are compared on
 PART_FACES = 4096  # what a kill can lose
-SEED = 1 << 20  # far from the seeds of `evaluate`, so that it never sees a face twice
 # Face Mesh is not symmetric: its points and those it sees in a mirror differ by twice what a shift does. Their mean is
 # nearer to what the faces show.
 VIEWS: tuple[View, ...] = ("plain", "mirror")
@@ -29,7 +28,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
     """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
     generator = run.generator()
-    size, latent = generator.output_shape[1], generator.input_shape[-1]
+    size = generator.output_shape[1]
     about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.to_json(), "seed": seed,
              "views": list(VIEWS)}  # fmt: skip
     folder = run.generated
@@ -42,7 +41,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
     write_json(folder / "about.json", about)
     found: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float32]] = []
-    z = prior(count, latent, SEED + seed)
+    z = run.latent.draw(count, seed, purpose=Purpose.GENERATED)
     with progress("annotate generated faces", count, "faces") as advance:
         for number, first in enumerate(range(0, count, PART_FACES)):
             path = folder / f"part-{number:05}.npz"

@@ -9,16 +9,16 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
+from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces
 from lmedge.lgen.options import TrainLgenConfig
-from lmedge.runtime import prior
 
 UNIT = 1 / 16  # of the side of a face: about how far landmarks lie from the mean face's
 SMOOTH = 1e-4  # square of the distance, in units, below which it is not a corner
 STEPS_A_LOOK = 250
 CONFIDENCE_HIDDEN, CONFIDENCE_DROPOUT = (128, 128), 0.2
 CONFIDENCE_STEPS = 0.5  # of L-Gen's
-PRIOR_FACES = 4096  # latents that set the scale of the confidence
+DRAWN_FACES = 4096  # latents that set the scale of the confidence
 Loss = Callable[[Any, Any], Any]  # (true, predicted) `[B, N]` -> `[B]`
 NORMAL = 1.702  # the logistic function of 1.702 x is within 0.01 of the normal distribution's
 
@@ -93,14 +93,14 @@ def fit_lgen(
 
 
 def fit_confidence(
-    config: TrainLgenConfig, faces: Faces, errors: NDArray[np.float32], advance: Callable[..., None]
-) -> Any:
+    config: TrainLgenConfig, latent: LatentSpec, faces: Faces, errors: NDArray[np.float32],
+    advance: Callable[..., None],
+) -> Any:  # fmt: skip
     """A network that predicts the logarithm of L-Gen's error from the latent (compare Nix and Weigend 1994) and gives
-    it as a confidence: about the share of the prior's faces on which L-Gen is expected to err more. `errors` `[N]`
-    must be those of networks that were not trained on the face."""
+    it as a confidence: about the share of the faces that `latent` draws on which L-Gen is expected to err more.
+    `errors` `[N]` must be those of networks that were not trained on the face."""
     keras.utils.set_random_seed(config.seed)
-    latent = faces.z.shape[1]
-    training = build_confidence(latent, dropout=CONFIDENCE_DROPOUT)
+    training = build_confidence(latent.size, dropout=CONFIDENCE_DROPOUT)
     logits = keras.Model(training.input, training.layers[-2].output)
     logits = keras.Sequential([logits, keras.layers.Dense(1)])
     wanted = np.log(np.maximum(errors, 1e-6))
@@ -108,10 +108,10 @@ def fit_confidence(
     steps = confidence_steps(config)
     for step in _steps(config, logits, faces, (wanted - middle)[:, None], squared, steps):
         advance(min(STEPS_A_LOOK, steps - (step - 1) // STEPS_A_LOOK * STEPS_A_LOOK), "confidence")
-    usual = np.asarray(logits(prior(PRIOR_FACES, latent, config.seed)))
+    usual = np.asarray(logits(latent.draw(DRAWN_FACES, config.seed)))
     scale = -NORMAL / max(float(usual.std()), 1e-6)
     *weights, kernel, bias = logits.get_weights()
-    network = build_confidence(latent)
+    network = build_confidence(latent.size)
     network.set_weights([*weights, kernel * scale, (bias - usual.mean()) * scale])
     return network
 

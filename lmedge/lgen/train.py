@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lmedge.errors import UsageError
 from lmedge.inversion.latents import Latents, load_latents
 from lmedge.keras_file import save_network
+from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
 from lmedge.lgen.generated import generated_faces
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
@@ -81,7 +82,7 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
     def validate(network: Any) -> float:
         return float(np.mean([part.faces[part.validation].errors(network).mean() for part in used]))
 
-    # The faces that a device will draw come from the prior: where there are generated ones, the confidence is theirs.
+    # The faces that a device will draw are drawn so: where there are generated ones, the confidence is theirs.
     own = sets.get("generated", sets["inverted"])
     total = (1 + FOLDS + config.all) * config.steps + confidence_steps(config)
     with progress("train-lgen", total, "steps") as advance:
@@ -97,7 +98,7 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
         }  # fmt: skip
         if "generated" in sets:
             metrics["generated"] = _held_out(sets["generated"], network, learnt)
-        confidence = _confidence(config, own, used, advance)
+        confidence = _confidence(config, run.latent, own, used, advance)
         metrics["confidence"] = kept_figures(confidence, own.faces[own.held_out], network)
         if config.all:
             network, _ = fit_lgen(config, joined([part.faces for part in used]), advance, None, step)
@@ -134,7 +135,9 @@ def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Sp
     return sets
 
 
-def _confidence(config: TrainLgenConfig, own: Split, used: list[Split], advance: Callable[..., None]) -> Any:
+def _confidence(
+    config: TrainLgenConfig, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]
+) -> Any:
     """Learnt from the errors that networks make on faces of `own` which they were not trained on."""
     errors = np.zeros(len(own.faces), np.float32)
     order = np.random.default_rng(config.seed).permutation(own.training)
@@ -144,7 +147,7 @@ def _confidence(config: TrainLgenConfig, own: Split, used: list[Split], advance:
         rest = np.setdiff1d(order, left_out)
         network, _ = fit_lgen(config, joined([own.faces[rest], *others]), advance, None, config.steps)
         errors[left_out] = own.faces[left_out].errors(network)
-    return fit_confidence(config, own.faces[own.training], errors[own.training], advance)
+    return fit_confidence(config, latent, own.faces[own.training], errors[own.training], advance)
 
 
 def most_confident(sure: NDArray[np.float32]) -> NDArray[np.int64]:

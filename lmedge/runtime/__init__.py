@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from lmedge.lazy import lazily
 
 if TYPE_CHECKING:
+    from lmedge.latent import LatentSpec, between
     from lmedge.runtime.bundle import Bundle
     from lmedge.runtime.face_model import FaceModel
     from lmedge.runtime.faces import Faces
-    from lmedge.runtime.latents import between, prior
     from lmedge.runtime.pool import FacePool
     from lmedge.runtime.sampler import FaceSampler
 
-__all__ = ["Bundle", "FaceModel", "FacePool", "FaceSampler", "Faces", "between", "prior"]
+__all__ = ["Bundle", "FaceModel", "FacePool", "FaceSampler", "Faces", "LatentSpec", "between"]
 __getattr__ = lazily(__name__, {
     "Bundle": "lmedge.runtime.bundle", "FaceModel": "lmedge.runtime.face_model",
     "FacePool": "lmedge.runtime.pool", "FaceSampler": "lmedge.runtime.sampler",
-    "Faces": "lmedge.runtime.faces", "between": "lmedge.runtime.latents", "prior": "lmedge.runtime.latents",
+    "Faces": "lmedge.runtime.faces", "LatentSpec": "lmedge.latent", "between": "lmedge.latent",
 })  # fmt: skip

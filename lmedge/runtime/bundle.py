@@ -7,6 +7,7 @@ from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole
+from lmedge.latent import LatentSpec
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
@@ -102,6 +103,13 @@ class Bundle:
         if "provenance" in self.about:
             return Provenance.from_json(self.about["provenance"], str(self.path))
         return Provenance(NOT_STATED, "", licence=self.training.get("licence") or NOT_STATED)
+
+    @property
+    def latent(self) -> LatentSpec | None:
+        """What its models draw from; None in a model of somebody else, which does not say."""
+        if "blocks" not in self.about.get("latent", {}):
+            return None
+        return LatentSpec.from_json(self.about["latent"], str(self.path))
 
     @property
     def image_psnr(self) -> dict[str, float | None]:

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from lmedge.pose import degrees, pose
 from lmedge.runtime.faces import Faces
-from lmedge.runtime.latents import prior
 from lmedge.runtime.sampler import FaceSampler
+from lmedge.seeds import Purpose
 
 FITTED = 1024  # latents from which the directions are read
-SEED = 1 << 21  # far from the seeds that faces are drawn with
 CHUNK = 64
 REACH = 3.0  # standard deviations to each side: how far a control goes
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
@@ -57,7 +56,7 @@ def controls(sampler: FaceSampler) -> list[Control]:
 def measured(sampler: FaceSampler) -> list[Control]:
     """The head's turn and the opening of the mouth as L-Gen's landmarks tell them, and how light the picture is. Draws
     `FITTED` faces for it."""
-    z = prior(FITTED, sampler.latent.size, SEED)
+    z = sampler.latent.draw(FITTED, purpose=Purpose.CONTROLS)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)
     spread = values.std(axis=0) * REACH

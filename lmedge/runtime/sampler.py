@@ -54,7 +54,10 @@ class FaceSampler(FaceModel):
         image, points = tuple(outputs["image"]["shape"]), tuple(outputs["landmarks"]["shape"])
         if len(shape) != 2 or len(image) != 4 or image[-1] != 3 or len(points) != 3 or points[-1] != 2:
             raise LmedgeError(f"{path}: its shapes {shape} -> {image}, {points} are not those of a face model.")
-        self.latent, self.height, self.width = LatentSpec.uniform(int(shape[1])), int(image[1]), int(image[2])
+        self.height, self.width = int(image[1]), int(image[2])
+        self.latent = self.bundle.latent or LatentSpec.uniform(int(shape[1]))
+        if self.latent.size != shape[1]:
+            raise LmedgeError(f"{path} takes latents of {shape[1]} numbers, and {self.latent} are said.")
         self.scheme, self.knows_confidence = self.bundle.scheme(int(points[1])), "confidence" in outputs
         self.name, self.version = self.bundle.name, self.bundle.version
         self.training, self.provenance = self.bundle.training, self.bundle.provenance

@@ -70,7 +70,7 @@ def _measure(request: dict[str, Any]) -> Timing:
     sampler = FaceSampler(request["model"], interpreter=request["interpreter"], threads=request["threads"])
     run = sampler.runner(request["part"])
     loaded = time.perf_counter()
-    z = sampler.inputs(np.random.default_rng(0).uniform(-1, 1, (64, sampler.latent.size)).astype(np.float32))
+    z = sampler.inputs(sampler.latent.draw(64))
     first = _time(run, z[:1])
     warm = _time(run, z[:5])
     count = max(SMALLEST, int(request["seconds"] / max(float(np.median(warm)), 1e-6)))

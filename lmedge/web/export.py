@@ -44,6 +44,7 @@ def web_export(config: WebExportConfig) -> WebFolder:
         "model": model.name,
         "variant": variant,
         "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {licence}.",
+        "latent": sampler.latent.to_json(),
         "scheme": sampler.scheme.name,
         "curves": [list(curve) for curve in sampler.scheme.curves],
         "controls": [control.to_json() for control in controls(sampler)],

@@ -10,7 +10,8 @@ from convert.options import ExportConfig
 from convert.single import single
 from convert.stage import export_run
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.runtime import FaceSampler, prior
+from lmedge.latent import uniform
+from lmedge.runtime import FaceSampler
 
 # What a firmware would do, as far as a desk has it: reads the header, takes the arrays.
 PROGRAM = r"""
@@ -66,9 +67,9 @@ def invoked(path, z):
 def test_the_compiled_arrays_are_models_that_give_what_the_bundle_gives(compiled, every_variant):
     folder, said = compiled
     sampler = FaceSampler(every_variant, "int8-io")
-    z = sampler.inputs(prior(5, 8, 3))
+    z = sampler.inputs(uniform(5, 8, 3))
     assert z.dtype == np.int8
-    whole = sampler.render(prior(5, 8, 3))
+    whole = sampler.render(uniform(5, 8, 3))
     image, latent, levels = invoked(folder / "generator.tflite", z)
     assert (np.clip(np.rint((image.astype(np.float32) - levels[1]) * levels[0]), 0, 255) == whole.images).all()
     points, _, grid = invoked(folder / "lgen.tflite", z)

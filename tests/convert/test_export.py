@@ -14,9 +14,10 @@ from convert.options import ExportConfig
 from convert.recipe import RECIPES, Tuning
 from convert.stage import export_run
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.latent import uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
-from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.timing import time_model
 from lmedge.scheme import IBUG68
@@ -192,7 +193,7 @@ def test_a_file_in_the_way_is_refused_in_one_sentence(trained, tmp_path, lmedge_
 def test_op_versions_are_held_against_the_promised_runtime(trained):
     """What the plain converter makes of dense layers needs FULLY_CONNECTED 12."""
     run = Run(trained)
-    contents = read_contents(stock(run.generator(), run.lgen(), "dynamic", prior(2, 8, 0)))
+    contents = read_contents(stock(run.generator(), run.lgen(), "dynamic", uniform(2, 8, 0)))
     assert contents.min_runtime == "2.17"
     with pytest.raises(LmedgeError, match="op FULLY_CONNECTED version 12 needs TFLite 2.17 and --min-runtime is 2.14"):
         check_contents(contents, RECIPES["dynamic"], 0, Limits())

@@ -8,11 +8,14 @@ from convert.qat import tune, twin
 from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_ranges
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.errors import LmedgeError
+from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
-from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.parity import compare
 from tests.convert import joining_generator
+
+SPEC = LatentSpec.uniform(8)
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +25,14 @@ def networks(trained):
 
 
 def conversion(networks, fit=True, steps=1):
-    faces = keras_faces(*networks, prior(32, 8, 0))
-    return Conversion(*networks, faces, Rewrites(fit_ranges=fit), Tuning(steps, batch=8), lambda text: None)
+    faces = keras_faces(*networks, uniform(32, 8, 0))
+    return Conversion(*networks, SPEC, faces, Rewrites(fit_ranges=fit), Tuning(steps, batch=8), lambda text: None)
 
 
 def parity(model, networks, path):
     path.write_bytes(fb.write(model))
     sampler = FaceSampler(path)
-    wanted = keras_faces(*networks, parity_latents(8, 64))
+    wanted = keras_faces(*networks, parity_latents(SPEC, 64))
     return compare(sampler.render(wanted.latents), wanted, sampler.scheme)
 
 
@@ -61,7 +64,7 @@ def test_an_elu_gets_the_range_of_its_input_and_so_does_what_follows(networks):
 def test_the_mean_face_is_added_in_float_and_makes_the_steps_finer(networks, tmp_path):
     made = conversion(networks, fit=False)
     lgen, mean = made.centred
-    z = prior(5, 8, 9)
+    z = uniform(5, 8, 9)
     assert np.asarray(lgen(z)) + mean == pytest.approx(np.asarray(networks[1](z)), abs=1e-6)
     errors = {variant: parity(made.variant(RECIPES[variant])[0], networks, tmp_path / "m.tflite").landmark_nme
               for variant in ("int8", "int8-io")}  # fmt: skip
@@ -74,7 +77,7 @@ def test_an_lgen_that_bends_its_last_layer_is_not_centred():
     z = keras.Input((8,))
     points = keras.layers.Reshape((49, 2))(keras.layers.Dense(98, activation="sigmoid")(z))
     lgen = keras.Model(z, points)
-    assert centred(lgen, np.full((49, 2), 0.5, np.float32)) == (lgen, None)
+    assert centred(lgen, np.full((49, 2), 0.5, np.float32), uniform(8, 8, 0)) == (lgen, None)
 
 
 def test_the_search_finds_the_range_that_the_error_asks_for(networks):
@@ -96,8 +99,8 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     made = conversion(networks)
     model, _ = made.variant(RECIPES["int8"])
     (tmp_path / "m.tflite").write_bytes(fb.write(model))
-    z = prior(20, 8, 4)
-    student = twin(made.folded, ranges_before(made._calibrated(True), "image"), image=True)
+    z = uniform(20, 8, 4)
+    student = twin(made.folded, SPEC, ranges_before(made._calibrated(True), "image"), image=True)
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
     drawn = FaceSampler(tmp_path / "m.tflite").render(z).images.astype(float)
     exact = np.asarray(made.generator(z)) * 127.5 + 127.5
@@ -121,8 +124,8 @@ def test_what_is_joined_has_one_range():
             ends = {(tensor.quantization.min[0], tensor.quantization.max[0])
                     for tensor in (graph.tensors[i] for i in (*op.inputs, *op.outputs))}  # fmt: skip
             assert len(ends) == 1
-    student = twin(made.folded, ranges, image=True)
-    z = prior(20, 8, 4)
+    student = twin(made.folded, SPEC, ranges, image=True)
+    z = uniform(20, 8, 4)
     exact = np.asarray(generator(z)) * 127.5 + 127.5
     assert np.abs(np.asarray(student(z, training=True)) - exact).mean() < 3
 
@@ -131,8 +134,8 @@ def test_fine_tuning_lowers_the_error_and_is_repeatable(networks):
     made = conversion(networks)
     told, notes, weights = [], [], []
     for _ in range(2):
-        drawing, marking, note = tune(made.folded, made.centred[0], made._calibrated(True), Tuning(80, 8, 3e-4, 1),
-                                      told.append)  # fmt: skip
+        tuning, calibrated = Tuning(80, 8, 3e-4, 1), made._calibrated(True)
+        drawing, marking, note = tune(made.folded, made.centred[0], SPEC, calibrated, tuning, told.append)
         notes.append(note)
         weights.append([*drawing.get_weights(), *marking.get_weights()])
     first, last = notes[0]["tuning"]["loss"]["landmarks"]
@@ -163,9 +166,9 @@ def test_what_has_no_int8_twin_is_refused(networks):
         (layers.LayerNormalization(), "is a LayerNormalization, which it does not know"),
     ):
         with pytest.raises(LmedgeError, match=reason):
-            twin(keras.Model(z, layer(x)), [(-1, 1)], image=True)
+            twin(keras.Model(z, layer(x)), SPEC, [(-1, 1)], image=True)
     forked = layers.Add()([layers.Conv2D(1, 3, padding="same")(x), x])
     with pytest.raises(LmedgeError, match="is a Add, which it does not know"):
-        twin(keras.Model(z, forked), [], image=False)
+        twin(keras.Model(z, forked), SPEC, [], image=False)
     with pytest.raises(LmedgeError, match="became another number of layers"):
-        twin(build_lgen(8, 49, (4,)), [(-1, 1)], image=False)
+        twin(build_lgen(8, 49, (4,)), SPEC, [(-1, 1)], image=False)

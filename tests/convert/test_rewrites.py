@@ -10,9 +10,9 @@ from convert.model import Conversion, _quantised, stock
 from convert.parity import keras_faces
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.gan.networks import build_generator
+from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
-from lmedge.runtime import prior
 from lmedge.runtime.delegation import Delegation, delegation
 from tests.convert import joining_generator
 
@@ -24,9 +24,11 @@ def networks(trained):
 
 
 def conversion(networks, **options):
-    z = prior(8, 8, 0)
+    z = uniform(8, 8, 0)
     rewriting = Rewrites(**{"fit_ranges": False, **options})
-    return Conversion(*networks, keras_faces(*networks, z), rewriting, Tuning(), lambda text: None)
+    return Conversion(
+        *networks, LatentSpec.uniform(8), keras_faces(*networks, z), rewriting, Tuning(), lambda text: None
+    )
 
 
 def written(networks, variant, **options):
@@ -44,7 +46,7 @@ def outputs(model, z, signature="sample"):
 
 @pytest.fixture(scope="module")
 def stock_int8(networks):
-    return stock(*networks, "int8", prior(8, 8, 0))
+    return stock(*networks, "int8", uniform(8, 8, 0))
 
 
 def test_joining_in_int8_gives_the_same_bits():
@@ -57,7 +59,7 @@ def test_joining_in_int8_gives_the_same_bits():
     joined = fb.write(model)
     assert rewrites.int8_elu(model) == 7  # of the generator's 6 and L-Gen's
     rewritten = fb.write(model)
-    z = prior(100, 8, 5)
+    z = uniform(100, 8, 5)
     for changed in (joined, rewritten):
         for name, values in outputs(plain, z).items():
             assert (outputs(changed, z)[name] == values).all()
@@ -73,7 +75,7 @@ def test_the_int8_elu_gives_the_same_bits(networks, stock_int8):
     rewritten = fb.write(model)
     before, after = read_contents(stock_int8).ops, read_contents(rewritten).ops
     assert before["DEQUANTIZE", 2] - after.get(("DEQUANTIZE", 2), 0) == 7 and after["ELU", 1] == 7
-    z = prior(200, 8, 5)
+    z = uniform(200, 8, 5)
     for name, values in outputs(stock_int8, z).items():
         assert (outputs(rewritten, z)[name] == values).all()
 
@@ -90,7 +92,7 @@ def test_unused_tensors_and_codes_go(stock_int8):
 
 
 def test_reading_and_writing_changes_nothing(networks, stock_int8):
-    z = prior(5, 8, 1)
+    z = uniform(5, 8, 1)
     again = fb.write(fb.read(stock_int8))
     for name, values in outputs(stock_int8, z).items():
         assert (outputs(again, z)[name] == values).all()
@@ -98,7 +100,7 @@ def test_reading_and_writing_changes_nothing(networks, stock_int8):
 
 def test_the_bytes_of_the_image_are_rounded_and_clipped(networks):
     model = written(networks, "fp32")
-    z = prior(20, 8, 2)
+    z = uniform(20, 8, 2)
     levels = np.asarray(networks[0](z)) * 127.5 + 127.5
     assert levels.min() < 256 and np.abs(outputs(model, z)["image"] - np.clip(levels, 0, 255)).max() < 0.501
     assert ("CAST", 1) not in read_contents(model).ops
@@ -109,7 +111,7 @@ def test_an_image_out_of_range_is_clipped(networks, variant):
     generator = keras.models.clone_model(networks[0])
     generator.set_weights([weight * (30 if weight.shape[-1] == 3 else 1) for weight in networks[0].get_weights()])
     model = written((generator, networks[1]), variant)
-    z = prior(20, 8, 2)
+    z = uniform(20, 8, 2)
     levels = np.asarray(generator(z)) * 127.5 + 127.5
     assert levels.min() < -50 and levels.max() > 300
     drawn = outputs(model, z)["image"].astype(float)
@@ -120,7 +122,7 @@ def test_an_image_out_of_range_is_clipped(networks, variant):
 @pytest.mark.parametrize("variant", ["fp32", "int8-io"])
 def test_the_parts_give_what_the_whole_gives(networks, variant):
     model = written(networks, variant)
-    z = prior(5, 8, 3) if variant == "fp32" else np.random.default_rng(0).integers(-128, 128, (5, 8)).astype(np.int8)
+    z = uniform(5, 8, 3) if variant == "fp32" else np.random.default_rng(0).integers(-128, 128, (5, 8)).astype(np.int8)
     whole = outputs(model, z)
     for signature, name in rewrites.PARTS.items():
         part = outputs(model, z, signature)
@@ -131,11 +133,13 @@ def test_the_parts_give_what_the_whole_gives(networks, variant):
 
 def test_the_parts_cost_less_than_three_per_cent_of_the_file():
     networks = build_generator(64, 32, 64), build_lgen(64, 49, (128, 128))
-    z = prior(2, 64, 0)
+    z = uniform(2, 64, 0)
     sizes = {}
     for signatures in (False, True):
-        made = Conversion(*networks, keras_faces(*networks, z), Rewrites(fit_ranges=False, signatures=signatures),
-                          Tuning(), lambda text: None)  # fmt: skip
+        made = Conversion(
+            *networks, LatentSpec.uniform(64), keras_faces(*networks, z),
+            Rewrites(fit_ranges=False, signatures=signatures), Tuning(), lambda text: None,
+        )  # fmt: skip
         for variant in ("fp32", "int8"):
             sizes[variant, signatures] = len(fb.write(made.variant(RECIPES[variant])[0]))
     for variant in ("fp32", "int8"):
@@ -149,7 +153,7 @@ def test_every_op_of_the_folded_models_goes_to_xnnpack(networks):
         interpreter = Interpreter(model_content=model, num_threads=1)
         interpreter.allocate_tensors()
         assert delegation(interpreter) == Delegation(1, {}), variant
-    interpreter = Interpreter(model_content=stock(*networks, "int8", prior(8, 8, 0)), num_threads=1)
+    interpreter = Interpreter(model_content=stock(*networks, "int8", uniform(8, 8, 0)), num_threads=1)
     interpreter.allocate_tensors()
     left = delegation(interpreter)
     assert left.partitions > 1 and left.outside["TILE"] == 4

@@ -20,7 +20,7 @@ def variety(plan, painter, steering):
         two = [(a, b) for a in range(len(images)) for b in range(a)]
         return np.mean([np.abs(images[a] - images[b]).mean() for a, b in two])
 
-    faces = painter.render(plan.latents(0, 64, painter.latent.size, steering))
+    faces = painter.render(plan.latents(0, 64, painter.latent, steering))
     kept = faces.images[plan.selection.wanted(faces, painter.scheme)[0]]
     random = painter.sample(64, plan.seed).images
     return pairs(kept.astype(float)) / pairs(random.astype(float))

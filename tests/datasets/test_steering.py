@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from lmedge.datasets.steering import Steering, directions, posture
+from lmedge.latent import LatentSpec
 from lmedge.pose import degrees, pose
-from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime import FaceSampler
 from lmedge.scheme import IBUG49, IBUG68
 
-LATENT = 12
+LATENT = LatentSpec.uniform(12)
 
 
 def schematic(turned, gap, scheme=IBUG49):
@@ -35,7 +36,7 @@ def test_pose_in_degrees(scheme):
 
 def test_directions_move_one_thing_and_leave_the_other():
     towards = directions(bent, LATENT, IBUG49)
-    z = prior(200, LATENT, 1) * 0.3
+    z = LATENT.draw(200, 1) * 0.3
     before = posture(bent(z), IBUG49)
     turned, opened = (posture(bent(z + step), IBUG49) - before for step in (5 * towards[0], 0.03 * towards[1]))
     assert turned.mean(axis=0) == pytest.approx([5, 0], abs=1.2)
@@ -46,7 +47,7 @@ def test_directions_move_one_thing_and_leave_the_other():
 
 def test_targets_are_reached_and_lie_evenly():
     steering = Steering(bent, LATENT, IBUG49, (5.0, 15.0), None)
-    z = prior(400, LATENT, 2)
+    z = LATENT.draw(400, 2)
     yaw, gap = posture(bent(steering(z, 0, 7)), IBUG49).T
     assert ((yaw > 4.5) & (yaw < 15.5)).mean() > 0.95
     assert np.histogram(yaw, 4, (5, 15))[0] == pytest.approx(np.full(4, 100), abs=35)
@@ -57,15 +58,15 @@ def test_targets_are_reached_and_lie_evenly():
 
 def test_a_latent_has_its_target_whatever_is_moved_with_it():
     steering = Steering(bent, LATENT, IBUG49, (-10.0, 10.0), (0.05, 0.15))
-    z = prior(30, LATENT, 2)
+    z = LATENT.draw(30, 2)
     assert steering(z[10:14], 10, 7) == pytest.approx(steering(z, 0, 7)[10:14], abs=1e-6)
     assert not np.allclose(steering(z, 0, 8), steering(z, 0, 7))
 
 
 def test_the_model_that_comes_with_lmedge_turns_heads_and_opens_mouths():
     sampler = FaceSampler(variant="fp32", threads=1)
-    steering = Steering(sampler.landmarks, sampler.latent.size, sampler.scheme, (8.0, 15.0), (0.06, 0.12))
-    z = prior(64, sampler.latent.size, 1)
+    steering = Steering(sampler.landmarks, sampler.latent, sampler.scheme, (8.0, 15.0), (0.06, 0.12))
+    z = sampler.latent.draw(64, 1)
     faces = sampler.render(steering(z, 0, 1))
     yaw, gap = posture(faces.landmarks, sampler.scheme).T
     assert ((yaw > 7) & (yaw < 16) & (gap > 0.05) & (gap < 0.13)).mean() > 0.7

@@ -15,8 +15,9 @@ from lmedge.faces.records import FaceDataset
 from lmedge.folders import MANIFEST
 from lmedge.gan.options import TrainGanConfig
 from lmedge.landmarks import mirrored
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import FaceSampler, prior
+from lmedge.runtime import FaceSampler
 from lmedge.scheme import IBUG49
 
 COUNT, SEED = 40, 3
@@ -231,14 +232,14 @@ def test_only_wanted_faces_are_kept_and_the_share_is_told(bundle, tmp_path):
 
 def test_truncation_draws_latents_together(bundle, tmp_path):
     made(bundle, tmp_path / "out", "pts", truncation=0.5)
-    wanted = FaceSampler(bundle).render(prior(COUNT, 8, SEED) * np.float32(0.5))
+    wanted = FaceSampler(bundle).render(uniform(COUNT, 8, SEED) * np.float32(0.5))
     found = list(read_pts(tmp_path / "out"))
     assert (found[7][0] == wanted.images[7]).all() and found[7][1] == pytest.approx(wanted.landmarks[7], abs=1e-3)
 
 
 def test_a_run_draws_what_keras_draws(trained, tmp_path):
     made(trained, tmp_path / "out", "pts")
-    wanted = Run(trained).face_model().render(prior(COUNT, 8, SEED))
+    wanted = Run(trained).face_model().render(uniform(COUNT, 8, SEED))
     image, points = list(read_pts(tmp_path / "out"))[11]
     assert np.abs(image.astype(int) - wanted.images[11]).max() <= 1  # in another batch sums differ in their last bits
     assert points == pytest.approx(wanted.landmarks[11], abs=1e-3)

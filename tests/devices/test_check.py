@@ -13,7 +13,8 @@ from lmedge.devices.device import Outcome, Unavailable
 from lmedge.devices.emulated import PROCESSORS, Emulated, _unpack
 from lmedge.devices.micro import smallest
 from lmedge.devices.native import Native
-from lmedge.runtime import Bundle, FaceSampler, prior
+from lmedge.latent import uniform
+from lmedge.runtime import Bundle, FaceSampler
 
 MICRO, BROWSER = every_device()[-2:]
 
@@ -101,7 +102,7 @@ class Made:
 
 
 def test_a_device_that_draws_other_faces_is_found(bundle):
-    faces = FaceSampler(bundle, "fp32").render(prior(2, 8, 0))
+    faces = FaceSampler(bundle, "fp32").render(uniform(2, 8, 0))
     images = faces.images.copy()
     images[1, 3, 4, 0] ^= 32
     moved = faces.landmarks + np.float32(0.32)  # 1 % of the width of 32 pixels
@@ -134,7 +135,7 @@ def test_limits(variant, levels, landmarks, good):
 
 
 def test_the_difference_is_the_largest_one(bundle):
-    faces = FaceSampler(bundle, "fp32").render(prior(2, 8, 0))
+    faces = FaceSampler(bundle, "fp32").render(uniform(2, 8, 0))
     images, marks = faces.images.copy(), faces.landmarks.copy()
     images[0, 0, 0, 0] = 255 - images[0, 0, 0, 0]
     marks[1, 5, 1] += 3.2

@@ -20,8 +20,8 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents
 from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import normalised
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import prior
 from lmedge.samples import draw
 from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
@@ -41,10 +41,10 @@ class Album:
         self.points = np.stack([points if points is not None else np.zeros((49, 2)) for points in found])
 
     def indices(self, z):
-        order = prior(self.count, 8, 3)
+        order = uniform(self.count, 8, 3)
         return np.array([int(np.flatnonzero((order == row).all(axis=1))[0]) % len(self.faces) for row in np.asarray(z)])
 
-    def __call__(self, z):
+    def __call__(self, z, training=False):
         return self.faces[self.indices(z)] / np.float32(127.5) - 1
 
     def lgen(self, z, training=False):
@@ -58,7 +58,7 @@ def ignore(count):
 def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shift():
     album = Album(20)
     counted = []
-    result = metrics.self_consistency(album, album.lgen, None, IBUG49, 20, 3, counted.append)
+    result = metrics.self_consistency(album, album.lgen, None, IBUG49, uniform(20, 8, 3), counted.append)
     assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20 and result.kept is None
     assert result.single < 1e-3 < result.shift and result.errors.mean() < 0.03 < result.mean_face
     # The two views stand on both sides of their mean.
@@ -68,7 +68,7 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
     shifted = Album(20, shift=2.0)
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)
     wanted = np.mean([np.sqrt(8) / eyes[i % 10] for i in range(20)])
-    result = metrics.self_consistency(shifted, shifted.lgen, None, IBUG49, 20, 3, counted.append)
+    result = metrics.self_consistency(shifted, shifted.lgen, None, IBUG49, uniform(20, 8, 3), counted.append)
     assert result.single == pytest.approx(wanted, abs=0.02)
 
 
@@ -79,16 +79,16 @@ def test_the_most_confident_faces_have_the_smallest_errors():
     def confidence(z, training=False):
         return (album.indices(z) >= 2)[:, None].astype(np.float32)
 
-    result = metrics.self_consistency(album, album.lgen, confidence, IBUG49, 20, 3, ignore)
+    result = metrics.self_consistency(album, album.lgen, confidence, IBUG49, uniform(20, 8, 3), ignore)
     assert result.kept == pytest.approx(np.sort(result.errors)[:16].mean(), rel=1e-3)
     assert result.kept < 0.5 * result.errors.mean()
 
 
 def test_pictures_without_a_face_are_counted_as_missed():
     album = Album(20, blank=3)
-    result = metrics.self_consistency(album, album.lgen, None, IBUG49, 20, 3, ignore)
+    result = metrics.self_consistency(album, album.lgen, None, IBUG49, uniform(20, 8, 3), ignore)
     assert result.missed == pytest.approx(6 / 20) and len(result.errors) == 14
-    assert metrics.self_consistency(Album(20, blank=10), album.lgen, None, IBUG49, 20, 3, ignore) is None
+    assert metrics.self_consistency(Album(20, blank=10), album.lgen, None, IBUG49, uniform(20, 8, 3), ignore) is None
 
 
 def test_errors_are_told_apart_by_pose():
@@ -106,7 +106,7 @@ def test_errors_are_told_apart_by_pose():
 
 def test_the_error_on_inverted_faces_is_shared_out():
     album = Album(20)
-    z = prior(20, 8, 3)
+    z = uniform(20, 8, 3)
     true = album.points[album.indices(z)] + 3  # the photos differ from their inversions by 3 pixels
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
     found = metrics.faults(album, album.lgen, z, true.astype(np.float32), IBUG49, ignore)
@@ -118,7 +118,7 @@ def test_the_error_on_inverted_faces_is_shared_out():
 
 def test_people_s_style_is_told_from_error():
     album = Album(20)
-    z = prior(20, 8, 3)
+    z = uniform(20, 8, 3)
     images = album.faces[album.indices(z)]
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
     offset = np.random.default_rng(0).normal(0, 0.05, (49, 2))  # people mean other places by the same names
@@ -143,11 +143,11 @@ def test_a_straight_path_is_as_long_as_its_ends_are_apart_and_a_detour_longer():
     class Grey:
         input_shape, output_shape = (None, 8), (None, size, size, 3)
 
-        def __call__(self, z):
+        def __call__(self, z, training=False):
             return np.zeros((len(z), size, size, 3), np.float32)
 
-    line, detour = (paths.random_paths(Grey(), lgen, IBUG49, 3, 1) for lgen in (straight, bent))
-    assert line.z.shape == (3, steps, 8) and (line.z[:, 0] == prior(6, 8, 1)[:3]).all()
+    line, detour = (paths.random_paths(Grey(), lgen, IBUG49, uniform(6, 8, 1)) for lgen in (straight, bent))
+    assert line.z.shape == (3, steps, 8) and (line.z[:, 0] == uniform(6, 8, 1)[:3]).all()
     found = paths.continuity(line, Grey(), IBUG49)
     assert found.length == pytest.approx(1, abs=1e-3) and found.largest_over_mean == pytest.approx(1, abs=1e-2)
     assert found.found == 0 and found.agreement is None and found.agreement_worst is None
@@ -158,7 +158,7 @@ def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(
     run = Run(trained)
     latents, real = load_latents(run), FaceDataset(toys).images([4, 9])
     options = resolve(InvertConfig(run=trained, start="centre", batch=2))
-    inverter = Inverter(run.generator(), options, np.ones((32, 32), np.float32))
+    inverter = Inverter(run.generator(), run.latent, options, np.ones((32, 32), np.float32))
     walked = paths.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
     ends = draw(run.generator(), inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
     assert np.abs(walked.faces[:, -1].astype(int) - ends).max() <= 1

@@ -11,7 +11,7 @@ from lmedge.gan import devices
 from lmedge.gan.began import Began
 from lmedge.gan.options import TrainGanConfig
 from lmedge.gan.train import picked, resolve
-from lmedge.runtime import prior
+from lmedge.latent import uniform
 
 
 def config(tmp_path, **options):
@@ -102,7 +102,7 @@ take_threads()  # too late, and no error
 
 def test_xla_compiles_the_step_that_the_cpu_runs():
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3)).astype(np.uint8)
-    fixed = tf.constant(prior(8, 8, 0))
+    fixed = tf.constant(uniform(8, 8, 0))
     logs = []
     for compiled in (False, True):
         model = Began(16, 4, 8, lambda_k=0.05, seed=3)

@@ -3,6 +3,10 @@
 import keras
 import numpy as np
 
+from lmedge.latent import LatentSpec
+
+SPEC = LatentSpec.uniform(6)
+
 
 def linear_generator():
     """A fixed, well-conditioned linear map from 6 components to 8x8 pixels."""

@@ -6,8 +6,9 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.inversion.encoder import build_encoder, cached_encoder, encoder_of, train_encoder
+from lmedge.latent import LatentSpec
 from lmedge.run import Run
-from tests.inversion import linear_generator, uniform
+from tests.inversion import SPEC, linear_generator, uniform
 
 ONES = np.ones((8, 8), np.float32)
 
@@ -32,7 +33,7 @@ class Faces:
 def test_it_learns_the_latents_of_drawn_faces_and_the_pictures_of_real_ones():
     generator = linear_generator()
     faces = Faces(generator)
-    encoder = train_encoder(generator, faces, ONES, 300, "float32", 0)
+    encoder = train_encoder(generator, SPEC, faces, ONES, 300, "float32", 0)
     z = uniform(64, 9)
     assert np.abs(np.asarray(encoder(generator(z))) - z).mean() < 0.15  # 0.5 for z = 0
     real = faces.images(np.arange(64)) / np.float32(127.5) - 1
@@ -49,14 +50,14 @@ def test_it_learns_the_latents_of_drawn_faces_and_the_pictures_of_real_ones():
 def test_the_same_seed_gives_the_same_encoder():
     generator = linear_generator()
     faces = Faces(generator)
-    first, second, other = (train_encoder(generator, faces, ONES, 3, "float32", seed) for seed in (0, 0, 1))
+    first, second, other = (train_encoder(generator, SPEC, faces, ONES, 3, "float32", seed) for seed in (0, 0, 1))
     same = [(a == b).all() for a, b in zip(first.get_weights(), second.get_weights(), strict=True)]
     assert all(same) and not (first.get_weights()[0] == other.get_weights()[0]).all()
 
 
 def test_every_size_ends_in_four_by_four():
     for size in (16, 32, 64, 128, 256):
-        encoder = build_encoder(size, 8)
+        encoder = build_encoder(size, LatentSpec.uniform(8))
         assert encoder.get_layer("flat").input.shape[1:3] == (4, 4) and encoder.output_shape == (None, 8)
 
 
@@ -79,4 +80,4 @@ def test_a_generator_that_is_not_finite_is_refused():
     generator.set_weights([np.full((6, 192), np.nan, np.float32)])
     faces = Faces(linear_generator())
     with pytest.raises(LmedgeError, match=r"loss is nan at step 1; .* or take --start centre"):
-        train_encoder(generator, faces, ONES, 5, "float32", 0)
+        train_encoder(generator, SPEC, faces, ONES, 5, "float32", 0)

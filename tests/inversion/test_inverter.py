@@ -10,7 +10,7 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.recovery import self_test
 from lmedge.run import Run
-from tests.inversion import curved_generator, linear_generator, uniform
+from tests.inversion import SPEC, curved_generator, linear_generator, uniform
 
 OPTIONS = InvertConfig(run=None, start="centre", steps=4, rounds=1, background=1.0, batch=8, precision="float32")
 ONES = np.ones((8, 8), np.float32)
@@ -21,6 +21,7 @@ def run(trained, tmp_path):
     """A run whose generator has a known inverse."""
     run = Run(shutil.copytree(trained, tmp_path / "run"))
     curved_generator().save(run.generator_file)
+    run.record("train-gan", {}, latent=SPEC.to_json())
     return run
 
 
@@ -36,7 +37,7 @@ def test_drawn_faces_are_finished_in_float32_and_photos_are_not():
     z = uniform(20, 1)
     drawn = np.asarray(generator(z))
     noise = drawn + np.random.default_rng(0).normal(0, 0.1, drawn.shape).astype(np.float32)
-    inverter = Inverter(generator, dataclasses.replace(OPTIONS, steps=3), ONES)
+    inverter = Inverter(generator, SPEC, dataclasses.replace(OPTIONS, steps=3), ONES)
     finished = []
     finish = inverter._finish
     inverter._finish = lambda faces, start: finished.append(np.asarray(faces)) or finish(faces, start)
@@ -53,10 +54,10 @@ def test_more_rounds_go_on_with_the_faces_that_still_gain():
     faces = np.concatenate([faces, np.asarray(generator(np.zeros((1, 6), np.float32)))])  # where the search begins
     once, often = (dataclasses.replace(OPTIONS, rounds=rounds, steps=1) for rounds in (1, 8))
     asked = []
-    inverter = Inverter(generator, often, ONES)
+    inverter = Inverter(generator, SPEC, often, ONES)
     search = inverter._search
     inverter._search = lambda faces, start: asked.append(len(np.unique(faces, axis=0))) or search(faces, start)
-    found = [Inverter(generator, once, ONES)(faces), inverter(faces)]
+    found = [Inverter(generator, SPEC, once, ONES)(faces), inverter(faces)]
     error = [np.square(np.asarray(generator(z)) - faces).mean() for z in found]
     assert error[1] < error[0]
     assert asked[:4] == [8, 2, 8, 1] and len(asked) < 2 * 8
@@ -64,7 +65,7 @@ def test_more_rounds_go_on_with_the_faces_that_still_gain():
 
 def test_progress_counts_every_face_once():
     counted = []
-    Inverter(curved_generator(), dataclasses.replace(OPTIONS, rounds=3), ONES)(
+    Inverter(curved_generator(), SPEC, dataclasses.replace(OPTIONS, rounds=3), ONES)(
         np.asarray(curved_generator()(uniform(20, 1))), 0, counted.append
     )
     assert counted == [8, 8, 4]
@@ -76,7 +77,9 @@ def test_starts_are_the_encoder_s_guess_the_centre_or_the_prior():
     guess = uniform(12, 5)
     starts = {}
     for start in ("encoder", "centre", "random"):
-        inverter = Inverter(generator, dataclasses.replace(OPTIONS, start=start), ONES, lambda some: guess[: len(some)])
+        inverter = Inverter(
+            generator, SPEC, dataclasses.replace(OPTIONS, start=start), ONES, lambda some: guess[: len(some)]
+        )
         starts[start] = inverter._start(faces, 3)
     assert (starts["encoder"] == np.concatenate([guess[:8], guess[:4]])).all() and not starts["centre"].any()
     assert np.abs(starts["random"]).max() <= 1 and starts["random"].std() == pytest.approx(0.577, abs=0.1)
@@ -86,7 +89,7 @@ def test_values_that_are_not_finite_are_refused():
     generator = linear_generator()
     generator.set_weights([np.full((6, 192), np.nan, np.float32)])
     with pytest.raises(LmedgeError, match="not finite; train it again"):
-        Inverter(generator, OPTIONS, ONES)(np.zeros((3, 8, 8, 3), np.float32))
+        Inverter(generator, SPEC, OPTIONS, ONES)(np.zeros((3, 8, 8, 3), np.float32))
 
 
 def test_the_face_counts_more_than_the_background():

@@ -11,7 +11,7 @@ from lmedge.faces.toy import toy
 from lmedge.judging.distances import frechet, kernel_distance
 from lmedge.judging.features import GAIN, extractor, filters
 from lmedge.judging.neighbours import nearest
-from lmedge.runtime import prior
+from lmedge.latent import uniform
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,14 @@ def test_the_finest_octave_is_the_formula_in_numpy(faces):
     image = face.astype(np.float64) / 127.5 - 1
     coarse = image.reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
     up = tf.image.resize(coarse[None], (64, 64)).numpy()[0]
-    kernel = prior(32, 75, 100).astype(np.float64)
+    kernel = uniform(32, 75, 100).astype(np.float64)
     kernel -= kernel.mean(axis=1, keepdims=True)
     kernel /= np.linalg.norm(kernel, axis=1, keepdims=True)
     padded = np.pad(image - up, ((2, 2), (2, 2), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (5, 5), axis=(0, 1)).transpose(0, 1, 3, 4, 2)
     answer = np.abs(windows.reshape(64, 64, 75) @ kernel.T)
     cells = answer.reshape(4, 16, 4, 16, 32).mean(axis=(1, 3)).reshape(-1)
-    projection = np.linalg.qr(prior(512, 48, 200).astype(np.float64))[0]
+    projection = np.linalg.qr(uniform(512, 48, 200).astype(np.float64))[0]
     assert filters()(face[None])[0, :48] == pytest.approx(GAIN * cells @ projection, abs=2e-3)
 
 

@@ -5,11 +5,11 @@ import pytest
 
 from lmedge.faces.annotate import FaceMesh
 from lmedge.landmarks import in_pixels, mirrored, nme
+from lmedge.latent import uniform
 from lmedge.lgen import generated
 from lmedge.lgen.generated import generated_faces
 from lmedge.processes import Processes
 from lmedge.run import Run
-from lmedge.runtime import prior
 from lmedge.samples import annotated
 from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
@@ -29,7 +29,7 @@ class Portraits:
     def of(self, z):
         return np.minimum((np.asarray(z)[:, 0] + 1) / 2 * 4, 3).astype(int)
 
-    def __call__(self, z):
+    def __call__(self, z, training=False):
         self.drawn += len(z)
         return self.faces[self.of(z)] / np.float32(127.5) - 1
 
@@ -45,7 +45,7 @@ def test_points_are_the_mean_of_what_face_mesh_sees_on_a_face_and_in_a_mirror(ru
     portraits = Portraits()
     monkeypatch.setattr(Run, "generator", lambda run: portraits)
     faces = generated_faces(run, IBUG49, 40, 0)
-    z = prior(40, 8, generated.SEED)
+    z = uniform(40, 8, 1 << 40)
     shown = portraits.of(z)
     assert (faces.z == z[shown < 3]).all()
     with FaceMesh() as mesh:
@@ -80,7 +80,7 @@ def test_faces_that_were_looked_at_are_not_looked_at_again(run, monkeypatch):
 
 
 def test_workers_see_what_one_process_sees(monkeypatch):
-    portraits, z = Portraits(), prior(24, 8, 5)
+    portraits, z = Portraits(), uniform(24, 8, 5)
     alone = annotated(portraits, z, IBUG49, lambda count: None, ("plain", "shifted"))
     monkeypatch.setattr("lmedge.samples.WORTH_A_WORKER", 1)
     counted = []

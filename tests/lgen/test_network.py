@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError
+from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.faces import Faces, joined
 from lmedge.lgen.network import build_confidence, distance, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import explained_share, kept_figures, linear
-from lmedge.runtime import prior
 from lmedge.scheme import IBUG49
 
 
@@ -19,7 +19,7 @@ def some_faces(count, seed=0, noise=0.0):
     random = np.random.default_rng(7)
     base, weights = random.uniform(0.3, 0.7, (49, 2)), random.normal(0, 0.02, (4, 98))
     base[19], base[28] = (0.25, 0.4), (0.75, 0.4)
-    z = prior(count, 4, seed)
+    z = uniform(count, 4, seed)
     points = base + (z @ weights).reshape(-1, 49, 2)
     points += np.random.default_rng(seed).normal(0, 1, points.shape) * np.reshape(noise, (-1, 1, 1))
     return Faces(z, points.astype(np.float32), 64, IBUG49)
@@ -62,17 +62,19 @@ def test_weights_decide_between_faces_that_contradict_each_other():
 
 
 def test_the_confidence_ranks_the_errors_and_is_spread_over_0_to_1():
-    z = prior(2000, 4, 3)
+    z = uniform(2000, 4, 3)
     noise = 0.002 * np.exp(2 * z[:, 0])  # how wrong L-Gen is follows from the latent
     faces = some_faces(2000, 3, noise)
     predicted = some_faces(2000, 3)
     errors = faces.nme(predicted.landmarks)
-    network = fit_confidence(config(steps=1500), faces, errors, ignore)
-    new = prior(1000, 4, 9)
+    network = fit_confidence(config(steps=1500), LatentSpec.uniform(4), faces, errors, ignore)
+    new = uniform(1000, 4, 9)
     sure = np.asarray(network(new))[:, 0]
     assert np.corrcoef(np.argsort(np.argsort(-sure)), np.argsort(np.argsort(new[:, 0])))[0, 1] > 0.95
     assert [np.mean(sure >= level) for level in (0.2, 0.5, 0.8)] == pytest.approx([0.8, 0.5, 0.2], abs=0.12)
-    figures = kept_figures(network, some_faces(1000, 5, 0.002 * np.exp(2 * prior(1000, 4, 5)[:, 0])), linear(predicted))
+    figures = kept_figures(
+        network, some_faces(1000, 5, 0.002 * np.exp(2 * uniform(1000, 4, 5)[:, 0])), linear(predicted)
+    )
     assert figures["nme_kept"] < 0.8 * figures["nme"] and figures["nme_kept_at_best"] <= figures["nme_kept"]
 
 
@@ -80,7 +82,7 @@ def test_the_confidence_is_a_small_dense_network():
     network = build_confidence(4, (3,))
     for weight in network.weights:
         weight.assign(np.random.default_rng(0).normal(size=weight.shape))
-    z = prior(5, 4, 0)
+    z = uniform(5, 4, 0)
     k1, b1, k2, b2 = network.get_weights()
     hidden = z @ k1 + b1
     hidden = np.where(hidden > 0, hidden, np.expm1(hidden))

@@ -125,7 +125,7 @@ class TwoFaces:
     def __init__(self):
         self.faces = np.stack([drawn_photo(look, 32) for look in FOUND_LOOKS[:2]])
 
-    def __call__(self, z):
+    def __call__(self, z, training=False):
         return self.faces[(np.asarray(z)[:, 0] > 0).astype(int)] / np.float32(127.5) - 1
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.latent import LatentSpec
 from lmedge.runtime import Bundle, FaceSampler
 
 
@@ -85,7 +86,7 @@ def test_a_model_without_its_manifest_still_runs(bundle):
 
 def test_the_manifest_holds_what_the_design_promises(bundle):
     about = json.loads((bundle / "bundle.json").read_text())
-    assert about["latent"] == {"size": 8, "prior": "uniform", "low": -1.0, "high": 1.0}
+    assert about["latent"] == LatentSpec.uniform(8).to_json() and Bundle.open(bundle).latent == LatentSpec.uniform(8)
     assert about["image"] == {"width": 32, "height": 32, "channels": "RGB", "low": 0, "high": 255}
     marks = about["landmarks"]
     assert marks["scheme"] == "ibug49" and len(marks["names"]) == len(marks["mirror"]) == 49

@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import Bundle, FaceSampler, prior
+from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.gallery import sample
 from lmedge.runtime.options import SampleConfig
 
 
 @pytest.mark.parametrize(("variant", "limit"), [("fp32", 1e-5), ("int8", 0.12), ("int8-io", 0.12), ("int8-qat", 0.12)])
 def test_every_variant_gives_the_confidence_of_keras(trained, every_variant, variant, limit):
-    z = prior(40, 8, 3)
+    z = uniform(40, 8, 3)
     wanted = np.asarray(Run(trained).confidence()(z))[:, 0]
     faces = FaceSampler(every_variant, variant).render(z)
     assert faces.confidence == pytest.approx(wanted, abs=limit)

@@ -7,8 +7,9 @@ import pytest
 
 from lmedge.errors import UsageError
 from lmedge.keras_model import KerasFaceModel
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import FacePool, FaceSampler, prior
+from lmedge.runtime import FacePool, FaceSampler
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def model(request, backings):
 
 def test_all_draw_the_same_faces(backings):
     one, *others = (backings[name].sample(11, seed=4) for name in BACKINGS)
-    assert (one.latents == prior(11, 8, 4)).all() and one.images.std() > 1
+    assert (one.latents == uniform(11, 8, 4)).all() and one.images.std() > 1
     for faces in others:
         assert np.abs(faces.images.astype(int) - one.images).max() <= 1
         assert faces.landmarks == pytest.approx(one.landmarks, abs=1e-3)
@@ -68,7 +69,7 @@ def test_no_latents_are_no_faces(model):
 
 
 def test_landmarks_need_no_faces(model):
-    z = prior(5, 8, 1)
+    z = uniform(5, 8, 1)
     assert model.landmarks(z) == pytest.approx(model.render(z).landmarks, abs=1e-4)
 
 

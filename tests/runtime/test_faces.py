@@ -10,7 +10,8 @@ import pytest
 from PIL import Image, ImageShow
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.runtime import FacePool, FaceSampler, prior
+from lmedge.latent import uniform
+from lmedge.runtime import FacePool, FaceSampler
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +36,9 @@ def test_an_endless_stream_is_the_same_faces_in_chunks(sampler):
 
 
 def test_near_stays_within_the_radius_and_the_cube(sampler):
-    z = prior(1, 8, 3)[0]
+    z = uniform(1, 8, 3)[0]
     near = sampler.near(z, 40, 0.3, seed=5)
-    assert near.latents == pytest.approx(np.clip(z + 0.3 * prior(40, 8, 5), -1, 1), abs=1e-6)
+    assert near.latents == pytest.approx(np.clip(z + 0.3 * uniform(40, 8, 5), -1, 1), abs=1e-6)
     moved = np.abs(near.latents - z).max(axis=0)
     assert (moved <= 0.3 + 1e-6).all() and np.abs(near.latents).max() <= 1 and moved.max() > 0.25
     face = sampler.render(z[None])
@@ -47,7 +48,7 @@ def test_near_stays_within_the_radius_and_the_cube(sampler):
 
 
 def test_between_ends_where_it_should(sampler):
-    a, b = prior(2, 8, 7)
+    a, b = uniform(2, 8, 7)
     line = sampler.between(a, b, 5)
     assert (line.images[[0, -1]] == sampler.render(np.stack([a, b])).images).all()
     assert line.latents[2] == pytest.approx((a + b) / 2, abs=1e-6)

@@ -13,8 +13,9 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import MANIFEST
 from lmedge.keras_model import to_uint8
 from lmedge.landmarks import in_pixels
+from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.runtime import FaceSampler, interpreter, prior
+from lmedge.runtime import FaceSampler, interpreter
 from lmedge.runtime.gallery import interpolate
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.options import InterpolateConfig
@@ -46,7 +47,7 @@ def test_each_interpreter_draws_what_keras_draws_and_loads_no_tensorflow(bundle,
     heavy, images, landmarks = in_a_fresh_process(bundle, variant, name)
     assert heavy == []
     run = Run(trained)
-    z = prior(3, 8, 5)
+    z = uniform(3, 8, 5)
     wanted = to_uint8(run.generator()(z)).astype(int)
     points = in_pixels(np.asarray(run.lgen()(z)), 32, 32)
     levels, pixels = (1, 1e-3) if variant == "fp32" else (12, 0.5)
@@ -82,7 +83,7 @@ def test_a_sampler_gives_images_landmarks_and_latents(bundle):
     faces = sampler.sample(5, seed=2)
     assert faces.images.shape == (5, 32, 32, 3) and faces.images.dtype == np.uint8
     assert faces.landmarks.shape == (5, 49, 2) and faces.landmarks.dtype == np.float32
-    assert (faces.latents == prior(5, 8, 2)).all() and len(faces) == 5
+    assert (faces.latents == uniform(5, 8, 2)).all() and len(faces) == 5
     chunks = list(sampler.stream(5, seed=2, chunk=2))
     assert [len(chunk) for chunk in chunks] == [2, 2, 1]
     assert (np.concatenate([chunk.images for chunk in chunks]) == faces.images).all()

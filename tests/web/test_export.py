@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.runtime import FaceSampler, prior
+from lmedge.latent import uniform
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.directions import controls, measured, towards
 from lmedge.scheme import IBUG49
 from lmedge.web import vendor
@@ -24,7 +25,7 @@ def test_the_folder_holds_the_page_the_model_and_litert_js(site):
 
 
 def test_directions_are_the_inverse_of_a_linear_model():
-    z = prior(500, 6, 1)
+    z = uniform(500, 6, 1)
     slopes = np.random.default_rng(0).normal(size=(6, 2))
     moves = towards(z, (z @ slopes + (3, -1)).astype(np.float32))
     assert moves @ slopes == pytest.approx(np.eye(2), abs=1e-4)
@@ -35,7 +36,7 @@ def test_the_controls_of_the_page_change_one_thing_each(site):
     facts = json.loads((site / "web.json").read_text())
     assert [control["name"] for control in facts["controls"]] == ["Turn", "Mouth", "Light"]
     sampler = FaceSampler(threads=1)
-    z = prior(64, sampler.latent.size, 1)
+    z = uniform(64, sampler.latent.size, 1)
     light = facts["controls"][2]
     brighter = sampler.render(np.clip(z + 20 * np.array(light["direction"], np.float32), -1, 1))
     change = brighter.images.mean() - sampler.render(z).images.mean()

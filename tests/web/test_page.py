@@ -9,7 +9,8 @@ from PIL import Image
 
 from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
-from lmedge.runtime import FaceSampler, between, prior
+from lmedge.latent import uniform
+from lmedge.runtime import FaceSampler, between
 from lmedge.web.export import web_export
 from lmedge.web.options import WebExportConfig
 from lmedge.web.serve import served
@@ -104,16 +105,16 @@ def same(page, sampler, z):
 
 
 def test_the_faces_are_those_of_the_python_runtime(page, sampler):
-    same(page, sampler, prior(1, 64, 0)[0])
+    same(page, sampler, uniform(1, 64, 0)[0])
     for seed, button in enumerate(("#face", "#new"), 1):
         drawn(page, page.click, button)
-        same(page, sampler, prior(1, 64, seed)[0])
+        same(page, sampler, uniform(1, 64, seed)[0])
         said = page.inner_text("#status")
         assert said.startswith(f"Face {seed}: ") and " ms a face, confidence 0." in said
         assert page.url.endswith(f"#{seed}")
     for text, seed in (("#7", 7), ("#-1", 0), ("#" + "9" * 400, 0)):
         drawn(page, page.evaluate, "text => { location.hash = text; }", text)
-        same(page, sampler, prior(1, 64, seed)[0])
+        same(page, sampler, uniform(1, 64, seed)[0])
 
 
 def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):
@@ -127,14 +128,14 @@ def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):
     drawn(page, page.uncheck, "#landmarks")
     drawn(page, page.click, "text=Reset")
     assert (canvas(page) == first).all()
-    same(page, sampler, prior(1, 64, 0)[0])
+    same(page, sampler, uniform(1, 64, 0)[0])
     assert [float(slider.input_value()) for slider in sliders] == pytest.approx([0] * 4, abs=1e-9)
     assert page.is_checked("#landmarks")
 
 
 def test_the_slider_goes_from_this_face_to_the_next(page, sampler):
     drawn(page, page.fill, "#between", "0.5")
-    same(page, sampler, between(prior(1, 64, 0)[0], prior(1, 64, 1)[0], 3)[1])
+    same(page, sampler, between(uniform(1, 64, 0)[0], uniform(1, 64, 1)[0], 3)[1])
 
 
 def test_the_sliders_turn_the_head_open_the_mouth_and_change_the_light(page, sampler):
@@ -233,7 +234,7 @@ def test_it_opens_again_without_a_network_and_a_page_made_anew_is_shown(browser,
         waiting(page, "lmedge.state.kept")
     port = int(url.split(":")[2].strip("/"))
     load(page, url)  # the server has gone
-    same(page, sampler, prior(1, 64, 0)[0])
+    same(page, sampler, uniform(1, 64, 0)[0])
     with served(anew, port):
         load(page, url)
         assert "(fp32)" in page.inner_text("#about")

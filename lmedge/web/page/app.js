@@ -1,5 +1,5 @@
 // The page: a face, what moves it, and what it is saved as.
-import {moved, prior} from './latents.js';
+import {draw as drawLatent, moved} from './latents.js';
 import {FaceModel, loaded} from './model.js';
 
 const DRAWN = 512; // pixels of the canvas
@@ -10,7 +10,7 @@ let facts, model, drawing, again;
 
 /** What is on the screen; tests read it too. */
 export const state = {seed: 0, z: null, face: null, started: false, kept: false};
-window.lmedge = {state, FaceModel, prior};
+window.lmedge = {state, FaceModel, drawLatent};
 
 async function start() {
   facts = await (await loaded('web.json')).json();
@@ -91,10 +91,11 @@ async function draw() {
 }
 
 async function drawOnce() {
-  const from = prior(model.size, state.seed);
+  const {latent} = facts;
+  const [from, to] = [0, 1].map((next) => drawLatent(latent, state.seed + next));
   const amounts = [...at('sliders').querySelectorAll('input')].map((slider) => Number(slider.value));
   const directions = facts.controls.map((control) => control.direction);
-  state.z = moved(from, prior(model.size, state.seed + 1), Number(at('between').value), directions, amounts);
+  state.z = moved(latent, from, to, Number(at('between').value), directions, amounts);
   state.face = await model.render(state.z);
   times.push(state.face.ms);
   if (times.length > LAST) times.shift();
