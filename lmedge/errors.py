@@ -23,3 +23,8 @@ class Stopped(LmedgeError):
     """A run that ended because it was asked to (Ctrl-C, SIGTERM), with everything saved."""
 
     exit_code = 130
+
+
+class Rejected(Exception):
+    """A photo that cannot become a face. The message is the reason in a few words, and what is particular to this
+    photo after a colon; reasons are counted."""

@@ -145,21 +145,13 @@ class Run:
             raise LmedgeError(f"{self.path} does not say which landmarks its faces have; run `lmedge train-gan` first.")
         return Scheme.from_json(dataset["scheme"], f"{self.config_file}, 'dataset',")
 
-    def cutting(self) -> dict[str, Any]:
-        """Options of `prepare` with which a photo is cut as the faces that the generator learnt from."""
-        data = self.config().get("dataset", {})
-        crop = data.get("crop", {})
-        if crop.get("crop") == "drawn":  # toys were never cut out of anything
-            crop = {}
-        return {"scheme": self.scheme, **crop}
-
     @property
     def provenance(self) -> Provenance:
-        """Where photos and landmarks came from, as far as the dataset said."""
-        data = self.config().get("dataset", {})
-        if "provenance" in data:
-            return Provenance.from_json(data["provenance"], str(self.config_file))
-        return Provenance(NOT_STATED, "", data.get("crop", {}), data.get("licence") or NOT_STATED)
+        """Where photos and landmarks came from that the run began with. Raises LmedgeError for a damaged record."""
+        dataset = self.config().get("dataset")
+        if dataset is None:
+            return Provenance(NOT_STATED, "")
+        return Provenance.from_json(dataset.get("provenance"), f"{self.config_file}, 'dataset',")
 
     @property
     def latent(self) -> LatentSpec:
@@ -214,7 +206,7 @@ class Run:
         return {
             "faces": dataset.get("count"),
             "source": dataset.get("made_by"),
-            "licence": dataset.get("licence", NOT_STATED),
+            "licence": self.provenance.licence,
             "kimg": (self.log() or [{}])[-1].get("kimg"),
             "held_out_nme": self.lgen_metrics()["held_out"]["nme"],
         }

@@ -4,7 +4,7 @@ Built in, or read from a JSON file; datasets, runs and bundles carry theirs whol
 on the device.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -185,7 +185,7 @@ def chosen(points: NDArray[np.float32], known: Mapping[str, int], target: Scheme
     return points[..., [known[point] for point in target.points], :]
 
 
-def refuse_missing(known: Mapping[str, int], target: Scheme, whose: str) -> None:
+def refuse_missing(known: Container[str], target: Scheme, whose: str) -> None:
     """Raises UsageError where a point of `target` is not among those `known`; `whose` these are."""
     for name, point in zip(target.names, target.points, strict=True):
         if point not in known:

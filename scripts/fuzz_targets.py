@@ -14,9 +14,9 @@ from PIL import Image, features
 
 from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
-from lmedge.faces.options import PrepareConfig
 from lmedge.gan.options import TrainGanConfig
 from lmedge.lgen.options import TrainLgenConfig
+from lmedge.provenance import Provenance
 from lmedge.runtime.bundle import PRETRAINED
 from lmedge.scheme import IBUG49
 
@@ -103,9 +103,11 @@ def prepare_one(path: Path) -> None:
 
 @cache
 def _started() -> None:
+    from lmedge.annotators.pts import Pts
     from lmedge.faces import prepare
+    from lmedge.faces.crop import Cutting
 
-    prepare._start(PrepareConfig(photos=(Path(),), out=Path(), crop="none", annotator="pts", size=32))
+    prepare._start(Cutting(Pts(), IBUG49, 32, crop="none"))
 
 
 def models(folder: Path) -> list[Path]:
@@ -144,9 +146,10 @@ def _dataset(folder: Path) -> None:
         png = encode_png(random.integers(0, 255, (32, 32, 3)).astype(np.uint8))
         faces.append(Record(png, (31 * random.random((49, 2))).astype(np.float32), f"{i}.jpg", "anna"))
     write_shard(folder / shard_name(0, 1), faces)
+    provenance = Provenance("mediapipe", "0.10.21", {"crop": "haar", "margin": 0.1}, "CC0")
     about = {"schema": SCHEMA, "count": 4, "rejected": {"no face found": 1}, "made_by": "prepare", "size": 32,
-             "scheme": IBUG49.to_json(), "crop": {"crop": "haar", "margin": 0.1}, "annotator": "mediapipe",
-             "licence": "CC0", "shards": [shard_name(0, 1)], "versions": {"numpy": "1.26"}}  # fmt: skip
+             "scheme": IBUG49.to_json(), "provenance": provenance.to_json(), "shards": [shard_name(0, 1)],
+             "versions": {"numpy": "1.26"}}  # fmt: skip
     (folder / "dataset.json").write_text(json.dumps(about))
 
 
@@ -217,7 +220,7 @@ def open_run(path: Path) -> None:
 
     info(InfoConfig(path=path.parent))
     found = Run.open(path.parent)
-    found.config(), found.cutting(), found.log(), found.lgen_metrics()
+    found.config(), found.provenance, found.log(), found.lgen_metrics()
     found.stage("train-gan", TrainGanConfig), found.stage("train-lgen", TrainLgenConfig)
 
 

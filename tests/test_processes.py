@@ -17,7 +17,6 @@ import pytest
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError
 from lmedge.faces.options import PrepareConfig, ToyConfig
-from lmedge.latent import uniform
 from lmedge.processes import Processes
 from lmedge.scheme import IBUG49
 from lmedge.study.options import StudyConfig
@@ -183,9 +182,10 @@ def synthesize_verb(tmp_path, photos):
 
 
 def train_lgen_verb(tmp_path, photos):
-    from lmedge.samples import annotated
+    from lmedge.annotators.face_mesh import FaceMesh
+    from lmedge.annotators.looking import look
 
-    annotated(lambda z: np.zeros((len(z), 32, 32, 3)), uniform(4000, 8, 0), IBUG49, print, executor=Processes(2))
+    look(FaceMesh(), np.zeros((4000, 32, 32, 3), np.uint8), IBUG49, print, executor=Processes(2))
 
 
 def study_verb(tmp_path, photos):

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
+from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.prepare import prepare

@@ -31,14 +31,14 @@ def summary(facts: Facts) -> list[str]:
 
 def _dataset(facts: Facts) -> Iterator[Row]:
     yield "dataset", _say("{:,} faces of {} x {} pixels", facts, "count", "size", "size")
-    yield "landmarks", _scheme(facts) + _say(", {}", facts, "annotator")
-    yield "crop", _say("{}", facts, "crop.crop")
+    yield "landmarks", _scheme(facts) + _say(", {} {}", facts, "provenance.annotator", "provenance.annotator_version")
+    yield "crop", _say("{}", facts, "provenance.crop.crop")
     yield "made by", _say("lmedge {}", facts, "made_by")
     yield "photos", _say("{:,}", facts, "photos")
     rejected = facts.get("rejected")
     if isinstance(rejected, dict):
         yield "left out", ", ".join(f"{number} {reason}" for reason, number in rejected.items()) or "none"
-    yield "licence", _say("{}", facts, "licence")
+    yield "licence", _say("{}", facts, "provenance.licence")
     yield "size", f"{facts['bytes'] / 1e6:,.1f} MB in {facts['shards']} shard{'' if facts['shards'] == 1 else 's'}"
     yield "versions", _versions(facts)
 
@@ -50,8 +50,12 @@ def _run(facts: Facts) -> Iterator[Row]:
     step = facts.get("checkpoint_step")
     yield "checkpoint", "none" if step is None else f"step {step}"
     yield "dataset", _say("{:,} faces of {} pixels", facts, "dataset.count", "dataset.size")
-    yield "landmarks", _scheme(facts.get("dataset"))
-    yield "licence", _say("{}", facts, "dataset.licence")
+    yield (
+        "landmarks",
+        _scheme(facts.get("dataset"))
+        + _say(", {} {}", facts, "dataset.provenance.annotator", "dataset.provenance.annotator_version"),
+    )
+    yield "licence", _say("{}", facts, "dataset.provenance.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "held_out_nme")
     yield "has", ", ".join(name for file, name in FILES_OF_A_RUN.items() if facts.get(file))
     yield "lacks", ", ".join(name for file, name in FILES_OF_A_RUN.items() if not facts.get(file))

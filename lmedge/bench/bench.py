@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lmedge import __version__
+from lmedge.annotators.registry import annotator_named
 from lmedge.bench.options import BenchConfig
 from lmedge.bench.ship import STOCK, Row, Shipped, shipped_of
 from lmedge.bounds import cores
@@ -147,13 +148,15 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
 def _face_mesh(bundle: Bundle, models: Mapping[str, Path]) -> dict[str, Any]:
     """What it costs to find the landmarks on the drawn face instead of computing them with it."""
     try:
-        from lmedge.faces.annotate import FaceMesh
+        mesh = annotator_named("mediapipe")
     except ModuleNotFoundError as error:
         return {"skipped": f"{error.name} is not installed"}
     sampler = FaceSampler(bundle, next(iter(models)), threads=1)
+    if not mesh.gives(sampler.scheme):
+        return {"skipped": f"it does not place the points of {sampler.scheme.name}"}
     times: list[float] = []
     found = 0
-    with FaceMesh() as mesh:
+    with mesh:
         for image in sampler.sample(FEWEST_DETECTED).images:
             start = time.perf_counter()
             found += mesh.of_face(image, sampler.scheme) is not None

@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.annotator import Annotator
+from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
-from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.assembly import NoFaces
-from lmedge.faces.options import PrepareConfig
-from lmedge.faces.prepare import prepare
+from lmedge.faces.crop import Cutting
+from lmedge.faces.prepare import cut_photos
 from lmedge.faces.records import DATASET_FILE, FaceDataset
+from lmedge.faces.sources import find_photos
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, resolve, weights_for
 from lmedge.inversion.inverter import Inverter
@@ -66,7 +68,10 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
-    reasons = [""] * len(z) if every else unlike(draw(generator, z), faces, dataset.landmarks, dataset.scheme)
+    reasons = [""] * len(z)
+    if not every:
+        annotator = looking(dataset.provenance, dataset.scheme)
+        reasons = unlike(draw(generator, z), faces, dataset.landmarks, annotator, dataset.scheme)
     other = [(str(name), why) for name, why in zip(dataset.sources, reasons, strict=True) if why]
     for name, why in other[:SAID]:
         console.print(f"{name} is left out: {why}")
@@ -78,26 +83,27 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
             f"--around {photos}: the generator draws none of the {len(z)} faces ({other[0][0]}: {other[0][1]}); add "
             "--keep-all, or take a generator that was trained longer."
         )
-    licence = str(dataset.about.get("licence", "not stated"))
+    licence = dataset.provenance.licence
     write_json(note, {"left_out": left_out + other, "licence": licence})
     write_arrays(file, {"z": z[good]})
     return Centres(z[good], left_out + other, licence)
 
 
 def unlike(
-    drawn: NDArray[np.uint8], faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme
-) -> list[str]:
+    drawn: NDArray[np.uint8], faces: NDArray[np.uint8], landmarks: NDArray[np.float32], annotator: Annotator,
+    scheme: Scheme,
+) -> list[str]:  # fmt: skip
     """For each pair of pictures `[N, S, S, 3]`, an inversion and its face with landmarks `[N, K, 2]`, why they are not
-    the same face, or "". The variance of the face alone tells grey mush; where Face Mesh sees the parts of the face
-    tells another person, or one turned elsewhere. A face that Face Mesh cannot see is judged by the first."""
+    the same face, or "". The variance of the face alone tells grey mush; where the annotator sees the parts of the
+    face tells another person, or one turned elsewhere. A face that it cannot see is judged by the first."""
     reasons = []
-    with FaceMesh() as mesh:
+    with annotator:
         for one, face, points in zip(drawn, faces, landmarks, strict=True):
             hull = np.zeros(face.shape[:2], np.uint8)
             cv2.fillConvexPoly(hull, cv2.convexHull(points.astype(np.float32)).round().astype(np.int32), 1)
             real, made = face[hull > 0].astype(np.float32), one[hull > 0].astype(np.float32)
             share = 1 - float(np.square(real - made).mean() / max(np.square(real - real.mean(axis=0)).mean(), 1e-6))
-            seen, seen_made = mesh.of_face(face, scheme), mesh.of_face(one, scheme)
+            seen, seen_made = annotator.of_face(face, scheme), annotator.of_face(one, scheme)
             if share < LEAST_OF_FACE:
                 reasons.append(f"{max(share, 0):.0%} of the face is explained, {LEAST_OF_FACE:.0%} are wanted")
             elif seen is None:
@@ -120,7 +126,8 @@ def _faces(
     out = keep / "around"
     if not (out / DATASET_FILE).exists():
         try:
-            prepare(PrepareConfig(photos=(photos,), out=out, size=size, **run.cutting()), executor)
+            cutting = Cutting.as_of(run.provenance, run.scheme, size)
+            cut_photos(find_photos((photos,), None), out, cutting, executor=executor)
         except NoFaces as none:
             some = ", ".join(f"{name}: {reason}" for name, reason in none.rejected[:SAID])
             raise LmedgeError(f"--around {photos}: no photo became a face ({some}); take others.") from None

@@ -19,6 +19,7 @@ from lmedge.datasets.stream import Samples
 from lmedge.errors import UsageError
 from lmedge.installation import install
 from lmedge.landmarks import pts_text, rows
+from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
 from lmedge.storage import replacing, write_bytes, write_json
 
@@ -249,10 +250,11 @@ class TfRecord(Format):
 
         super().finish(out, labels, shape)
         about = shape.about
+        lgen = Provenance("lgen", str(about["version"]), {}, about["licence"])
         write_json(out / DATASET_FILE, {
             "schema": SCHEMA, "count": shape.count, "rejected": {}, "made_by": "synthesize", "synthetic": True,
-            "size": shape.width, "scheme": shape.scheme.to_json(), "crop": {"crop": "drawn"}, "annotator": "L-Gen",
-            "licence": about.get("licence"), "photos": shape.count, "generator": about.get("generator"),
+            "size": shape.width, "scheme": shape.scheme.to_json(), "provenance": lgen.to_json(), "photos": shape.count,
+            "generator": about.get("generator"),
             "versions": about.get("versions"), "options": about.get("options"),
             "shards": [self._shard(i, shape) for i in range(-(-shape.count // PART_FACES))],
         })  # fmt: skip

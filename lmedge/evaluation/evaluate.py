@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.annotator import Annotator
+from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.evaluation import Evaluation
@@ -68,14 +70,16 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     _realism(config, result, faces, extract)
     if lgen is not None:
         result.sample_points = metrics.points_of(lgen, z[:SHOWN_SAMPLES], size)
-        _landmark_figures(config, result, generator, lgen, run.confidence())
+        annotator = looking(run.provenance, run.scheme)
+        _landmark_figures(config, result, generator, lgen, run.confidence(), annotator)
     if result.latents is not None:
         _inversion_figures(config, result, generator, lgen)
     if lgen is not None:
-        scheme = run.scheme
-        _path_figures(config, result, generator, lgen, scheme)
+        if result.latents is not None:
+            _fault_figures(result, generator, lgen, annotator)
+        _path_figures(config, result, generator, lgen, annotator, run.scheme)
         if config.people is not None:
-            _people_figures(config, result, generator, lgen, scheme)
+            _people_figures(config, result, generator, lgen, annotator, run.scheme)
     result.figures["options"] = to_json(config)
     if config.out is None:
         write_json(run.metrics_file, result.figures)
@@ -103,7 +107,7 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
 
 
 def _landmark_figures(
-    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, confidence: Any | None
+    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, confidence: Any | None, annotator: Annotator
 ) -> None:
     record = result.run.lgen_metrics()
     held = record["held_out"]
@@ -115,8 +119,9 @@ def _landmark_figures(
     scheme = result.run.scheme
     z = result.run.latent.draw(config.samples, config.seed)
     with progress("self-consistency", config.samples, "faces") as advance:
-        found = metrics.self_consistency(generator, lgen, confidence, scheme, z, advance)
-    result.add("face_found", 1 - found.missed if found else 0.0, "Face Mesh finds a face on samples",
+        found = metrics.self_consistency(generator, lgen, confidence, annotator, scheme, z, advance)
+    who = annotator.title
+    result.add("face_found", 1 - found.missed if found else 0.0, f"{who} finds a face on samples",
                f"{1 - found.missed if found else 0:.1%}")  # fmt: skip
     if found is None:
         return
@@ -124,10 +129,10 @@ def _landmark_figures(
     figures = {**error_figures(found.errors), **{k: v for k, v in vars(found).items() if k not in ("errors", "points")},
                "mean_face_nme": found.mean_face, "points": found.points.tolist()}  # fmt: skip
     result.add("self_consistency", figures, "Self-consistency NME", f"{figures['nme']:.2%}, L-Gen(z) against "
-               f"Face Mesh on G(z) and its mirror image, {len(found.errors)} fresh latents")  # fmt: skip
+               f"{who} on G(z) and its mirror image, {len(found.errors)} fresh latents")  # fmt: skip
     result.lines += [
-        ("  against Face Mesh on G(z) alone", f"{found.single:.2%}"),
-        ("  Face Mesh against itself", f"{found.mirror:.2%} in a mirror, {found.shift:.2%} 2 pixels (of 64) further"),
+        (f"  against {who} on G(z) alone", f"{found.single:.2%}"),
+        (f"  {who} against itself", f"{found.mirror:.2%} in a mirror, {found.shift:.2%} 2 pixels (of 64) further"),
         ("  the mean face instead", f"{found.mean_face:.2%}"),
     ]
     if "generated" in record:
@@ -145,7 +150,9 @@ def _of_pose(part: dict[str, float]) -> str:
     return f"{part['nme']:.2%} ({part['faces']} faces)" if "nme" in part else f"{part['faces']} faces, too few to tell"
 
 
-def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
+def _path_figures(
+    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, annotator: Annotator, scheme: Scheme
+) -> None:
     """The paper's claim of continuity, in numbers."""
     ends = result.run.latent.draw(2 * config.mirror_pairs, config.seed + 3)
     result.random = paths.random_paths(generator, lgen, scheme, ends)
@@ -154,14 +161,14 @@ def _path_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lg
         if walked is None:
             continue
         console.print(f"evaluate: {len(walked.z)} {label.lower()}")
-        found = paths.continuity(walked, generator, scheme)
+        found = paths.continuity(walked, annotator, scheme)
         text = (f"landmarks travel {found.length:.2f} times the distance of their ends, largest jump "
                 f"{found.largest_over_mean:.2f} times its path's mean")  # fmt: skip
         result.add(name, vars(found), label, text)
         if found.agreement is not None:
             text = f"NME {found.agreement:.2%}, at the worst step {found.agreement_worst:.2%}"
             text += f"; a face at {found.found:.0%} of the steps"
-            result.lines.append(("  L-Gen against Face Mesh along them", text))
+            result.lines.append((f"  L-Gen against {annotator.title} along them", text))
 
 
 def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any | None) -> None:
@@ -173,8 +180,6 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
                                   "p95": high, "not_drawable": marked},
                "Inversion PSNR", f"median {middle:.1f} dB, 5 % below {low:.1f} dB, {len(latents)} faces")  # fmt: skip
     result.lines.append(("  that the generator cannot draw", f"{marked:.1%} (under half of the variance explained)"))
-    if lgen is not None:
-        _fault_figures(result, generator, lgen)
     try:
         dataset = _that_was_used(latents.dataset, latents.digest)
     except LmedgeError as error:
@@ -213,7 +218,7 @@ def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inv
     return Inverter(generator, run.latent, options, weights_for(dataset, options), encoder)
 
 
-def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:
+def _fault_figures(result: Evaluation, generator: Any, lgen: Any, annotator: Annotator) -> None:
     """Whose fault the error on held-out faces is."""
     latents, options = result.latents, result.run.stage("train-lgen", TrainLgenConfig)
     assert latents is not None
@@ -223,16 +228,19 @@ def _fault_figures(result: Evaluation, generator: Any, lgen: Any) -> None:
     size = latents.size
     with progress("held-out faces", len(held_out), "faces") as advance:
         found = metrics.faults(generator, lgen, latents.z[held_out], in_pixels(latents.landmarks[held_out], size, size),
-                               latents.scheme, advance)  # fmt: skip
+                               annotator, latents.scheme, advance)  # fmt: skip
+    who = annotator.title
     if found is None:
         return
     result.add("faults", vars(found), "Held-out error, whose fault", f"{found.total:.2%} in all; {found.inversion:.2%} "
-               f"Face Mesh on the inversion against the photo, {found.reading:.2%} L-Gen against Face Mesh on the "
+               f"{who} on the inversion against the photo, {found.reading:.2%} L-Gen against {who} on the "
                "inversion")  # fmt: skip
     result.lines += [(f"  {name}", _of_pose(part)) for name, part in found.poses.items()]
 
 
-def _people_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, scheme: Scheme) -> None:
+def _people_figures(
+    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, annotator: Annotator, scheme: Scheme
+) -> None:
     """Against points that people placed."""
     assert config.people is not None
     dataset = FaceDataset(config.people)
@@ -242,15 +250,16 @@ def _people_figures(config: EvaluateConfig, result: Evaluation, generator: Any, 
     with progress("invert photos of people", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
     quality = psnr(draw(generator, z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)
-    console.print("evaluate: Face Mesh on photos and inversions")
-    found = metrics.people(generator, lgen, z, faces, dataset.landmarks, scheme, quality)
+    who = annotator.title
+    console.print(f"evaluate: {who} on photos and inversions")
+    found = metrics.people(generator, lgen, z, faces, dataset.landmarks, annotator, scheme, quality)
     if found is None:
-        result.notes.append(f"No figures against people: Face Mesh finds no face in {config.people}.")
+        result.notes.append(f"No figures against people: {who} finds no face in {config.people}.")
         return
     result.add("people", vars(found), "L-Gen against people's points", f"NME {found.lgen:.2%} on {found.faces} photos "
                f"(inversions: median {found.psnr:.1f} dB)")  # fmt: skip
     result.lines += [
-        ("  Face Mesh on the same photos", f"{found.face_mesh:.2%}; on their inversions {found.inverted:.2%}"),
-        ("  without the mean offset of each point", f"L-Gen {found.lgen_style:.2%}, Face Mesh {found.style:.2%}"),
+        (f"  {who} on the same photos", f"{found.annotator:.2%}; on their inversions {found.inverted:.2%}"),
+        ("  without the mean offset of each point", f"L-Gen {found.lgen_style:.2%}, {who} {found.style:.2%}"),
         ("  the mean face instead", f"{found.mean_face:.2%}"),
     ]

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.faces.annotate import FaceMesh
+from lmedge.annotators.annotator import Annotator
+from lmedge.annotators.looking import look
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
 from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime.face_model import finite
-from lmedge.samples import annotated, draw
+from lmedge.samples import draw
 from lmedge.scheme import Scheme
 
 FEWEST = 10  # faces of a pose of which an error is given
@@ -26,12 +27,12 @@ def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float3
 
 @dataclass(frozen=True)
 class SelfConsistency:
-    """L-Gen(z) against Face Mesh on G(z), for the latents on which Face Mesh found a face.
+    """L-Gen(z) against an annotator on G(z), for the latents on which it found a face.
 
-    `errors` `[N]`, NMEs against the mean of what Face Mesh sees on the face and in a mirror; `single`, the mean NME
-    against what it sees on the face alone; `mean_face`, as `errors` for one fixed set of points; `mirror` and `shift`,
-    how far Face Mesh is from itself in a mirror and 2 pixels (of 64) further; `explained`, the share of the landmarks'
-    variance; `points` `[K]`, the error of each point in inter-ocular distances; `poses`, mean NMEs by pose; `kept`, the
+    `errors` `[N]`, NMEs against the mean of what it sees on the face and in a mirror; `single`, the mean NME against
+    what it sees on the face alone; `mean_face`, as `errors` for one fixed set of points; `mirror` and `shift`, how far
+    it is from itself in a mirror and 2 pixels (of 64) further; `explained`, the share of the landmarks' variance;
+    `points` `[K]`, the error of each point in inter-ocular distances; `poses`, mean NMEs by pose; `kept`, the
     mean NME of the most confident part, or None; `missed`, the share without a face.
     """
 
@@ -48,13 +49,13 @@ class SelfConsistency:
 
 
 def self_consistency(
-    generator: Any, lgen: Any, confidence: Any | None, scheme: Scheme, z: NDArray[np.float32],
+    generator: Any, lgen: Any, confidence: Any | None, annotator: Annotator, scheme: Scheme, z: NDArray[np.float32],
     advance: Callable[..., None],
 ) -> SelfConsistency | None:  # fmt: skip
-    """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`. None where Face Mesh finds
-    no face."""
+    """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`. None where the annotator
+    finds no face."""
     size = generator.output_shape[1]
-    found = annotated(generator, z, scheme, advance, ("plain", "mirror", "shifted"))
+    found = look(annotator, draw(generator, z), scheme, advance, ("plain", "mirror", "shifted"))
     if not len(found.at):
         return None
     predicted = points_of(lgen, z[found.at], size)
@@ -101,9 +102,9 @@ def by_pose(errors: NDArray[np.float32], landmarks: NDArray[np.float32], scheme:
 
 @dataclass(frozen=True)
 class Faults:
-    """Where the error on inverted faces comes from. Mean NMEs over the faces on whose inversion Face Mesh finds a face:
-    `total`, L-Gen(z*) against the annotation of the photo; `inversion`, what Face Mesh sees on G(z*) against the same;
-    `reading`, L-Gen(z*) against what Face Mesh sees on G(z*). `faces`, how many; `poses`, the total by pose."""
+    """Where the error on inverted faces comes from. Mean NMEs over the faces on whose inversion the annotator finds a
+    face: `total`, L-Gen(z*) against the annotation of the photo; `inversion`, what the annotator sees on G(z*) against
+    the same; `reading`, L-Gen(z*) against what it sees on G(z*). `faces`, how many; `poses`, the total by pose."""
 
     faces: int
     total: float
@@ -113,11 +114,11 @@ class Faults:
 
 
 def faults(
-    generator: Any, lgen: Any, z: NDArray[np.float32], landmarks: NDArray[np.float32], scheme: Scheme,
-    advance: Callable[..., None],
+    generator: Any, lgen: Any, z: NDArray[np.float32], landmarks: NDArray[np.float32], annotator: Annotator,
+    scheme: Scheme, advance: Callable[..., None],
 ) -> Faults | None:  # fmt: skip
-    """For latents `[N, Z]` of faces with `landmarks` `[N, K, 2]` in pixels; None where Face Mesh finds no face."""
-    found = annotated(generator, z, scheme, advance)
+    """For latents `[N, Z]` of faces with `landmarks` `[N, K, 2]` in pixels; None where the annotator finds no face."""
+    found = look(annotator, draw(generator, z), scheme, advance)
     if not len(found.at):
         return None
     true, seen = landmarks[found.at], found.landmarks
@@ -135,14 +136,14 @@ def faults(
 @dataclass(frozen=True)
 class People:
     """Against points that people placed, on photos that nothing was trained on; mean NMEs: `lgen` of L-Gen(z*);
-    `face_mesh` of Face Mesh on the photo; `inverted` of Face Mesh on G(z*); `mean_face` of these photos' own mean face.
-    `style` is the mean NME of Face Mesh when its mean offset of each point is taken away: people and Face Mesh mean
+    `annotator` of the annotator on the photo; `inverted` of it on G(z*); `mean_face` of these photos' own mean face.
+    `style` is the mean NME of the annotator when its mean offset of each point is taken away: people and Face Mesh mean
     other places by the same names. `lgen_style`, the same for L-Gen. `psnr`, the inversions' median."""
 
     faces: int
     lgen: float
     lgen_style: float
-    face_mesh: float
+    annotator: float
     style: float
     inverted: float
     mean_face: float
@@ -151,13 +152,13 @@ class People:
 
 def people(
     generator: Any, lgen: Any, latents: NDArray[np.float32], images: NDArray[np.uint8], landmarks: NDArray[np.float32],
-    scheme: Scheme, psnr: NDArray[np.float32],
+    annotator: Annotator, scheme: Scheme, psnr: NDArray[np.float32],
 ) -> People | None:  # fmt: skip
-    """For photos `[N, H, W, 3]` with hand-placed `landmarks` `[N, K, 2]` and their latents. None where Face Mesh finds
-    no face."""
+    """For photos `[N, H, W, 3]` with hand-placed `landmarks` `[N, K, 2]` and their latents. None where the
+    annotator finds no face."""
     drawn = draw(generator, latents)
-    with FaceMesh() as mesh:
-        looks = [[mesh.of_face(face, scheme) for face in pair] for pair in zip(images, drawn, strict=True)]
+    with annotator:
+        looks = [[annotator.of_face(face, scheme) for face in pair] for pair in zip(images, drawn, strict=True)]
     at = [i for i, look in enumerate(looks) if all(points is not None for points in look)]
     if not at:
         return None

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.annotator import Annotator
+from lmedge.annotators.looking import look
 from lmedge.evaluation.metrics import points_of
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents
 from lmedge.landmarks import nme
 from lmedge.latent import between
-from lmedge.samples import annotated, draw
+from lmedge.samples import draw
 from lmedge.scheme import Scheme
 
 STEPS = 16  # faces on a path, both ends included
@@ -34,7 +36,7 @@ class Paths:
 class Continuity:
     """Of some paths. `length`: what the landmarks travel over how far apart the ends are, the mean of the points (1:
     straight there); `mean_jump`; `largest_jump`; `largest_over_mean`: the largest jump of a path over that path's mean
-    one. `agreement`: mean NME of L-Gen against Face Mesh over all steps, `agreement_worst` at the step where it is
+    one. `agreement`: mean NME of L-Gen against the annotator over all steps, `agreement_worst` at the step where it is
     highest; `found`: the share of steps with a face."""
 
     paths: int
@@ -61,13 +63,14 @@ def random_paths(generator: Any, lgen: Any, scheme: Scheme, ends: NDArray[np.flo
     return _walked(generator, lgen, ends[: len(ends) // 2], ends[len(ends) // 2 :], scheme, None)
 
 
-def continuity(paths: Paths, generator: Any, scheme: Scheme) -> Continuity:
-    """The figures of paths; Face Mesh looks at every step."""
+def continuity(paths: Paths, annotator: Annotator, scheme: Scheme) -> Continuity:
+    """The figures of paths; the annotator looks at every step."""
     moved = np.linalg.norm(np.diff(paths.landmarks, axis=1), axis=-1).sum(axis=1)
     apart = np.linalg.norm(paths.landmarks[:, -1] - paths.landmarks[:, 0], axis=-1)
     steps = paths.landmarks.shape[1]
     flat = paths.landmarks.reshape(-1, *paths.landmarks.shape[2:])
-    seen = annotated(generator, paths.z.reshape(len(flat), -1), scheme, lambda count: None)
+    faces = paths.faces.reshape(-1, *paths.faces.shape[2:])
+    seen = look(annotator, faces, scheme, lambda count: None)
     errors = nme(flat[seen.at], seen.landmarks, scheme)
     of_step = [errors[seen.at % steps == step] for step in range(steps)]
     return Continuity(

@@ -111,7 +111,7 @@ def _write(
     far = f"{log[-1]['kimg']:.4g} of {asked}" if log else f"{asked}, as its options say (it has no log),"
     summary = (
         f"A {data.get('size')} px generator of width {trained.get('width')}, trained for {far} on "
-        f"{data.get('count')} faces (licence: {data.get('licence')})."
+        f"{data.get('count')} faces (licence: {run.provenance.licence})."
     )
     events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
     kept = [section for section in sections if section.pictures]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.faces.photo import Image8
+from lmedge.affine import Image8
 
 Points = NDArray[np.float64]
 Colour = tuple[float, float, float]

@@ -1,34 +1,68 @@
 """From a photo to a stored face: where the square is, and the landmarks in it."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.errors import LmedgeError
-from lmedge.faces.annotate import FaceMesh
+from lmedge.affine import Affine, Image8, cut, moved, square_to_face
+from lmedge.annotators.annotator import Annotator, Picture
+from lmedge.annotators.registry import looking
+from lmedge.errors import LmedgeError, Rejected, UsageError
 from lmedge.faces.detect import HaarDetector
-from lmedge.faces.options import PrepareConfig
-from lmedge.faces.photo import (
-    Affine,
-    Image8,
-    Photo,
-    Rejected,
-    cut,
-    moved,
-    read_photo,
-    square_to_face,
-)  # fmt: skip
+from lmedge.faces.options import Crop
+from lmedge.faces.photo import read_photo
 from lmedge.faces.sources import Source
-from lmedge.landmarks import far_outside, read_pts
-from lmedge.scheme import Scheme, converted
+from lmedge.landmarks import far_outside
+from lmedge.provenance import Provenance
+from lmedge.scheme import Scheme
 
+MARGIN = 0.1  # of the side of the Haar box
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
 ALIGNING = tuple(tuple(f"ibug68/{i}" for i in part) for part in (range(36, 42), range(42, 48), (48, 54)))
 # Share of the points that may lie outside the face before it counts as cut off.
 OUTSIDE = 0.1
 LEAST_EXTENT = 0.05  # of the face's side: landmarks of a face are not all in one place
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How a photo becomes a stored face of `size` pixels: who places the landmarks of `scheme`, how the square is found
+    (`crop`, as of `lmedge prepare`), and the `margin` on each side of the Haar box, as a share of its side."""
+
+    annotator: Annotator
+    scheme: Scheme
+    size: int
+    crop: Crop = "haar"
+    margin: float = MARGIN
+
+    @classmethod
+    def as_of(cls, provenance: Provenance, scheme: Scheme, size: int) -> "Cutting":
+        """As faces of `provenance` were cut, or as `lmedge prepare` does it where they never were photos. Raises
+        UsageError for a scheme whose points nobody can place who only looks."""
+        crop, margin = provenance.crop.get("crop", "haar"), provenance.crop.get("margin", MARGIN)
+        if crop not in get_args(Crop) or not isinstance(margin, int | float) or not 0 <= margin <= 1:
+            raise LmedgeError(f"faces were cut with {dict(provenance.crop)}, which this version cannot do.")
+        return cls(looking(provenance, scheme), scheme, size, crop, margin)
+
+    def check(self, photos: Sequence[Path] = ()) -> None:
+        """Raises UsageError where the annotator cannot place the points of the scheme, or has nothing on any of these
+        photos, and where the crop needs points that are none of it."""
+        self.annotator.check(self.scheme, photos)
+        if self.crop == "landmarks" and not self.scheme.has(*chain(*ALIGNING)):
+            raise UsageError(
+                f"--crop landmarks: the landmark scheme {self.scheme} lacks points of iBUG's eyes and mouth, which are "
+                "brought to fixed places; take --crop haar or none."
+            )
+
+    def options(self) -> dict[str, Any]:
+        """How the square is found, as provenance has it."""
+        return {"crop": self.crop, "margin": self.margin}
 
 
 @dataclass(frozen=True)
@@ -40,13 +74,22 @@ class Face:
 
 
 class FaceCutter:
-    """Turns photos into faces as the options say; one a process, as it holds the detectors."""
+    """Turns photos into faces; one a process, as it holds the detectors. Use it as a context manager or close it."""
 
-    def __init__(self, config: PrepareConfig):
-        self.config = config
-        self.scheme = config.scheme
-        self._haar = HaarDetector() if config.crop == "haar" else None
-        self._mesh = FaceMesh() if config.annotator == "mediapipe" else None
+    def __init__(self, cutting: Cutting):
+        self.cutting = cutting
+        self._haar = HaarDetector() if cutting.crop == "haar" else None
+        cutting.annotator.open()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the detectors."""
+        self.cutting.annotator.close()
 
     def face(self, source: Source) -> Face:
         """The face of one photo. Raises Rejected with the reason, LmedgeError where the photos went away."""
@@ -59,58 +102,39 @@ class FaceCutter:
 
     def _face(self, source: Source) -> Face:
         photo = read_photo(source.path)
-        if min(photo.pixels.shape[:2]) < 8:
+        height, width = photo.pixels.shape[:2]
+        if min(height, width) < 8:
             raise Rejected("smaller than 8 pixels")
-        size = self.config.size
-        placed = None if self._mesh else self._placed(source, photo)
-        to_face = self._square(photo, placed)
+        size, side = self.cutting.size, min(width, height)
+        whole = square_to_face((width - side) / 2, (height - side) / 2, side, size)
+        picture = Picture(photo.pixels, whole, size, source.path, photo.scale)
+        # Who looks is shown the square; others need none, and say at once that there is nothing.
+        placed = None if self.cutting.annotator.looks else self._found(picture)
+        picture = replace(picture, to_face=self._square(picture, placed))
         if placed is None:
-            placed = self._annotated(photo, to_face)
-        landmarks = moved(placed, to_face)
+            placed = self._found(picture)
+        landmarks = moved(placed, picture.to_face)
         inside = ((landmarks >= -0.5) & (landmarks <= size - 0.5)).all(axis=1)
         if (~inside).mean() > OUTSIDE or far_outside(landmarks, size, size).any():
             raise Rejected("landmarks outside the crop")
         if np.ptp(landmarks, axis=0).max() < LEAST_EXTENT * size:
             raise Rejected("landmarks all in one place")
-        return Face(cut(photo.pixels, to_face, size), landmarks)
+        return Face(cut(photo.pixels, picture.to_face, size), landmarks)
 
-    def _placed(self, source: Source, photo: Photo) -> NDArray[np.float32]:
-        """Hand-placed landmarks in pixels of the photo as decoded."""
-        if not source.pts.is_file():
-            raise Rejected("no .pts file")
-        try:
-            points = read_pts(source.pts)
-        except LmedgeError:
-            raise Rejected("unreadable .pts file") from None
-        given = self.config.pts_scheme
-        if len(points) != given.count:
-            raise Rejected(f".pts of {len(points)} points, not the {given.count} of --pts-scheme {given}")
-        read, points = points, ((points + 0.5) * photo.scale - 0.5).astype(np.float32)
-        far = far_outside(points, photo.pixels.shape[1], photo.pixels.shape[0])
-        if far.any():
-            x, y = read[far][0] + 1
-            raise Rejected(f".pts point far outside of the picture: {x:g}, {y:g} in {source.pts.name}")
-        return converted(points, given, self.scheme)
-
-    def _square(self, photo: Photo, placed: NDArray[np.float32] | None) -> Affine:
-        size, config = self.config.size, self.config
-        height, width = photo.pixels.shape[:2]
-        side = min(width, height)
-        whole = square_to_face((width - side) / 2, (height - side) / 2, side, size)
-        if config.crop == "none":
-            return whole
+    def _square(self, picture: Picture, placed: NDArray[np.float32] | None) -> Affine:
+        """Where the face is; `picture` is the centred square of the photo."""
+        size, crop = self.cutting.size, self.cutting.crop
+        if crop == "none":
+            return picture.to_face
         if self._haar is not None:
-            box = self._haar.largest(photo.pixels)
-            border = config.margin * box.side
+            box = self._haar.largest(picture.pixels)
+            border = self.cutting.margin * box.side
             return square_to_face(box.x - border, box.y - border, box.side + 2 * border, size)
-        if placed is None:
-            placed = self._annotated(photo, whole)
-        return alignment(placed, self.scheme, size)
+        return alignment(self._found(picture) if placed is None else placed, self.cutting.scheme, size)
 
-    def _annotated(self, photo: Photo, to_face: Affine) -> NDArray[np.float32]:
-        """Face Mesh landmarks in photo pixels."""
-        assert self._mesh is not None
-        points = self._mesh.around(photo.pixels, to_face, self.config.size, self.scheme)
+    def _found(self, picture: Picture) -> NDArray[np.float32]:
+        """Landmarks in pixels of the photo. Raises Rejected."""
+        points = self.cutting.annotator.find(picture, self.cutting.scheme)
         if points is None:
             raise Rejected("no landmarks found")
         return points

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from lmedge.affine import Image8
+from lmedge.errors import Rejected
 from lmedge.quiet import native_stderr_off
-
-Image8 = NDArray[np.uint8]
 
 # Pillow knows forty more. Some hand the file to another program: EPS runs Ghostscript.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "HEIF")
@@ -37,11 +36,6 @@ UPRIGHT: dict[int, Callable[[Image8], Image8]] = {
     5: lambda a: a.transpose(1, 0, 2), 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
     8: np.rot90,
 }  # fmt: skip
-
-
-class Rejected(Exception):
-    """A photo that cannot become a face. The message is the reason in a few words, and what is particular to this
-    photo after a colon; reasons are counted."""
 
 
 @dataclass(frozen=True)

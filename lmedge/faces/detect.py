@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from lmedge.faces.photo import Image8, Rejected
+from lmedge.affine import Image8
+from lmedge.errors import Rejected
 
 DETECTION_SIDE = 192  # pixels of the photo's shorter side while searching
 # (cascade, neighbours asked for), in order: the strict pass finds 98 % of CelebA's faces with hardly a

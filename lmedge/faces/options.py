@@ -1,14 +1,32 @@
 """Options of what makes face datasets from photos or drawings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.bounds import Seed, Share, Size, Workers, whole
+from lmedge.annotators.registry import names, refuse_unknown
+from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
 from lmedge.options import SchemeOption, Stage
 from lmedge.scheme import IBUG49, IBUG68
+
+Crop = Literal["haar", "landmarks", "none"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """What stands for a name in the help: all that there are when it is asked for."""
+
+    names: Callable[[], tuple[str, ...]]
+
+    @property
+    def metavar(self) -> str:
+        return "{" + ",".join(self.names()) + "}"
+
+
+AnnotatorName = Annotated[str, Named(names), Check(lambda option, value: refuse_unknown(option, value))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +72,12 @@ class PrepareConfig(Stage):
     """Side of a stored face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeOption = IBUG49
     """Landmark scheme: ibug68 (300-W), ibug49 (its 49 points without the jaw), or a JSON file of your own."""
-    crop: Literal["haar", "landmarks", "none"] = "haar"
+    crop: Crop = "haar"
     """How the square is found. haar: OpenCV's frontal face cascade, largest face. landmarks: eyes and mouth
     brought to fixed places (also rotates). none: the centred square, for photos that are face crops."""
-    annotator: Literal["mediapipe", "pts"] = "mediapipe"
-    """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo."""
+    annotator: AnnotatorName = "mediapipe"
+    """Where landmarks come from. mediapipe: Face Mesh. pts: a 300-W .pts file beside each photo. Or one that was
+    registered in Python."""
     pts_scheme: SchemeOption = IBUG68
     """Landmark scheme of the .pts files, which say no more than how many points they have."""
     margin: Share = 0.1

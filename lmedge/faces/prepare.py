@@ -1,19 +1,19 @@
 """The `prepare` stage: photos -> face dataset."""
 
-from itertools import chain
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lmedge.errors import UsageError
+from lmedge.annotators.pts import Pts
+from lmedge.annotators.registry import annotator_named
+from lmedge.errors import Rejected
 from lmedge.executor import Executor
-from lmedge.faces.annotate import GIVEN
-from lmedge.faces.crop import ALIGNING, FaceCutter
+from lmedge.faces.crop import Cutting, FaceCutter
 from lmedge.faces.options import PrepareConfig
-from lmedge.faces.photo import Rejected
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.sources import Source, find_photos, fingerprint
-from lmedge.options import to_json
 from lmedge.processes import Processes
-from lmedge.scheme import refuse_missing
+from lmedge.provenance import NOT_STATED
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -23,54 +23,49 @@ _cutter: FaceCutter  # one a worker process
 
 
 def prepare(config: PrepareConfig, executor: Executor | None = None) -> "Assembled":
-    """Crops and annotates photos; see PrepareConfig; without an `executor`, in processes of this machine.
+    """Crops and annotates photos; see PrepareConfig; without an `executor`, in processes of this machine. Raises as
+    `cut_photos` does."""
+    annotator = Pts(config.pts_scheme) if config.annotator == Pts.name else annotator_named(config.annotator)
+    cutting = Cutting(annotator, config.scheme, config.size, config.crop, config.margin)
+    sources = find_photos(config.photos, config.groups)
+    executor = executor or Processes(config.workers)
+    return cut_photos(sources, config.out, cutting, config.licence, executor, config.overwrite)
 
-    Raises UsageError for a wrong option, LmedgeError when no photo yields a face.
+
+def cut_photos(
+    sources: Sequence[Source], out: Path, cutting: Cutting, licence: str = NOT_STATED,
+    executor: Executor | None = None, overwrite: bool = False,
+) -> "Assembled":  # fmt: skip
+    """Makes photos, of this `licence`, into a dataset; without an `executor`, in processes of this machine. A half-made
+    dataset of the same photos and cutting is continued.
+
+    Raises UsageError for an annotator that does not give the scheme or has nothing on any of the photos, and for a
+    folder of something else; LmedgeError when no photo yields a face.
     """
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
-    sources = find_photos(config.photos, config.groups)
-    if config.annotator == "pts" and not any(source.pts.is_file() for source in sources):
-        raise UsageError("--annotator pts: there is no .pts file beside any of the photos.")
-    _check_scheme(config)
-    options = to_json(config)
+    cutting.check([source.path for source in sources])
     about = {
         "made_by": "prepare",
-        "size": config.size,
-        "scheme": config.scheme.to_json(),
-        "crop": {name: options[name] for name in ("crop", "margin")},
-        "annotator": config.annotator,
-        **({"pts_scheme": config.pts_scheme.to_json()} if config.annotator == "pts" else {}),
-        "licence": config.licence,
+        "size": cutting.size,
+        "scheme": cutting.scheme.to_json(),
+        "provenance": cutting.annotator.provenance(cutting.options(), licence).to_json(),
+        **cutting.annotator.facts(),
         "photos": len(sources),
         "groups": len({source.group for source in sources}),
         "photos_sha256": fingerprint(sources),
-        "versions": versions("mediapipe", "opencv-contrib-python", "pillow", "numpy"),
+        "versions": versions("opencv-contrib-python", "pillow", "numpy"),
     }
-    executor = executor or Processes(config.workers)
-    return assemble(config.out, sources, _work, (_start, (config,)), about, executor, config.overwrite, "photos")
+    return assemble(out, sources, _work, (_start, (cutting,)), about, executor or Processes(), overwrite, "photos")
 
 
-def _check_scheme(config: PrepareConfig) -> None:
-    """Raises UsageError where a point of the scheme cannot be had, or one that the crop needs is none of it."""
-    if config.annotator == "pts":
-        refuse_missing(config.pts_scheme.places, config.scheme, f"--pts-scheme {config.pts_scheme}")
-    else:
-        refuse_missing(GIVEN, config.scheme, "Face Mesh")
-    if config.crop == "landmarks" and not config.scheme.has(*chain(*ALIGNING)):
-        raise UsageError(
-            f"--crop landmarks: the landmark scheme {config.scheme} lacks points of iBUG's eyes and mouth, which are "
-            "brought to fixed places; take --crop haar or none."
-        )
-
-
-def _start(config: PrepareConfig) -> None:
+def _start(cutting: Cutting) -> None:
     import cv2
 
     cv2.setNumThreads(1)
     global _cutter
-    _cutter = FaceCutter(config)
+    _cutter = FaceCutter(cutting)
 
 
 def _work(source: Source) -> Answer:

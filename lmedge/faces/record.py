@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.affine import Image8
 from lmedge.errors import LmedgeError
-from lmedge.faces.photo import Image8
 
 
 @dataclass(frozen=True)

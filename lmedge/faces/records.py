@@ -14,17 +14,18 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 
+from lmedge.affine import Image8
 from lmedge.errors import LmedgeError
-from lmedge.faces.photo import Image8
 from lmedge.faces.record import Record
 from lmedge.folders import check_whole, half_made
 from lmedge.landmarks import far_outside
+from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json, replacing
 
-SCHEMA = 2  # 1 named its landmark scheme
+SCHEMA = 2  # 1 named its landmark scheme, and had annotator, crop and licence apart
 DATASET_FILE = "dataset.json"
-ABOUT_FORM = {"size": int, "scheme": dict, "count": int, "shards": list, "made_by": str}
+ABOUT_FORM = {"size": int, "scheme": dict, "count": int, "shards": list, "made_by": str, "provenance": dict}
 # The second where TensorFlow fails to quote the bytes that it refuses.
 NO_FACE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
 LARGEST_SIDE = 1024  # pixels
@@ -85,6 +86,7 @@ class FaceDataset:
         if not 0 < self.size <= LARGEST_SIDE:
             raise LmedgeError(f"{path / DATASET_FILE}: size is {self.size}, not between 1 and {LARGEST_SIDE} pixels.")
         self.scheme = Scheme.from_json(self.about["scheme"], f"{path / DATASET_FILE}, 'scheme',")
+        self.provenance = Provenance.from_json(self.about["provenance"], str(path / DATASET_FILE))
         self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
         for shard in self.shards:
             if not re.fullmatch(r"[\w.-]+", shard.name, re.ASCII):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,6 @@ class Source:
     path: Path
     name: str
     group: str
-
-    @property
-    def pts(self) -> Path:
-        """Where its hand-placed landmarks would be."""
-        return self.path.with_suffix(".pts")
 
 
 def find_photos(places: tuple[Path, ...], groups: Path | None) -> list[Source]:
@@ -117,7 +113,7 @@ def read_groups(path: Path) -> dict[str, str]:
     return groups
 
 
-def fingerprint(sources: list[Source]) -> str:
+def fingerprint(sources: Sequence[Source]) -> str:
     """A hash of names, groups and file sizes: does a half-written dataset belong to the same photos?
     Raises LmedgeError for photos that have gone away."""
     digest = hashlib.sha256()

@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from lmedge.annotators.annotator import Picture
+from lmedge.annotators.drawn import Drawn
 from lmedge.executor import Executor
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.processes import Processes
-from lmedge.scheme import IBUG68, chosen, refuse_missing
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
     from lmedge.faces.assembly import Assembled
-
-
-WHOSE = "a drawn face"
 
 
 def toy(config: ToyConfig, executor: Executor | None = None) -> "Assembled":
@@ -26,14 +24,12 @@ def toy(config: ToyConfig, executor: Executor | None = None) -> "Assembled":
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
-    refuse_missing(IBUG68.places, config.scheme, WHOSE)
+    Drawn().check(config.scheme)
     about = {
         "made_by": "toy",
         "size": config.size,
         "scheme": config.scheme.to_json(),
-        "crop": {"crop": "drawn"},
-        "annotator": "drawn",
-        "licence": "CC0-1.0",
+        "provenance": Drawn().provenance({}, "CC0-1.0").to_json(),
         "photos": config.count,
         "seed": config.seed,
         "versions": versions("opencv-contrib-python", "numpy"),
@@ -55,6 +51,6 @@ def _start(config: ToyConfig) -> None:
 def _work(index: int) -> Answer:
     look = random_look(np.random.default_rng((_config.seed, index)))
     pixels, points = draw_face(look, _config.size)
-    landmarks = chosen(points, IBUG68.places, _config.scheme, WHOSE)
+    landmarks = Drawn().find(Picture.of_face(pixels, points), _config.scheme)
     name = f"toy-{index:07}"
     return Record(encode_png(pixels), landmarks, name, name)

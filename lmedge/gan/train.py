@@ -115,8 +115,8 @@ def _train(
         console.print(f"{run.path} is at {_kimg(config, start):g} kimg already; raise --kimg to go on.")
         return Trained(run, _kimg(config, start), 0.0)
     if chief:
-        about = {key: dataset.about.get(key) for key in ("size", "scheme", "licence", "count", "made_by")}
-        about |= {"crop": dataset.about.get("crop", {}), "digest": dataset.digest}
+        about = {key: dataset.about.get(key) for key in ("size", "scheme", "count", "made_by", "provenance")}
+        about["digest"] = dataset.digest
         run.record("train-gan", to_json(config), seed=config.seed, dataset=about,
                    latent=LatentSpec.uniform(config.latent).to_json(),
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip

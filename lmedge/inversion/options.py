@@ -16,7 +16,7 @@ class InvertConfig(Stage):
 
     An encoder, trained first and kept in the run, guesses; damped Gauss-Newton steps follow. Faces that the generator
     cannot draw are marked, and left out by train-lgen. Continues where a killed run stopped. A photo gives a picture:
-    the face with the landmarks that Face Mesh finds, beside its inversion with those of L-Gen.
+    the face with the landmarks that an annotator finds, beside its inversion with those of L-Gen.
 
     Example: lmedge invert runs/first faces
     Example: lmedge invert runs/first me.jpg --out me.png

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.errors import LmedgeError
-from lmedge.faces.crop import FaceCutter
-from lmedge.faces.options import PrepareConfig
-from lmedge.faces.photo import Image8, Rejected
+from lmedge.affine import Image8
+from lmedge.errors import LmedgeError, Rejected
+from lmedge.faces.crop import Cutting, FaceCutter
 from lmedge.faces.sources import Source
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.invert import resolve
@@ -30,12 +29,14 @@ SHOWN_PIXELS = 320  # about the side of each picture
 @dataclass(frozen=True)
 class InvertedPhoto:
     """`z` `[Z]`; `psnr` dB and `explained` share of the variance (below half, `fits` is false: the generator cannot
-    draw this face); `nme` of L-Gen's landmarks against Face Mesh's, or None without an L-Gen; `picture`, a file."""
+    draw this face); `nme` of L-Gen's landmarks against those of `annotator`, or None without an L-Gen; `picture`, a
+    file."""
 
     z: NDArray[np.float32]
     psnr: float
     explained: float
     nme: float | None
+    annotator: str
     picture: Path
 
     @property
@@ -56,11 +57,11 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
     check_picture(picture)
     claim_file(picture, config.overwrite)
-    cutting = run.cutting()
     size, scheme = generator.output_shape[1], run.scheme
-    cutter = FaceCutter(PrepareConfig(photos=(photo,), out=picture, size=size, **cutting))
+    cutting = Cutting.as_of(run.provenance, scheme, size)
     try:
-        face = cutter.face(Source(photo, photo.name, ""))
+        with FaceCutter(cutting) as cutter:
+            face = cutter.face(Source(photo, photo.name, ""))
     except Rejected as reason:
         raise LmedgeError(f"{photo} cannot be inverted: {reason}.") from None
 
@@ -79,4 +80,5 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     shown = [drawn(face.pixels, face.landmarks, scheme, scale)]
     shown.append(enlarged(inversion, scale) if points is None else drawn(inversion, points[0], scheme, scale))
     write_picture(picture, grid(shown, 2))
-    return InvertedPhoto(z[0], float(psnr(image, real)[0]), float(explained(image, real)[0]), error, picture)
+    quality = float(psnr(image, real)[0]), float(explained(image, real)[0])
+    return InvertedPhoto(z[0], *quality, error, cutting.annotator.title, picture)

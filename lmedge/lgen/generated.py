@@ -3,15 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.annotator import View
+from lmedge.annotators.looking import look
+from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
-from lmedge.faces.annotate import View
 from lmedge.keras_model import weights_hash
 from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.samples import annotated
+from lmedge.samples import draw
 from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
@@ -27,7 +29,7 @@ FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find land
 def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: Executor | None = None) -> Faces:
     """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
-    generator = run.generator()
+    generator, annotator = run.generator(), looking(run.provenance, scheme)
     size = generator.output_shape[1]
     about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.to_json(), "seed": seed,
              "views": list(VIEWS)}  # fmt: skip
@@ -53,7 +55,8 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
                 except Damaged:
                     console.print(f"{path} is damaged; its faces are looked at again")
             if int(part["looked_at"]) < wanted:
-                seen = annotated(generator, z[first : first + wanted], scheme, advance, VIEWS, executor)
+                faces = draw(generator, z[first : first + wanted])
+                seen = look(annotator, faces, scheme, advance, VIEWS, executor)
                 part = {"looked_at": np.array(wanted), "at": seen.at, "landmarks": seen.landmarks}
                 write_arrays(path, part)
             else:

@@ -116,6 +116,7 @@ class FaceModel(ABC):
         """What a dataset card says of the generator."""
         return {
             "generator": f"{self.name} {self.version}, {self.backing}",
+            "version": self.version,
             "training": self.training,
             "licence": self.provenance.licence,
         }

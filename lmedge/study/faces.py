@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.registry import annotator_named
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
-from lmedge.faces.options import PrepareConfig
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.folders import half_made
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
-from lmedge.scheme import Scheme, converted
+from lmedge.scheme import IBUG49, Scheme, converted
 from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
 
@@ -41,7 +41,8 @@ def real_and_test(config: StudyConfig, executor: Executor) -> tuple[FaceDataset,
 def _dataset(place: Path, name: str, config: StudyConfig, executor: Executor) -> FaceDataset:
     if not place.is_dir() or (place / DATASET_FILE).exists() or half_made(place):
         return FaceDataset(place)
-    from lmedge.faces.prepare import prepare
+    from lmedge.faces.crop import Cutting
+    from lmedge.faces.prepare import cut_photos
     from lmedge.faces.sources import find_photos, fingerprint
 
     out = config.out.with_name(f"{config.out.name}-{name}")
@@ -53,8 +54,8 @@ def _dataset(place: Path, name: str, config: StudyConfig, executor: Executor) ->
             f"{out} was made from other photos than {place} has now; add --overwrite or name another --out."
         )
     size = FaceDataset(config.synthetic).size if config.synthetic else Bundle.open(PRETRAINED).about["image"]["width"]
-    found = prepare(PrepareConfig(photos=(place,), out=out, size=size, annotator="pts",
-                                  overwrite=config.overwrite), executor)  # fmt: skip
+    cutting = Cutting(annotator_named("pts"), IBUG49, size)
+    found = cut_photos(find_photos((place,), None), out, cutting, executor=executor, overwrite=config.overwrite)
     left_out = sum(found.rejected.values())
     console.print(f"{place}: {found.count} faces in {out}, {left_out} photos left out ({out}/rejected.csv says why)")
     return FaceDataset(out)
@@ -91,13 +92,12 @@ def labelled(dataset: FaceDataset, scheme: Scheme) -> LabelledFaces:
 
 def face_mesh(out: Path, real: FaceDataset, test: FaceDataset, scheme: Scheme) -> dict[str, NDArray[np.float32]]:
     """What Face Mesh finds on real and test faces, nan where it finds nothing: kept in the folder."""
-    from lmedge.faces.annotate import FaceMesh
-
     file = out / "face_mesh.npz"
     if file.exists():
         return read_arrays(file, ("real", "test"))
     found = {}
-    with progress("Face Mesh on real faces", len(real) + len(test), "faces") as advance, FaceMesh() as mesh:
+    with progress("Face Mesh on real faces", len(real) + len(test), "faces") as advance, \
+            annotator_named("mediapipe") as mesh:  # fmt: skip
         for name, dataset in (("real", real), ("test", test)):
             points = np.full((len(dataset), scheme.count, 2), np.nan, np.float32)
             for i, face in enumerate(dataset.images(np.arange(len(dataset)))):

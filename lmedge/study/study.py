@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.registry import annotator_named
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.growing import growing_folder
@@ -53,7 +54,7 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     amounts = _amounts(config, len(real))
     about = {
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_TRAININGS},
-        "real": len(real), "test": len(test), "licence": real.about.get("licence"),
+        "real": len(real), "test": len(test), "licence": real.provenance.licence,
         "versions": versions("tensorflow", "keras", "numpy", "mediapipe"),
     }  # fmt: skip
     _claim(config, about)
@@ -68,9 +69,8 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path)
     errors = _train(there, trainings, seen["real"], executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
-    result = _result(
-        config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, {"licence": real.about.get("licence")}
-    )
+    facts = {"licence": real.provenance.licence}
+    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, facts)
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
@@ -162,13 +162,12 @@ def _export(
 def _face_mesh(seen: dict[str, Points], real: LabelledFaces, test: LabelledFaces) -> FaceMeshFigures | None:
     """Face Mesh beside the detectors, on the same faces; `seen`: what it found on them."""
     from lmedge.detector.style import fit_style
-    from lmedge.faces.annotate import FaceMesh
 
     known, found = (np.isfinite(seen[name]).all(axis=(1, 2)) for name in ("real", "test"))
     if not (found.any() and known.any()):
         return None
     styled = fit_style(seen["real"][known], real.landmarks[known], real.scheme)(seen["test"][found])
-    with FaceMesh() as mesh:
+    with annotator_named("mediapipe") as mesh:
         ms = _milliseconds(lambda face: mesh.of_face(face, test.scheme), test.images)
     plain, fitted = (nme(p, test.landmarks[found], test.scheme).mean() for p in (seen["test"][found], styled))
     return FaceMeshFigures(float(plain), float(fitted), float(found.mean()), ms)

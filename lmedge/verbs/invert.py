@@ -16,7 +16,7 @@ def run(config: InvertConfig) -> None:
         from lmedge.inversion.photo import invert_photo
 
         photo = invert_photo(config)
-        points = "" if photo.nme is None else f", landmarks NME {photo.nme:.1%} against Face Mesh"
+        points = "" if photo.nme is None else f", landmarks NME {photo.nme:.1%} against {photo.annotator}"
         fits = "" if photo.fits else "; the generator cannot draw this face"
         quality = f"PSNR {photo.psnr:.1f} dB, {photo.explained:.0%} of the variance explained"
         print(f"{quality}{points}{fits}: {photo.picture}")

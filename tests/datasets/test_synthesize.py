@@ -209,7 +209,7 @@ def test_a_tfrecord_set_is_a_dataset_to_train_on(bundle, tmp_path):
 
     made(bundle, tmp_path / "set", "tfrecord", mirror=True)
     dataset = FaceDataset(tmp_path / "set")
-    assert len(dataset) == COUNT and dataset.about["synthetic"] and dataset.about["licence"] == "CC0-1.0"
+    assert len(dataset) == COUNT and dataset.about["synthetic"] and dataset.provenance.licence == "CC0-1.0"
     assert dataset.groups[0] == dataset.groups[1] != dataset.groups[2]
     assert dataset.sources[1] == "seed 3, latent 0, mirrored"
     config = TrainGanConfig(dataset=tmp_path / "set", run=tmp_path / "run", preset="toy32", width=4, latent=8,
@@ -272,18 +272,18 @@ def test_around_photos_without_a_face_says_which_and_why(trained, tmp_path):
 
 
 def test_an_inversion_that_is_another_face_is_told_from_the_same(photos):
+    from lmedge.annotators.face_mesh import FaceMesh
     from lmedge.datasets.around import unlike
-    from lmedge.faces.annotate import FaceMesh
 
     drawn = [np.asarray(Image.open(path).resize((64, 64))) for path in sorted(photos.rglob("*.png"))]
     with FaceMesh() as mesh:
         seen = [(face, mesh.of_face(face, IBUG49)) for face in drawn]
     faces, points = map(np.stack, zip(*((face, marks) for face, marks in seen if marks is not None), strict=True))
     soft = (faces * 0.9 + 10).astype(np.uint8)
-    assert set(unlike(soft, faces, points, IBUG49)) == {""}
+    assert set(unlike(soft, faces, points, FaceMesh(), IBUG49)) == {""}
     mush = np.broadcast_to(faces.mean(axis=(1, 2), keepdims=True), faces.shape).astype(np.uint8)
-    assert all("of the face is explained" in why for why in unlike(mush, faces, points, IBUG49))
-    assert all(unlike(np.roll(faces, 12, axis=2), faces, points, IBUG49))
+    assert all("of the face is explained" in why for why in unlike(mush, faces, points, FaceMesh(), IBUG49))
+    assert all(unlike(np.roll(faces, 12, axis=2), faces, points, FaceMesh(), IBUG49))
 
 
 def test_a_bundle_cannot_be_inverted(bundle, toys, tmp_path):

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.evaluate import evaluate
 from lmedge.evaluation.options import EvaluateConfig, ReportConfig
 from lmedge.evaluation.report import report
-from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.invert import resolve
@@ -58,7 +58,7 @@ def ignore(count):
 def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shift():
     album = Album(20)
     counted = []
-    result = metrics.self_consistency(album, album.lgen, None, IBUG49, uniform(20, 8, 3), counted.append)
+    result = metrics.self_consistency(album, album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), counted.append)
     assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20 and result.kept is None
     assert result.single < 1e-3 < result.shift and result.errors.mean() < 0.03 < result.mean_face
     # The two views stand on both sides of their mean.
@@ -68,7 +68,9 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
     shifted = Album(20, shift=2.0)
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)
     wanted = np.mean([np.sqrt(8) / eyes[i % 10] for i in range(20)])
-    result = metrics.self_consistency(shifted, shifted.lgen, None, IBUG49, uniform(20, 8, 3), counted.append)
+    result = metrics.self_consistency(
+        shifted, shifted.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), counted.append
+    )
     assert result.single == pytest.approx(wanted, abs=0.02)
 
 
@@ -79,16 +81,19 @@ def test_the_most_confident_faces_have_the_smallest_errors():
     def confidence(z, training=False):
         return (album.indices(z) >= 2)[:, None].astype(np.float32)
 
-    result = metrics.self_consistency(album, album.lgen, confidence, IBUG49, uniform(20, 8, 3), ignore)
+    result = metrics.self_consistency(album, album.lgen, confidence, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
     assert result.kept == pytest.approx(np.sort(result.errors)[:16].mean(), rel=1e-3)
     assert result.kept < 0.5 * result.errors.mean()
 
 
 def test_pictures_without_a_face_are_counted_as_missed():
     album = Album(20, blank=3)
-    result = metrics.self_consistency(album, album.lgen, None, IBUG49, uniform(20, 8, 3), ignore)
+    result = metrics.self_consistency(album, album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
     assert result.missed == pytest.approx(6 / 20) and len(result.errors) == 14
-    assert metrics.self_consistency(Album(20, blank=10), album.lgen, None, IBUG49, uniform(20, 8, 3), ignore) is None
+    assert (
+        metrics.self_consistency(Album(20, blank=10), album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
+        is None
+    )
 
 
 def test_errors_are_told_apart_by_pose():
@@ -109,7 +114,7 @@ def test_the_error_on_inverted_faces_is_shared_out():
     z = uniform(20, 8, 3)
     true = album.points[album.indices(z)] + 3  # the photos differ from their inversions by 3 pixels
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
-    found = metrics.faults(album, album.lgen, z, true.astype(np.float32), IBUG49, ignore)
+    found = metrics.faults(album, album.lgen, z, true.astype(np.float32), FaceMesh(), IBUG49, ignore)
     assert found.faces == 20 and found.reading < 1e-3
     assert (
         found.total == pytest.approx((np.sqrt(18) / eyes).mean(), rel=1e-3) == pytest.approx(found.inversion, rel=1e-2)
@@ -123,10 +128,10 @@ def test_people_s_style_is_told_from_error():
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
     offset = np.random.default_rng(0).normal(0, 0.05, (49, 2))  # people mean other places by the same names
     true = (album.points[album.indices(z)] + offset * eyes[:, None, None]).astype(np.float32)
-    found = metrics.people(album, album.lgen, z, images, true, IBUG49, np.full(20, 21.0, np.float32))
+    found = metrics.people(album, album.lgen, z, images, true, FaceMesh(), IBUG49, np.full(20, 21.0, np.float32))
     wanted = np.linalg.norm(offset, axis=1).mean()
-    assert found.face_mesh == pytest.approx(wanted, rel=0.05) == pytest.approx(found.lgen, rel=0.05)
-    assert found.inverted == pytest.approx(found.face_mesh, rel=1e-3) and found.psnr == 21
+    assert found.annotator == pytest.approx(wanted, rel=0.05) == pytest.approx(found.lgen, rel=0.05)
+    assert found.inverted == pytest.approx(found.annotator, rel=1e-3) and found.psnr == 21
     assert found.style < 0.2 * wanted and found.lgen_style < 0.2 * wanted and found.mean_face > 0
 
 
@@ -148,10 +153,10 @@ def test_a_straight_path_is_as_long_as_its_ends_are_apart_and_a_detour_longer():
 
     line, detour = (paths.random_paths(Grey(), lgen, IBUG49, uniform(6, 8, 1)) for lgen in (straight, bent))
     assert line.z.shape == (3, steps, 8) and (line.z[:, 0] == uniform(6, 8, 1)[:3]).all()
-    found = paths.continuity(line, Grey(), IBUG49)
+    found = paths.continuity(line, FaceMesh(), IBUG49)
     assert found.length == pytest.approx(1, abs=1e-3) and found.largest_over_mean == pytest.approx(1, abs=1e-2)
     assert found.found == 0 and found.agreement is None and found.agreement_worst is None
-    assert paths.continuity(detour, Grey(), IBUG49).length > 1.5
+    assert paths.continuity(detour, FaceMesh(), IBUG49).length > 1.5
 
 
 def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(trained, toys):

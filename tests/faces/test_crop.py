@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from lmedge.affine import moved
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.crop import ALIGNED, alignment
-from lmedge.faces.photo import moved
 from lmedge.scheme import IBUG49, IBUG68, converted
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import EpsImagePlugin, Image, features
 
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, Rejected
 from lmedge.faces import decoding
-from lmedge.faces.photo import Rejected, read_photo
+from lmedge.faces.photo import read_photo
 from tests.conftest import drawn_photo, somebody
 
 NATURAL = drawn_photo(37, 64)

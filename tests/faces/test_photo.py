@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.faces.photo import Rejected, cut, inverse, moved, read_photo, square_to_face
+from lmedge.affine import cut, inverse, moved, square_to_face
+from lmedge.errors import Rejected
+from lmedge.faces.photo import read_photo
 
 
 def smooth(height=40, width=60):

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.affine import moved, square_to_face
+from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces import assembly
-from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.detect import HaarDetector
 from lmedge.faces.options import PrepareConfig
-from lmedge.faces.photo import moved, square_to_face
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
 from lmedge.landmarks import mirrored, nme, read_pts, write_pts
@@ -31,7 +31,7 @@ def test_faces_are_found_and_annotated_near_the_drawn_points(photos, tmp_path):
     result = prepare(PrepareConfig(photos=(photos,), out=out, licence="CC0"))
     assert result.count == 10 and not result.rejected
     dataset = FaceDataset(out)
-    assert dataset.size == 64 and dataset.about["licence"] == "CC0"
+    assert dataset.size == 64 and dataset.provenance.licence == "CC0"
     # Face Mesh on a cartoon, against the cartoon's own points: not its trade, but near.
     errors = []
     for i, source in enumerate(dataset.sources):

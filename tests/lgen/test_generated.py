@@ -3,14 +3,12 @@ import shutil
 import numpy as np
 import pytest
 
-from lmedge.faces.annotate import FaceMesh
-from lmedge.landmarks import in_pixels, mirrored, nme
+from lmedge.annotators.face_mesh import FaceMesh
+from lmedge.landmarks import in_pixels, mirrored
 from lmedge.latent import uniform
 from lmedge.lgen import generated
 from lmedge.lgen.generated import generated_faces
-from lmedge.processes import Processes
 from lmedge.run import Run
-from lmedge.samples import annotated
 from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
@@ -77,22 +75,3 @@ def test_faces_that_were_looked_at_are_not_looked_at_again(run, monkeypatch):
     monkeypatch.setattr(generated, "weights_hash", lambda network: "another state")
     generated_faces(run, IBUG49, 20, 0)
     assert len(list(run.generated.glob("part-*"))) == 2
-
-
-def test_workers_see_what_one_process_sees(monkeypatch):
-    portraits, z = Portraits(), uniform(24, 8, 5)
-    alone = annotated(portraits, z, IBUG49, lambda count: None, ("plain", "shifted"))
-    monkeypatch.setattr("lmedge.samples.WORTH_A_WORKER", 1)
-    counted = []
-    many = annotated(portraits, z, IBUG49, counted.append, ("plain", "shifted"), Processes(2))
-    assert (many.found == alone.found).all() and (many.at == alone.at).all() and sum(counted) == 24
-    assert many.views == pytest.approx(alone.views, abs=1e-3)
-
-
-def test_views_speak_of_the_face_as_given():
-    face = drawn_photo(FOUND_LOOKS[0], 64)
-    with FaceMesh() as mesh:
-        plain, mirror, shifted = (mesh.of_face(face, IBUG49, view) for view in ("plain", "mirror", "shifted"))
-    for other in (mirror, shifted):
-        difference = nme(other[None], plain[None], IBUG49)[0]
-        assert 0 < difference < 0.06

@@ -5,8 +5,8 @@ import shutil
 import numpy as np
 import pytest
 
+from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.annotate import FaceMesh
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import in_pixels, nme

@@ -67,7 +67,7 @@ def test_its_networks_draw_what_its_models_draw():
 
 
 def test_face_mesh_finds_its_faces_near_its_landmarks():
-    from lmedge.faces.annotate import FaceMesh
+    from lmedge.annotators.face_mesh import FaceMesh
 
     sampler = FaceSampler(variant="fp32")
     faces = sampler.sample(100, seed=11)

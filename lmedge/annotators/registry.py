@@ -1,0 +1,51 @@
+"""Which annotators there are, by name. Their modules are imported when one is asked for: options name them too, also
+where OpenCV and MediaPipe are not installed."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from lmedge.annotators.annotator import Annotator
+from lmedge.errors import UsageError
+from lmedge.provenance import Provenance
+from lmedge.scheme import Scheme
+
+_HOMES = {"mediapipe": ("face_mesh", "FaceMesh"), "pts": ("pts", "Pts"), "drawn": ("drawn", "Drawn")}
+_REGISTERED: dict[str, Callable[[], Annotator]] = {}
+
+
+def register(kind: type[Annotator]) -> type[Annotator]:
+    """Makes an annotator known by its name; to stand above its class. Raises UsageError for a name that is taken."""
+    if kind.name in names() and _REGISTERED.get(kind.name) is not kind:
+        raise UsageError(f"there is an annotator {kind.name} already; give yours another name.")
+    _REGISTERED[kind.name] = kind
+    return kind
+
+
+def names() -> tuple[str, ...]:
+    """Of all annotators, first those that come with lmedge."""
+    return (*_HOMES, *_REGISTERED)
+
+
+def refuse_unknown(option: str, name: str) -> None:
+    """Raises UsageError, which names the `option`, for a name that no annotator has."""
+    if name not in names():
+        raise UsageError(f"{option} {name}: there is none of this name; take one of {', '.join(names())}.")
+
+
+def annotator_named(name: str) -> Annotator:
+    """The annotator of this name. Raises UsageError, ModuleNotFoundError where what it needs is not installed."""
+    refuse_unknown("annotator", name)
+    if name in _REGISTERED:
+        return _REGISTERED[name]()
+    module, kind = _HOMES[name]
+    return getattr(import_module(f"lmedge.annotators.{module}"), kind)()
+
+
+def looking(provenance: Provenance, scheme: Scheme) -> Annotator:
+    """Who says where the landmarks of generated faces are, by a generator that learnt from faces of `provenance`: their
+    own annotator, or Face Mesh where it needs more than pixels or is not known here. Raises UsageError where that one
+    cannot place the points of `scheme`."""
+    own = annotator_named(provenance.annotator) if provenance.annotator in names() else None
+    annotator = own if own is not None and own.looks else annotator_named("mediapipe")
+    annotator.check(scheme)
+    return annotator
