@@ -1,8 +1,9 @@
 """Keras -> TFLite: one model that draws the face and says where the landmarks are, and the bundle around it.
 
 from convert import export
+from lmedge.scheme import IBUG49
 
-bundle = export(generator, lgen, ("fp32", "int8"), out="bundle")
+bundle = export(generator, lgen, ("fp32", "int8"), scheme=IBUG49, out="bundle")
 """
 
 from typing import TYPE_CHECKING

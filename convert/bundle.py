@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from convert import flatbuffer as fb
 from convert.c_arrays import VARIANT, write_c_arrays
 from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
-from convert.metadata import add_metadata, landmarks_form
+from convert.metadata import add_metadata
 from convert.model import Conversion
 from convert.parity import keras_faces, parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
@@ -23,10 +23,10 @@ from lmedge.keras_model import weights_hash
 from lmedge.latent import Latents, LatentSpec
 from lmedge.progress import progress
 from lmedge.runtime import Bundle, Faces, FaceSampler
-from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA
+from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA, landmarks_form
 from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
-from lmedge.scheme import BUILT_IN, Scheme
+from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
 from lmedge.storage import write_arrays, write_bytes, write_json
 
@@ -44,8 +44,8 @@ def export(
     *,
     out: Path | str,
     confidence: Any = None,
+    scheme: Scheme,
     latent: LatentSpec | None = None,
-    scheme: Scheme | None = None,
     name: str = "faces",
     training: dict[str, Any] | None = None,
     calibration: int | NDArray[np.float32] = 256,
@@ -60,7 +60,7 @@ def export(
 
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
     landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `latent` is what z is drawn from;
-    None: uniform in -1..1. `scheme` None takes the one with K points. `calibration`: how many drawn latents set the
+    None: uniform in -1..1. `scheme` says what its K points are. `calibration`: how many drawn latents set the
     ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data. `c_array`: also write the
     networks of int8-io as C arrays.
 
@@ -74,7 +74,7 @@ def export(
     latent = latent or LatentSpec.uniform(generator.input_shape[-1])
     z = _calibration(calibration, latent, seed)
     networks = [network for network in (generator, lgen, confidence) if network is not None]
-    about = _about(networks, latent, scheme or _scheme(lgen), name, training or {})
+    about = _about(networks, latent, scheme, name, training or {})
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
@@ -156,22 +156,10 @@ def _about(
         "version": weights_hash(generator)[:12],
         "latent": latent.to_json(),
         "image": {"width": width, "height": height, "channels": "RGB", "low": 0, "high": 255},
-        "landmarks": {
-            **landmarks_form(scheme),
-            "mirror": list(scheme.mirror),
-            "curves": [list(curve) for curve in scheme.curves],
-        },
+        "landmarks": landmarks_form(scheme),
         **({"confidence": {"low": 0.0, "high": 1.0}} if confidence else {}),
         "training": training,
     }
-
-
-def _scheme(lgen: Any) -> Scheme:
-    points = lgen.output_shape[1]
-    for scheme in BUILT_IN.values():
-        if scheme.count == points:
-            return scheme
-    raise LmedgeError(f"L-Gen gives {points} points, which is no scheme of {', '.join(BUILT_IN)}.")
 
 
 def _calibration(calibration: int | NDArray[np.float32], latent: LatentSpec, seed: int) -> Latents:

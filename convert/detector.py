@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from convert import flatbuffer as fb
 from convert import rewrites as graph
-from convert.metadata import landmarks_form, put
+from convert.metadata import put
 from convert.model import centred, run_converter
 from lmedge import __version__
 from lmedge.detector.network import LabelledFaces, build_detector
 from lmedge.folders import making_folder
 from lmedge.landmarks import normalised
 from lmedge.quiet import native_stderr_off
+from lmedge.runtime.bundle import landmarks_form
 from lmedge.runtime.detector import DETECT
 from lmedge.runtime.model_file import ABOUT
 from lmedge.storage import write_bytes

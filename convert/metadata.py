@@ -10,7 +10,6 @@ from tensorflow.lite.python import schema_py_generated as schema
 from convert import flatbuffer as fb
 from lmedge.latent import LatentSpec
 from lmedge.runtime.model_file import ABOUT
-from lmedge.scheme import Scheme
 
 STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata find it
 IDENTIFIER = b"M001"
@@ -27,12 +26,6 @@ def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
     facts = {**about, "variant": variant}
     put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
     put(model, STANDARD, _standard(model, about, variant))
-
-
-def landmarks_form(scheme: Scheme) -> dict[str, Any]:
-    """What a bundle and a detector say of their landmarks."""
-    return {"scheme": scheme.name, "count": scheme.count, "form": "((x + 0.5) / width, (y + 0.5) / height)",
-            "names": list(scheme.names)}  # fmt: skip
 
 
 def put(model: Any, name: str, data: bytes) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from lmedge.errors import UsageError
 from lmedge.landmarks import Array
-from lmedge.scheme import BUILT_IN, Scheme
+from lmedge.scheme import Scheme
 from lmedge.storage import write_bytes
 
 SHEET_FACES = 64
@@ -66,14 +66,11 @@ def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 
     return np.asarray(picture)
 
 
-def sheet(images: NDArray[np.uint8], landmarks: Array) -> Image.Image:
+def sheet(images: NDArray[np.uint8], landmarks: Array, scheme: Scheme) -> Image.Image:
     """The first 64 of faces `[N, H, W, 3]` with their landmarks `[N, K, 2]` (pixels), eight a row. Raises UsageError
-    where there is none, or where the landmarks are those of no scheme."""
+    where there is none."""
     if not len(images):
         raise UsageError("there is no face to show.")
-    scheme = next((known for known in BUILT_IN.values() if known.count == landmarks.shape[1]), None)
-    if scheme is None:
-        raise UsageError(f"{landmarks.shape[1]} landmarks are those of no scheme of {', '.join(BUILT_IN)}.")
     scale = max(1, SHEET_PIXELS // images.shape[2])
     some = zip(images[:SHEET_FACES], landmarks, strict=False)
     return Image.fromarray(grid([drawn(image, points, scheme, scale) for image, points in some], 8))

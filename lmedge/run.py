@@ -143,7 +143,7 @@ class Run:
         dataset = self.config().get("dataset", {})
         if "scheme" not in dataset:
             raise LmedgeError(f"{self.path} does not say which landmarks its faces have; run `lmedge train-gan` first.")
-        return Scheme.from_json(dataset["scheme"], f"{self.config_file}, 'dataset',")
+        return Scheme.from_json(dataset["scheme"], f"{self.config_file}, 'dataset'")
 
     @property
     def provenance(self) -> Provenance:

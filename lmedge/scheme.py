@@ -77,7 +77,9 @@ class Scheme:
     @classmethod
     def from_json(cls, value: Any, where: str) -> "Scheme":
         """The inverse of `to_json`; `where` it stands. Raises LmedgeError for what is no scheme."""
-        check_form({"scheme": value}, {"scheme": FORM}, where, WHAT)
+        if not isinstance(value, dict):
+            raise LmedgeError(f"{where} has {value!r:.80} for a landmark scheme; make it again.")
+        check_form(value, FORM, where, WHAT)
         names, origin, mirror = value["names"], value["origin"], value["mirror"]
         count = len(names)
         refuse = _Refusal(where)

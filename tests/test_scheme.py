@@ -79,8 +79,8 @@ def test_a_scheme_survives_its_file(scheme):
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        (None, "has None for 'scheme'"),
-        ([], r"has \[\] for 'scheme'"),
+        (None, "has None for a landmark scheme"),
+        ([], r"has \[\] for a landmark scheme"),
         ({}, "lacks 'name'"),
         (changed(names=5), "has 5 for 'names'"),
         (changed(name=True), "has True for 'name'"),

@@ -106,8 +106,7 @@ def check(bundle: Bundle, devices: Sequence[Device], latents: int, seed: int = 0
                     continue
                 agreement = between(faces, first[name]) if name in first else None
                 first.setdefault(name, faces)
-                scheme = bundle.scheme(faces.landmarks.shape[1])
-                parity = compare(faces, first["fp32"], scheme) if "fp32" in first else None
+                parity = compare(faces, first["fp32"], bundle.scheme) if "fp32" in first else None
                 rows.append(Row(device.name, name, True, parity, agreement, outcome.note))
             advance(1, device.name)
     return Check(rows, skipped)

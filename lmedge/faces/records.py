@@ -85,7 +85,7 @@ class FaceDataset:
         self.size, self.count = self.about["size"], self.about["count"]
         if not 0 < self.size <= LARGEST_SIDE:
             raise LmedgeError(f"{path / DATASET_FILE}: size is {self.size}, not between 1 and {LARGEST_SIDE} pixels.")
-        self.scheme = Scheme.from_json(self.about["scheme"], f"{path / DATASET_FILE}, 'scheme',")
+        self.scheme = Scheme.from_json(self.about["scheme"], f"{path / DATASET_FILE}, 'scheme'")
         self.provenance = Provenance.from_json(self.about["provenance"], str(path / DATASET_FILE))
         self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
         for shard in self.shards:

@@ -127,7 +127,7 @@ def load_latents(run: Run) -> Latents:
     if found != about["count"]:
         raise LmedgeError(f"{run.latents} holds {found} of {about['count']} faces; run the same `lmedge invert` again.")
     whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
-    scheme = Scheme.from_json(about["scheme"], f"{run.latents / ABOUT_FILE}, 'scheme',")
+    scheme = Scheme.from_json(about["scheme"], f"{run.latents / ABOUT_FILE}, 'scheme'")
     return Latents(**whole, scheme=scheme, size=about["size"], dataset=Path(about["dataset"]),
                    digest=about.get("digest"))  # fmt: skip
 

@@ -11,10 +11,10 @@ from lmedge.latent import LatentSpec
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
-from lmedge.scheme import BUILT_IN, Scheme
+from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json
 
-SCHEMA = 1
+SCHEMA = 2  # 1 named its landmark scheme
 BUNDLE_FILE = "bundle.json"
 REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
@@ -48,8 +48,11 @@ class Bundle:
             if path.suffix != ".tflite":
                 raise UsageError(f"{path} is neither a bundle folder nor a .tflite file.")
             about = read_model(path).about
+            if "schema" in about:  # a model of somebody else has none
+                _check_schema(about, path)
             _check(about, path)
-            _scheme_name(about, path)
+            if "landmarks" in about:
+                scheme_in(about, path)
             return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
@@ -57,11 +60,7 @@ class Bundle:
             raise UsageError(f"{path} is not a bundle (no {BUNDLE_FILE}); `lmedge export` makes one.")
         check_whole(path)
         about = read_json(path / BUNDLE_FILE, WHAT)
-        if about.get("schema") != SCHEMA:
-            raise LmedgeError(
-                f"{path / BUNDLE_FILE} has schema {about.get('schema')!r}, this version reads {SCHEMA}; "
-                "export the run again, or install the lmedge that made it."
-            )
+        _check_schema(about, path / BUNDLE_FILE)
         _check(about, path / BUNDLE_FILE)
         check_form(about, {"variants": dict}, str(path / BUNDLE_FILE), WHAT)
         if not about["variants"]:
@@ -73,8 +72,7 @@ class Bundle:
                 raise LmedgeError(f"{path / BUNDLE_FILE} names the variant {name!r}, which is no name.")
             if Path(file).name != file or file in ("", ".", "..") or not file.isprintable():
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
-        if _scheme_name(about, path / BUNDLE_FILE) is None:
-            raise LmedgeError(f"{path / BUNDLE_FILE} lacks 'landmarks'; export the run again.")
+        scheme_in(about, path / BUNDLE_FILE)
         return cls(path, {name: path / file for name, file in files.items()}, about)
 
     @classmethod
@@ -116,13 +114,10 @@ class Bundle:
         """dB of the image of each variant, as the export measured it against Keras; None where nothing says."""
         return {name: _psnr(self.about, name) for name in self.variants}
 
-    def scheme(self, points: int) -> Scheme:
-        """The landmark scheme, which must have as many points as the model gives. Raises LmedgeError."""
-        known = _scheme_name(self.about, self.path)
-        for scheme in BUILT_IN.values():
-            if scheme.count == points and known in (None, scheme.name):
-                return scheme
-        raise LmedgeError(f"{self.path}: the model gives {points} points, which is not {known or 'a scheme'}.")
+    @property
+    def scheme(self) -> Scheme:
+        """What the landmarks are. Raises LmedgeError in a model of somebody else, which does not say."""
+        return scheme_in(self.about, self.path)
 
     def model(self, variant: str) -> Path:
         """The model file of a variant, checked against its SHA-256.
@@ -157,15 +152,28 @@ def _check(about: dict[str, Any], path: Path) -> None:
                WHAT)  # fmt: skip
 
 
-def _scheme_name(about: dict[str, Any], path: Path) -> str | None:
-    """The landmark scheme that a manifest names; None where it names none. Raises LmedgeError for an unknown one."""
+def _check_schema(about: dict[str, Any], path: Path) -> None:
+    if about.get("schema") != SCHEMA:
+        raise LmedgeError(
+            f"{path} has schema {about.get('schema')!r}, this version reads {SCHEMA}; export the run again, or install "
+            "the lmedge that made it."
+        )
+
+
+def landmarks_form(scheme: Scheme) -> dict[str, Any]:
+    """What bundles, their models and detectors say of their landmarks: the whole scheme, how many points it has, and
+    in which form they come."""
+    facts = scheme.to_json()
+    return {"scheme": facts.pop("name"), "count": scheme.count, "form": "((x + 0.5) / width, (y + 0.5) / height)",
+            **facts}  # fmt: skip
+
+
+def scheme_in(about: dict[str, Any], path: Path) -> Scheme:
+    """The inverse of `landmarks_form` for what a bundle or a model says. Raises LmedgeError where it says nothing."""
     landmarks = about.get("landmarks")
-    if landmarks is None:
-        return None
-    scheme = landmarks.get("scheme") if isinstance(landmarks, dict) else landmarks
-    if not isinstance(scheme, str) or scheme not in BUILT_IN:
-        raise LmedgeError(f"{path} has the unknown landmark scheme {scheme!r}.")
-    return scheme
+    if not isinstance(landmarks, dict):
+        raise LmedgeError(f"{path} does not say what its landmarks are; export the run again.")
+    return Scheme.from_json({**landmarks, "name": landmarks.get("scheme")}, f"{path}, 'landmarks'")
 
 
 def read_model(path: Path) -> ModelFile:

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
 from lmedge.runtime import interpreter as interpreters
-from lmedge.runtime.bundle import read_model
-from lmedge.scheme import BUILT_IN, Scheme
+from lmedge.runtime.bundle import read_model, scheme_in
 from lmedge.variants import InterpreterName
 
 DETECT = "detect"
@@ -30,10 +29,9 @@ class LandmarkDetector:
         self._run = loaded.get_signature_runner(DETECT)
         self.size = int(self._run.get_input_details()["image"]["shape"][1])
         points = int(self._run.get_output_details()["landmarks"]["shape"][1])
-        scheme = next((s for s in BUILT_IN.values() if s.count == points), None)
-        if scheme is None:
-            raise LmedgeError(f"{model} gives {points} points, which is no scheme of {', '.join(BUILT_IN)}.")
-        self.scheme: Scheme = scheme
+        self.scheme = scheme_in(self.about, Path(model))
+        if self.scheme.count != points:
+            raise LmedgeError(f"{model} gives {points} points, and {self.scheme} has {self.scheme.count}.")
 
     def landmarks(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`[N, K, 2]` in pixels of faces `[N, size, size, 3]` RGB, cropped as those that it learnt from. Raises

@@ -61,7 +61,7 @@ class FaceModel(ABC):
         model that gives no numbers."""
         z = self._checked(latents)
         images, points, confidence = self._drawn(z)
-        return Faces(images, in_pixels(points, self.width, self.height), z, confidence)
+        return Faces(images, in_pixels(points, self.width, self.height), z, confidence, self.scheme)
 
     def landmarks(self, latents: Latents) -> NDArray[np.float32]:
         """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises as `render`

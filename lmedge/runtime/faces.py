@@ -2,15 +2,16 @@
 
 import io
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.bounds import require
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels, normalised
+from lmedge.scheme import Scheme
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Faces:
     """`images` uint8 `[N, H, W, 3]` RGB; `landmarks` float32 `[N, K, 2]` pixels; `latents` `[N, Z]`; `confidence`
-    `[N]`, about the share of faces whose landmarks are expected to be less exact, or None where there is none."""
+    `[N]`, about the share of faces whose landmarks are expected to be less exact, or None where there is none; `scheme`
+    of the landmarks, None where whoever made the faces did not say."""
 
     images: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     latents: NDArray[np.float32]
     confidence: NDArray[np.float32] | None = None
+    scheme: Scheme | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -32,7 +35,8 @@ class Faces:
     def __getitem__(self, part: int | slice | NDArray[Any]) -> "Faces":
         if isinstance(part, int | np.integer):
             part = np.arange(len(self))[part : part + 1 or None]  # one face; none beyond the last
-        return Faces(**{name: values[part] for name, values in self.arrays().items()})
+        parts: dict[str, Any] = {name: values[part] for name, values in self.arrays().items()}
+        return replace(self, **parts)
 
     def __repr__(self) -> str:
         _, height, width, _ = self.images.shape
@@ -42,14 +46,17 @@ class Faces:
         return f"Faces({size}, latents of {self.latents.shape[1]}{told})"
 
     def picture(self) -> "Image.Image":
-        """The first 64 as one picture with their landmarks, eight a row. Raises UsageError where there is none."""
+        """The first 64 as one picture with their landmarks, eight a row. Raises UsageError where there is none, or no
+        scheme of their landmarks."""
         from lmedge.pictures import sheet  # here, as a board that only draws faces needs no drawing of lines
 
-        return sheet(self.images, self.landmarks)
+        if self.scheme is None:
+            raise UsageError("these faces do not know their landmark scheme; draw them with a FaceModel.")
+        return sheet(self.images, self.landmarks, self.scheme)
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows."""
-        if not len(self):
+        if not len(self) or self.scheme is None:
             return None
         png = io.BytesIO()
         self.picture().save(png, "PNG")
@@ -67,8 +74,8 @@ class Faces:
             raise LmedgeError("there is no picture viewer here; save faces.picture() with its save('faces.png').")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is there, by name."""
-        return {name: values for name, values in vars(self).items() if values is not None}
+        """The arrays that are there, by name."""
+        return {name: values for name, values in vars(self).items() if isinstance(values, np.ndarray)}
 
     def landmarks_at(self, width: int, height: int) -> NDArray[np.float32]:
         """Landmarks `[N, K, 2]` in pixels of the faces scaled to `width` by `height`; (0, 0) is the centre of the first

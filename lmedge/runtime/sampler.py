@@ -58,7 +58,9 @@ class FaceSampler(FaceModel):
         self.latent = self.bundle.latent or LatentSpec.uniform(int(shape[1]))
         if self.latent.size != shape[1]:
             raise LmedgeError(f"{path} takes latents of {shape[1]} numbers, and {self.latent} are said.")
-        self.scheme, self.knows_confidence = self.bundle.scheme(int(points[1])), "confidence" in outputs
+        self.scheme, self.knows_confidence = self.bundle.scheme, "confidence" in outputs
+        if self.scheme.count != points[1]:
+            raise LmedgeError(f"{path} gives {points[1]} points, and {self.scheme} has {self.scheme.count}.")
         self.name, self.version = self.bundle.name, self.bundle.version
         self.training, self.provenance = self.bundle.training, self.bundle.provenance
         self.backing = f"{self.variant} on {self.interpreter}"

@@ -78,7 +78,8 @@ def _measure(request: dict[str, Any]) -> Timing:
     delegation = sampler.delegation()
     parity = None
     if request["reference"]:
-        wanted = Faces(**read_arrays(Path(request["reference"])))
+        reference: dict[str, Any] = read_arrays(Path(request["reference"]))
+        wanted = Faces(**reference)
         parity = compare(sampler.render(wanted.latents), wanted, sampler.scheme)
     return Timing(
         threads=request["threads"],

@@ -41,7 +41,7 @@ def test_the_models_find_what_keras_finds(models, network, faces, variant, limit
     detector = LandmarkDetector(models[variant])
     found, wanted = detector.landmarks(faces.images), detect(network, faces.images)
     assert nme(found, wanted, IBUG49).mean() < limit
-    assert detector.scheme is IBUG49 and detector.about["licence"] == "CC0-1.0" and detector.size == 32
+    assert detector.scheme == IBUG49 and detector.about["licence"] == "CC0-1.0" and detector.size == 32
 
 
 def test_int8_is_int8_throughout(models):

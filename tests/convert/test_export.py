@@ -20,7 +20,7 @@ from lmedge.run import Run
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.timing import time_model
-from lmedge.scheme import IBUG68
+from lmedge.scheme import IBUG49, IBUG68
 from tests.convert import joining_generator
 
 
@@ -78,7 +78,9 @@ def test_a_generator_of_one_s_own_is_exported(tmp_path):
     ]
     # The points of an untrained L-Gen are no face; XNNPACK lacks the int8 ReLU behind a transposed convolution.
     limits = Limits(landmark_error=None, outside=1)
-    bundle = export(*networks(layers), ("fp32", "int8"), out=tmp_path / "b", calibration=16, limits=limits)
+    bundle = export(
+        *networks(layers), ("fp32", "int8"), out=tmp_path / "b", scheme=IBUG49, calibration=16, limits=limits
+    )
     parity = {name: entry["parity"] for name, entry in bundle.about["variants"].items()}
     assert parity["fp32"]["image_max_levels"] <= 1 and parity["int8"]["image_psnr"] > 35
     assert bundle.about["landmarks"]["scheme"] == "ibug49"
@@ -90,7 +92,9 @@ def test_a_generator_with_skip_connections_is_exported(tmp_path):
     """No node outside XNNPACK, and no int8 model that computes in float."""
     networks = joining_generator(32, 4, 8), build_lgen(8, 49, (8,))
     limits = Limits(landmark_error=0.1)
-    bundle = export(*networks, ("fp32", "int8", "int8-qat"), out=tmp_path / "b", tuning=Tuning(5, 8), limits=limits)
+    bundle = export(
+        *networks, ("fp32", "int8", "int8-qat"), out=tmp_path / "b", scheme=IBUG49, tuning=Tuning(5, 8), limits=limits
+    )
     for variant, facts in bundle.about["variants"].items():
         assert facts["xnnpack"]["partitions"] == 1 and not facts["xnnpack"]["outside"]
         assert facts["parity"]["image_error"] < (0.1 if variant == "fp32" else 3)
@@ -107,7 +111,7 @@ def test_an_op_that_tflite_lacks_is_refused_and_nothing_is_left(tmp_path):
             return x * tf.linalg.det(x[:, :3, :3, 0])[:, None, None, None]
 
     with pytest.raises(LmedgeError, match=r"cannot be converted to TFLite \(.*MatrixDeterminant"):
-        export(*networks([Determinant()]), ("fp32",), out=tmp_path / "b")
+        export(*networks([Determinant()]), ("fp32",), out=tmp_path / "b", scheme=IBUG49)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -143,20 +147,22 @@ def test_networks_that_do_not_belong_together_are_refused(tmp_path):
     generator, _ = networks([])
     out = tmp_path / "b"
     with pytest.raises(LmedgeError, match="L-Gen reads latents of 5 components, the generator of 4"):
-        export(generator, build_lgen(5, 49, (4,)), out=out)
+        export(generator, build_lgen(5, 49, (4,)), out=out, scheme=IBUG49)
     with pytest.raises(LmedgeError, match="is not ibug68"):
         export(generator, build_lgen(4, 49, (4,)), out=out, scheme=IBUG68)
-    with pytest.raises(LmedgeError, match="gives 50 points, which is no scheme"):
-        export(generator, build_lgen(4, 50, (4,)), out=out)
+    with pytest.raises(TypeError, match="scheme"):  # never guessed from a number of points
+        export(generator, build_lgen(4, 49, (4,)), out=out)
     with pytest.raises(UsageError, match="--variants fp8: unknown"):
-        export(generator, build_lgen(4, 49, (4,)), ("fp8",), out=out)
+        export(generator, build_lgen(4, 49, (4,)), ("fp8",), out=out, scheme=IBUG49)
     with pytest.raises(UsageError, match="--variants names none"):
-        export(generator, build_lgen(4, 49, (4,)), (), out=out)
+        export(generator, build_lgen(4, 49, (4,)), (), out=out, scheme=IBUG49)
     for shape in ((3, 5), (4,), (0, 4)):
         with pytest.raises(UsageError, match=r"representative latents of shape .* are not \[N, 4\]"):
-            export(generator, build_lgen(4, 49, (4,)), out=out, calibration=np.zeros(shape, np.float32))
+            export(generator, build_lgen(4, 49, (4,)), out=out, scheme=IBUG49, calibration=np.zeros(shape, np.float32))
     with pytest.raises(UsageError, match="representative latents hold values that are not finite"):
-        export(generator, build_lgen(4, 49, (4,)), out=out, calibration=np.full((2, 4), np.nan, np.float32))
+        export(
+            generator, build_lgen(4, 49, (4,)), out=out, scheme=IBUG49, calibration=np.full((2, 4), np.nan, np.float32)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,7 +179,7 @@ def test_each_gate_refuses_and_leaves_nothing(tmp_path, limits, variant, reason)
     # Bilinear upsampling is not folded, and nearest x4 neither.
     layers = [keras.layers.UpSampling2D(4), keras.layers.Conv2D(3, 3, padding="same")]
     with pytest.raises(LmedgeError, match=reason):
-        export(*networks(layers), (variant,), out=tmp_path / "b", limits=limits, calibration=4)
+        export(*networks(layers), (variant,), out=tmp_path / "b", scheme=IBUG49, limits=limits, calibration=4)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -240,7 +246,7 @@ def test_an_l_gen_that_always_says_the_same_is_refused(trained, tmp_path):
     *others, kernel, bias = lgen.get_weights()
     lgen.set_weights([*others, 0 * kernel, bias])
     with pytest.raises(LmedgeError, match=r"L-Gen gives the same landmarks for every latent; train it again\.$"):
-        export(generator, lgen, ("int8",), out=tmp_path / "b", calibration=8)
+        export(generator, lgen, ("int8",), out=tmp_path / "b", scheme=IBUG49, calibration=8)
     assert not (tmp_path / "b").exists()
 
 

@@ -5,6 +5,7 @@ from mediapipe.tasks.python.metadata.metadata import MetadataDisplayer
 
 from lmedge.errors import LmedgeError
 from lmedge.runtime import Bundle, FaceSampler
+from lmedge.scheme import IBUG49
 
 
 @pytest.mark.parametrize("variant", ["fp32", "int8"])
@@ -27,7 +28,7 @@ def test_a_model_alone_knows_what_its_bundle_knew(bundle):
     for key in ("latent", "image", "landmarks", "training", "version", "lmedge"):
         assert alone.about[key] == together.about[key]
     assert alone.about["variant"] == "int8"
-    assert FaceSampler(alone).scheme.name == "ibug49"
+    assert FaceSampler(alone).scheme == IBUG49 == FaceSampler(alone).sample(1).scheme
 
 
 def test_info_shows_it_without_an_interpreter(bundle, lmedge):
@@ -38,12 +39,21 @@ def test_info_shows_it_without_an_interpreter(bundle, lmedge):
     assert "TFLITE_METADATA" in facts["metadata"]
 
 
-def test_an_unknown_scheme_in_a_model_is_refused(bundle, tmp_path):
+def test_metadata_of_another_form_is_refused(bundle, tmp_path):
     data = (bundle / "faces-fp32.tflite").read_bytes()
     path = tmp_path / "m.tflite"
-    path.write_bytes(data.replace(b'"scheme":"ibug49"', b'"scheme":"ibug12"'))
-    with pytest.raises(LmedgeError, match="unknown landmark scheme 'ibug12'"):
+    path.write_bytes(data.replace(b'"ibug68/17"', b'"ibug68/18"'))
+    with pytest.raises(LmedgeError, match="'landmarks' has an origin twice"):
         Bundle.open(path)
-    path.write_bytes(data.replace(b'{"schema":1', b'{{schema":1'))
+    path.write_bytes(data.replace(b'"origin":', b'"?rigin":'))
+    with pytest.raises(LmedgeError, match="'landmarks' lacks 'origin'"):
+        Bundle.open(path)
+    path.write_bytes(data.replace(b'{"schema":2', b'{"schema":1'))
+    with pytest.raises(LmedgeError, match="has schema 1, this version reads 2"):
+        Bundle.open(path)
+    path.write_bytes(data.replace(b'"landmarks":{"scheme"', b'"landmarkz":{"scheme"'))
+    with pytest.raises(LmedgeError, match="does not say what its landmarks are"):
+        FaceSampler(path)
+    path.write_bytes(data.replace(b'{"schema":2', b'{{schema":2'))
     with pytest.raises(LmedgeError, match="its metadata is not JSON"):
         Bundle.open(path)

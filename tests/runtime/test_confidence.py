@@ -54,7 +54,7 @@ def test_a_model_without_confidence_is_refused(trained, tmp_path):
     from convert import export
 
     run = Run(trained)
-    bundle = export(run.generator(), run.lgen(), ("fp32",), out=tmp_path / "bundle")
+    bundle = export(run.generator(), run.lgen(), ("fp32",), out=tmp_path / "bundle", scheme=run.scheme)
     assert "confidence" not in bundle.about and FaceSampler(bundle).sample(2).confidence is None
     with pytest.raises(UsageError, match=r"gives no confidence; train L-Gen again"):
         sample(SampleConfig(bundle=bundle.path, out=tmp_path / "faces", min_confidence=0.5))
@@ -67,4 +67,11 @@ def test_a_confidence_of_another_latent_cannot_be_exported(trained, tmp_path):
 
     run = Run(trained)
     with pytest.raises(LmedgeError, match=r"the confidence maps \(None, 5\) to \(None, 1\), which is not \[B, 8\]"):
-        export(run.generator(), run.lgen(), ("fp32",), out=tmp_path / "bundle", confidence=build_confidence(5))
+        export(
+            run.generator(),
+            run.lgen(),
+            ("fp32",),
+            out=tmp_path / "bundle",
+            scheme=run.scheme,
+            confidence=build_confidence(5),
+        )

@@ -81,6 +81,6 @@ def test_a_bundle_of_another_schema_is_refused(bundle, tmp_path):
     other = tmp_path / "bundle"
     shutil.copytree(bundle, other)
     about = json.loads((other / "bundle.json").read_text())
-    (other / "bundle.json").write_text(json.dumps({**about, "schema": 2}))
-    with pytest.raises(LmedgeError, match="has schema 2, this version reads 1; export the run again"):
+    (other / "bundle.json").write_text(json.dumps({**about, "schema": 3}))
+    with pytest.raises(LmedgeError, match="has schema 3, this version reads 2; export the run again"):
         serve(ServeConfig(bundle=other, port=0))

@@ -152,7 +152,7 @@ class FaceActivityTest : OnPhone() {
     fun whatCannotBeUsedIsSaidAndNothingCrashes() {
         val sentences = mapOf(
             "none" to "The app has no bundle; build it with -Pbundle=PATH of a bundle.",
-            "schema" to "bundle.json has schema 2, this app reads 1; export the run again.",
+            "schema" to "bundle.json has schema 3, this app reads 2; export the run again.",
             "damaged" to "bundle.json is damaged",
             "latents" to "The model has latents of [1, 64] and bundle.json says [1, 32]; copy the whole bundle again.",
             "points" to "The model has landmarks of [1, 49, 2] and bundle.json says [1, 68, 2]; copy the whole bundle again.",

@@ -49,7 +49,7 @@ class Bundle(
     companion object {
         private val INT8 = listOf("int8-qat", "int8")
         private val FLOAT = listOf("fp32", "fp16", "dynamic")
-        const val SCHEMA = 1
+        const val SCHEMA = 2
         const val FILE = "bundle.json"
 
         /** Reads bundle.json. Throws BundleException for another schema, or a file that was damaged. */

@@ -35,7 +35,7 @@ class BundleTest {
 
     @Test
     fun anotherSchemaIsRefused() =
-        assertEquals("bundle.json has schema 2, this app reads 1; export the run again.", refusal(changed { it.put("schema", 2) }))
+        assertEquals("bundle.json has schema 3, this app reads 2; export the run again.", refusal(changed { it.put("schema", 3) }))
 
     @Test
     fun aDamagedFileIsRefused() {
