@@ -59,6 +59,7 @@ def _main(argv: list[str]) -> int:
     from lmedge.options import to_json
 
     verb = VERBS[name]
+    verb.refuse_moved(words)
     try:
         options = parse(verb.kind(words), name, words)
     except SystemExit as stop:  # --help, or options that do not parse; it has been said which

@@ -17,7 +17,6 @@ from lmedge.scheme import BUILT_IN, Scheme, scheme_of
 
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
-FacesPath = Annotated[Path | None, arg(metavar="[DATASET|PHOTO]")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 SchemeOption = Annotated[Scheme, arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]

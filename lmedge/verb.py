@@ -1,9 +1,10 @@
 """A verb of the command line: what it is called, what it takes, what it does, and what it needs."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from lmedge.errors import UsageError
 from lmedge.options import Stage
 
 # Distributions that the extras bring.
@@ -26,7 +27,8 @@ class Verb:
     `run(options)` calls the stage and prints its result. What the stage imports is imported there and nowhere else in
     the file, so that `lmedge --help` and `lmedge sample` start at once. `needs` are distributions, INTERPRETER or
     LITERT_JS; TensorFlow is loaded before `run` where it is among them. `resolve(options)` fills in what the stage
-    would, for --dry-run. `options_of(words)` is the class where words such as `--family began` choose it.
+    would, for --dry-run. `options_of(words)` is the class where words such as `--family began` choose it. `moved`: an
+    option that a reader may remember -> what does its work now.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Verb:
     needs: tuple[str, ...] = ()
     resolve: Callable[[Any], Any] = _as_they_are
     options_of: Callable[[list[str]], type[Stage]] | None = None
+    moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trains(self) -> bool:
@@ -45,6 +48,12 @@ class Verb:
     def summary(self) -> str:
         """The first line of its help."""
         return (self.options.__doc__ or "").splitlines()[0]
+
+    def refuse_moved(self, words: list[str]) -> None:
+        """Raises UsageError for an option that stands elsewhere now."""
+        for option in (word.split("=")[0] for word in words):
+            if option in self.moved:
+                raise UsageError(f"lmedge {self.name} has no {option}; {self.moved[option]}.")
 
     def kind(self, words: list[str]) -> type[Stage]:
         """The class of its options, with these words after its name."""

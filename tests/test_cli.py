@@ -34,6 +34,17 @@ def test_an_unknown_verb_is_refused_with_the_nearest(capsys):
     assert capsys.readouterr().err == "lmedge: there is no verb 'smaple'; did you mean sample?\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "verb"),
+    [(("--self-test", "1000"), "check-inversion"), (("--self-test=9",), "check-inversion"),
+     (("me.jpg", "--out", "me.png"), "invert-photo")],
+)  # fmt: skip
+def test_what_invert_did_before_names_the_verb_that_does_it(words, verb, capsys):
+    assert main(["invert", "run", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("lmedge: lmedge invert has no --") and f"; `lmedge {verb} RUN" in said
+
+
 def test_a_wrong_option_is_a_wrong_call(capsys):
     assert main(["toy", "--out", "a", "--colour", "red"]) == 2
     assert main(["toy", "--out", "a", "--scheme", "ibug12"]) == 2

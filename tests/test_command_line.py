@@ -74,7 +74,10 @@ def test_formats_of_the_command_line_are_those_there_are():
 
 @pytest.mark.parametrize("verb", STAGES)
 def test_what_a_dry_run_prints_can_be_given_back(verb, capsys, tmp_path, trained):
-    words = [str(trained) if word == "r" and verb == "invert" else word for word in ARGS[verb]]
+    words = [
+        str(trained) if word == "r" and verb in ("invert", "invert-photo", "check-inversion") else word
+        for word in ARGS[verb]
+    ]
     assert main([verb, *words, "--dry-run"]) == 0
     printed = capsys.readouterr().out
     file = tmp_path / "options.json"

@@ -32,6 +32,8 @@ ARGS = {
     "prepare": ["p", "q", "--out", "a"],
     "train-gan": ["d", "--run", "r"],
     "invert": ["r", "d"],
+    "invert-photo": ["r", "me.jpg"],
+    "check-inversion": ["r"],
     "train-lgen": ["r", "--hidden", "8", "4"],
     "evaluate": ["r"],
     "report": ["r"],

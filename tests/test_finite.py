@@ -18,7 +18,7 @@ from lmedge.runtime import FaceSampler
     [
         ("generator", ("synthesize", "RUN", "--count", "4", "--out", "OUT")),
         ("generator", ("invert", "RUN", "TOYS", "--overwrite")),
-        ("generator", ("invert", "RUN", "--self-test", "4")),
+        ("generator", ("check-inversion", "RUN", "--count", "4")),
         ("generator", ("train-lgen", "RUN", "--data", "generated")),
         ("generator", ("evaluate", "RUN", "--samples", "4")),
         ("lgen", ("evaluate", "RUN", "--samples", "4")),

@@ -38,7 +38,9 @@ def doctor(verbs: Mapping[str, tuple[str, ...]]) -> list[str]:
     lines.append(f"GPU: {_gpus() if versions['tensorflow'] else 'TensorFlow is missing'}")
     lines.append("verbs")
     versions |= {INTERPRETER: next(iter(here.values()), None), LITERT_JS: _litert_js()}
-    lines += [f"  {alike:<32} {_verdict(needs, versions)}" for needs, alike in _alike(verbs).items()]
+    alike = _alike(verbs)
+    width = max(32, *map(len, alike.values()))
+    lines += [f"  {names:<{width}}  {_verdict(needs, versions)}" for needs, names in alike.items()]
     formats = {name: format_.missing() for name, format_ in FORMATS.items()}
     lines.append("formats of synthesize")
     for stored_as, lacking in formats.items():

@@ -18,9 +18,10 @@ from lmedge.faces.prepare import cut_photos
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.faces.sources import find_photos
 from lmedge.inversion.encoder import cached_encoder
-from lmedge.inversion.invert import check_fits, resolve, weights_for
+from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.resolve import precision_in
+from lmedge.inversion.search import usual
 from lmedge.landmarks import nme
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -62,9 +63,9 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
     check_fits(run, generator, dataset)
     # No encoder is trained for this: a run that comes with lmedge is not written to.
     encoder = cached_encoder(run, generator)
-    options = resolve(InvertConfig(run=run.path, faces=dataset.path, start="centre" if encoder is None else "encoder"))
-    options = replace(options, batch=min(options.batch, len(dataset)))
-    inverter = Inverter(generator, run.latent, options, weights_for(dataset, options), encoder)
+    search = usual("fast", "centre" if encoder is None else "encoder")
+    search = replace(search, precision=precision_in(run), batch=min(search.batch, len(dataset)))
+    inverter = Inverter(generator, run.latent, search, weights_for(dataset, search.background), encoder)
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)

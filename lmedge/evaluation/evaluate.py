@@ -21,13 +21,13 @@ from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents, psnr
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.resolve import recorded
 from lmedge.judging.features import Extractor, extractor
 from lmedge.landmarks import in_pixels
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures
-from lmedge.options import from_json, to_json
+from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -211,11 +211,11 @@ def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
 
 def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
     """The search that the run's latents come from. No encoder is trained for it: this only measures."""
-    options = from_json(InvertConfig, {**run.stage("invert", InvertConfig), "batch": min(batch, 64)}, run.config_file)
-    encoder = cached_encoder(run, generator) if options.start == "encoder" else None
-    if options.start == "encoder" and encoder is None:
-        options = dataclasses.replace(options, start="centre", rounds=max(2, options.rounds or 1))
-    return Inverter(generator, run.latent, options, weights_for(dataset, options), encoder)
+    search = dataclasses.replace(recorded(run), batch=min(batch, 64))
+    encoder = cached_encoder(run, generator) if search.start == "encoder" else None
+    if search.start == "encoder" and encoder is None:
+        search = dataclasses.replace(search, start="centre", rounds=max(2, search.rounds))
+    return Inverter(generator, run.latent, search, weights_for(dataset, search.background), encoder)
 
 
 def _fault_figures(result: Evaluation, generator: Any, lgen: Any, annotator: Annotator) -> None:

@@ -13,6 +13,7 @@ from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
 from lmedge.gan.networks import in_precision
 from lmedge.gan.quantiles import latents_of
+from lmedge.inversion.search import Search
 from lmedge.keras_file import save_network
 from lmedge.keras_model import weights_hash
 from lmedge.latent import LatentSpec
@@ -95,17 +96,14 @@ def train_encoder(
     return plain
 
 
-def encoder_of(
-    run: Run, generator: Any, dataset: FaceDataset, weights: NDArray[np.float32], steps: int, precision: Precision,
-    seed: int,
-) -> Any:  # fmt: skip
-    """The encoder that the run keeps for this state of its generator and these options, trained where there is none."""
-    about = {"schema": SCHEMA, "generator": weights_hash(generator), "steps": steps, "seed": seed}
+def encoder_of(run: Run, generator: Any, dataset: FaceDataset, weights: NDArray[np.float32], search: Search) -> Any:
+    """The encoder that the run keeps for this state of its generator and such a search, trained where there is none."""
+    about = {"schema": SCHEMA, "generator": weights_hash(generator), "steps": search.encoder_steps, "seed": search.seed}
     kept = cached_encoder(run, generator)
     if kept is not None and read_json(_about_file(run), "an encoder") == about:
         return kept
-    drawing = in_precision(generator, precision) if precision != "float32" else generator
-    encoder = train_encoder(drawing, run.latent, dataset, weights, steps, precision, seed)
+    drawing = in_precision(generator, search.precision) if search.precision != "float32" else generator
+    encoder = train_encoder(drawing, run.latent, dataset, weights, search.encoder_steps, search.precision, search.seed)
     _about_file(run).unlink(missing_ok=True)  # it speaks of the file that is now replaced
     save_network(encoder, run.encoder_file)
     write_json(_about_file(run), about)
@@ -120,6 +118,11 @@ def cached_encoder(run: Run, generator: Any) -> Any | None:
     if about.get("schema") != SCHEMA or about.get("generator") != weights_hash(generator):
         return None
     return run.encoder()
+
+
+def has_encoder(run: Run) -> bool:
+    """Does the run keep one for this state of its generator?"""
+    return run.generator_file.exists() and cached_encoder(run, run.generator()) is not None
 
 
 def _about_file(run: Run) -> Path:

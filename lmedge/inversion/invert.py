@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
-from lmedge.gan.devices import resolve_precision
-from lmedge.gan.options import TrainGanConfig
-from lmedge.inversion.encoder import cached_encoder, encoder_of
+from lmedge.inversion.encoder import encoder_of, has_encoder
 from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr
 from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.resolve import decided, filled
+from lmedge.inversion.search import Search
 from lmedge.keras_model import weights_hash
 from lmedge.landmarks import normalised
 from lmedge.options import to_json
@@ -27,40 +27,38 @@ from lmedge.storage import write_arrays
 PART_FACES = 256  # faces a part file: what a kill can lose
 FEW_FACES = 500  # below, the training of an encoder takes longer than a second search from the centre
 # Options that change no latent of a dataset.
-NO_PART_OF_LATENTS = ("run", "faces", "overwrite", "out", "self_test")
+NO_PART_OF_LATENTS = ("run", "faces", "overwrite")
 
 
 def resolve(config: InvertConfig) -> InvertConfig:
-    """The options with everything filled in. Raises UsageError for those out of range, and for an encoder where there
-    is none and no dataset to train it on."""
-    run = Run.open(config.run)
-    paper, alone = config.preset == "paper", _alone(config)
-    start = config.start or ("random" if paper else None)
-    if start is None or (start == "encoder" and alone):
-        there = run.generator_file.exists() and cached_encoder(run, run.generator()) is not None
-        if start and not there:
-            raise UsageError(f"--start encoder: {run.path} has none; `lmedge invert {run.path} DATASET` trains one.")
-        start = "encoder" if there or not (alone or _count(config) < FEW_FACES) else "centre"
-    trained = run.stage("train-gan", TrainGanConfig)
-    filled: dict[str, Any] = {
-        "start": start,
-        "steps": (1000 if paper else 10) if config.steps is None else config.steps,
-        "rounds": (4 if alone else 2 if start == "centre" else 1) if config.rounds is None else config.rounds,
-        "background": (1.0 if paper else 0.2) if config.background is None else config.background,
-        "precision": resolve_precision(config.precision, trained.get("width") or 0)[0],
-    }
-    return dataclasses.replace(config, **filled)
+    """The options with everything filled in. Raises UsageError for a file in place of a dataset."""
+    _refuse_file(config)
+    return filled(config, _search(config, Run.open(config.run)))
 
 
-def _alone(config: InvertConfig) -> bool:
-    """Are there no faces to train an encoder on?"""
-    return bool(config.self_test) or config.faces is None or config.faces.is_file()
+def _search(config: InvertConfig, run: Run) -> Search:
+    start = config.start or ("random" if config.preset == "paper" else None)
+    if start is None:
+        start = "encoder" if has_encoder(run) or _count(config, FaceDataset(config.faces)) >= FEW_FACES else "centre"
+    search = decided(config, run, start)
+    return dataclasses.replace(
+        search,
+        background=search.background if config.background is None else config.background,
+        batch=config.batch,
+        encoder_steps=config.encoder_steps,
+    )
 
 
-def _count(config: InvertConfig) -> int:
-    assert config.faces is not None
-    there = len(FaceDataset(config.faces))
-    return min(config.count or there, there)
+def _refuse_file(config: InvertConfig) -> None:
+    if config.faces.is_file():
+        raise UsageError(
+            f"{config.faces} is a file, and a dataset is a folder; `lmedge invert-photo {config.run} {config.faces}` "
+            "inverts a photo."
+        )
+
+
+def _count(config: InvertConfig, dataset: FaceDataset) -> int:
+    return min(config.count or len(dataset), len(dataset))
 
 
 def invert(config: InvertConfig) -> Latents:
@@ -68,14 +66,14 @@ def invert(config: InvertConfig) -> Latents:
 
     Raises UsageError for options or a dataset that do not fit the run, LmedgeError when z is not finite.
     """
-    if config.faces is None:
-        raise UsageError("name a dataset or a photo after the run, or take --self-test 1000.")
+    _refuse_file(config)
     run = Run.open(config.run)
     run.refuse_shipped()
-    dataset, config = FaceDataset(config.faces), resolve(config)
+    dataset, search = FaceDataset(config.faces), _search(config, run)
+    config = filled(config, search)
     generator = run.generator()
     check_fits(run, generator, dataset)
-    count = min(config.count or len(dataset), len(dataset))
+    count = _count(config, dataset)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(np.int64))
     about = {
         "schema": SCHEMA,
@@ -96,8 +94,8 @@ def invert(config: InvertConfig) -> Latents:
             if missing and done:
                 console.print(f"continuing {run.latents} from face {done}")
             if missing:
-                options = dataclasses.replace(config, batch=min(config.batch, count))
-                inverter = inverter_of(run, generator, dataset, options)
+                search = dataclasses.replace(search, batch=min(search.batch, count))
+                inverter = inverter_of(run, generator, dataset, search)
                 with progress("invert", len(chosen), "faces", done) as advance:
                     for i in missing:
                         _invert_part(part_file(folder, i), i, parts[i], dataset, generator, inverter, advance)
@@ -120,26 +118,24 @@ def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
         )
 
 
-def inverter_of(run: Run, generator: Any, dataset: FaceDataset, config: InvertConfig) -> Inverter:
-    """The search with resolved options for faces of `dataset`, with the run's encoder where it starts from one."""
-    weights = weights_for(dataset, config)
-    encoder = None
-    if config.start == "encoder":
-        encoder = encoder_of(run, generator, dataset, weights, config.encoder_steps, config.precision, config.seed)
-    return Inverter(generator, run.latent, config, weights, encoder)
+def inverter_of(run: Run, generator: Any, dataset: FaceDataset, search: Search) -> Inverter:
+    """The search for faces of `dataset`, with the run's encoder where it starts from one."""
+    weights = weights_for(dataset, search.background)
+    encoder = encoder_of(run, generator, dataset, weights, search) if search.start == "encoder" else None
+    return Inverter(generator, run.latent, search, weights, encoder)
 
 
-def weights_for(dataset: FaceDataset, config: InvertConfig) -> NDArray[np.float32]:
-    """Weights of the pixels for faces of `dataset`, with resolved options."""
+def weights_for(dataset: FaceDataset, background: float) -> NDArray[np.float32]:
+    """Weights of the pixels for faces of `dataset`: `background` against 1 for the face."""
     step = -(-len(dataset) // MOST_FACES)
-    return face_weights(dataset.landmarks[::step], dataset.size, config.background or 0)
+    return face_weights(dataset.landmarks[::step], dataset.size, background)
 
 
 def _invert_part(
     path: Path, number: int, indices: NDArray[np.int64], dataset: FaceDataset, generator: Any, inverter: Inverter,
     advance: Any,
 ) -> None:  # fmt: skip
-    batch = inverter.options.batch
+    batch = inverter.how.batch
     faces = dataset.images(indices).astype(np.float32) / 127.5 - 1.0
     z = inverter(faces, number, advance)
     images = np.concatenate([np.asarray(generator(z[i : i + batch])) for i in range(0, len(z), batch)])

@@ -1,4 +1,4 @@
-"""Faces to latents, with the options of `lmedge invert`: where to start, how to search, when a face is done."""
+"""Faces to latents: where to start, how to search, when a face is done."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from lmedge.errors import LmedgeError
 from lmedge.gan.networks import in_precision
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.gauss_newton import make_gauss_newton
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.search import Search
 from lmedge.latent import Latents, LatentSpec
 
 FAR, NEAR = 0.1, 0.01  # units of z over which derivatives are measured: while searching, and close to the end
@@ -34,23 +34,24 @@ class Inverter:
     """`inverter(faces [N, H, W, 3] in -1..1, key)` -> z `[N, Z]`; the same faces, key and seed give the same latents.
 
     Blocks of `latent` that are not searched keep what they are given (`held`), or else their middle. `weights [H, W]`
-    are those of the pixels (`face_weights`); `encoder` is needed where `options.start` says so. Options must be
-    resolved. Raises LmedgeError where the generator gives values that are not finite.
+    are those of the pixels (`face_weights`); `encoder` is needed where the search starts from it. Raises
+    LmedgeError where the generator gives values that are not finite.
     """
 
     def __init__(
-        self, generator: Any, latent: LatentSpec, options: InvertConfig, weights: NDArray[np.float32],
+        self, generator: Any, latent: LatentSpec, search: Search, weights: NDArray[np.float32],
         encoder: Any = None,
     ):  # fmt: skip
-        self.options, self.encoder, self.latent = options, encoder, latent
-        steps = options.steps or 1
+        self.how, self.encoder, self.latent = search, encoder, latent
         fast = generator
-        if options.precision != "float32":
-            fast = in_precision(generator, options.precision)
-        if options.method == "adam":
-            self._adam: Callable[..., Any] = make_adam(fast, latent, weights, steps, ADAM_RATE, "l2", redraw=True)
+        if search.precision != "float32":
+            fast = in_precision(generator, search.precision)
+        if search.method == "adam":
+            self._adam: Callable[..., Any] = make_adam(
+                fast, latent, weights, search.steps, ADAM_RATE, "l2", redraw=True
+            )
             return
-        self._search = make_gauss_newton(fast, latent, weights, steps, FAR)
+        self._search = make_gauss_newton(fast, latent, weights, search.steps, FAR)
         self._finish = make_gauss_newton(generator, latent, weights, FINISH_STEPS, NEAR)
 
     def __call__(
@@ -59,8 +60,8 @@ class Inverter:
     ) -> Latents:  # fmt: skip
         given = self.latent.middle if held is None else held  # of `held` only what is not searched is read
         z = np.where(self.latent.searched, self._start(faces, key), given)
-        if self.options.method == "adam":
-            redraws = tf.constant([self.options.seed * REDRAWS, key])
+        if self.how.method == "adam":
+            redraws = tf.constant([self.how.seed * REDRAWS, key])
             z, error = self._batched(lambda *some: self._adam(*some, redraws), faces, z, advance)
         else:
             z, error = self._rounds(faces, z, advance)
@@ -69,12 +70,12 @@ class Inverter:
         return z
 
     def _start(self, faces: NDArray[np.float32], key: int) -> Latents:
-        if self.options.start == "centre":
+        if self.how.start == "centre":
             return np.tile(self.latent.middle, (len(faces), 1))
-        if self.options.start == "random":
-            random = np.random.default_rng((self.options.seed, key))
+        if self.how.start == "random":
+            random = np.random.default_rng((self.how.seed, key))
             return self.latent.quantile(random.random((len(faces), self.latent.size)))
-        guesses = [self.encoder(faces[i : i + self.options.batch]) for i in range(0, len(faces), self.options.batch)]
+        guesses = [self.encoder(faces[i : i + self.how.batch]) for i in range(0, len(faces), self.how.batch)]
         return self.latent.clip(np.concatenate([np.asarray(some) for some in guesses]))
 
     def _rounds(
@@ -83,7 +84,7 @@ class Inverter:
         """Rounds of fresh derivatives; faces that gain nothing more leave, the others close up to full batches."""
         error = np.full(len(z), np.inf, np.float32)
         open_ = np.arange(len(z))
-        for number in range(self.options.rounds or 1):
+        for number in range(self.how.rounds):
             if not len(open_):
                 break
             shown = advance if number == 0 else _not_shown
@@ -106,7 +107,7 @@ class Inverter:
         advance: Callable[[int], None],
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         found, errors = [], []
-        size = self.options.batch
+        size = self.how.batch
         for first in range(0, len(faces), size):
             some = np.arange(first, min(first + size, len(faces)))
             # The last batch is filled up with its first face, as another shape would compile again.

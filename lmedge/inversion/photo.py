@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.affine import Image8
-from lmedge.errors import LmedgeError, Rejected
+from lmedge.errors import LmedgeError, Rejected, UsageError
 from lmedge.faces.crop import Cutting, FaceCutter
 from lmedge.faces.sources import Source
 from lmedge.inversion.focus import face_weights
-from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.options import InvertPhotoConfig
+from lmedge.inversion.resolve import decided, filled, start_alone
+from lmedge.inversion.search import Search
 from lmedge.keras_model import to_uint8
 from lmedge.landmarks import in_pixels, nme
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
@@ -44,15 +45,29 @@ class InvertedPhoto:
         return self.explained >= LEAST_EXPLAINED
 
 
-def invert_photo(config: InvertConfig) -> InvertedPhoto:
+def resolve(config: InvertPhotoConfig) -> InvertPhotoConfig:
+    """The options with everything filled in. Raises UsageError for an encoder where there is none."""
+    return filled(config, _search(config, Run.open(config.run)))
+
+
+def _search(config: InvertPhotoConfig, run: Run) -> Search:
+    search = decided(config, run, start_alone(config, run), alone=True)
+    background = search.background if config.background is None else config.background
+    return dataclasses.replace(search, background=background, batch=1)
+
+
+def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     """Cuts the face out of a photo as `prepare` does, inverts it, and draws original, inversion and landmarks side by
-    side; see InvertConfig. Raises LmedgeError for a photo without a face, UsageError for a picture that is there."""
-    photo = config.faces
-    assert photo is not None
-    run = Run.open(config.run)
+    side; see InvertPhotoConfig.
+
+    Raises LmedgeError for a photo without a face, UsageError for a folder and for a picture that is there.
+    """
+    photo, run = config.photo, Run.open(config.run)
+    if photo.is_dir():
+        raise UsageError(f"{photo} is a folder; name a photo, or `lmedge invert {run.path} {photo}` for a dataset.")
     if config.out is None:
         run.refuse_shipped(", or say with --out where the picture goes")
-    config = dataclasses.replace(resolve(config), batch=1)
+    search = _search(config, run)
     generator = run.generator()
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
     check_picture(picture)
@@ -65,11 +80,11 @@ def invert_photo(config: InvertConfig) -> InvertedPhoto:
     except Rejected as reason:
         raise LmedgeError(f"{photo} cannot be inverted: {reason}.") from None
 
-    encoder = run.encoder() if config.start == "encoder" else None
-    weights = face_weights(face.landmarks[None], size, config.background or 0)
-    console.print(f"invert: {config.rounds} searches from the {config.start}")
+    encoder = run.encoder() if search.start == "encoder" else None
+    weights = face_weights(face.landmarks[None], size, search.background)
+    console.print(f"invert: {search.rounds} searches from the {search.start}")
     real = face.pixels[None].astype(np.float32) / 127.5 - 1
-    z = Inverter(generator, run.latent, config, weights, encoder)(real)
+    z = Inverter(generator, run.latent, search, weights, encoder)(real)
     image = np.asarray(generator(z))
     points, error = None, None
     if run.lgen_file.exists():

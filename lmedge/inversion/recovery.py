@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.options import CheckInversionConfig
+from lmedge.inversion.resolve import decided, filled, start_alone
+from lmedge.inversion.search import Search
 from lmedge.progress import progress
 from lmedge.run import Run
 from lmedge.seeds import Purpose
@@ -35,21 +36,31 @@ class Recovery:
         return float((self.image_errors < LARGEST_IMAGE_ERROR).mean())
 
 
-def self_test(config: InvertConfig) -> Recovery:
-    """Draws `config.self_test` faces and inverts them with the other options, from the run's encoder where it has one
-    and from the centre otherwise."""
-    config = resolve(config)
+def resolve(config: CheckInversionConfig) -> CheckInversionConfig:
+    """The options with everything filled in. Raises UsageError for an encoder where there is none."""
+    return filled(config, _search(config, Run.open(config.run)))
+
+
+def _search(config: CheckInversionConfig, run: Run) -> Search:
+    """All of the picture counts: where the face is on it matters to photos."""
+    search = decided(config, run, start_alone(config, run), alone=True)
+    return dataclasses.replace(search, background=1.0, batch=min(config.batch, config.count))
+
+
+def check_inversion(config: CheckInversionConfig) -> Recovery:
+    """Draws `config.count` faces and inverts them, from the run's encoder where it has one and from the centre
+    otherwise."""
     run = Run.open(config.run)
+    search = _search(config, run)
     generator = run.generator()
-    encoder = run.encoder() if config.start == "encoder" else None
-    config = dataclasses.replace(config, batch=min(config.batch, config.self_test))
+    encoder = run.encoder() if search.start == "encoder" else None
     size = generator.output_shape[1]
-    inverter = Inverter(generator, run.latent, config, np.ones((size, size), np.float32), encoder)
-    true = run.latent.draw(config.self_test, config.seed, purpose=Purpose.INVERTED)
+    inverter = Inverter(generator, run.latent, search, np.ones((size, size), np.float32), encoder)
+    true = run.latent.draw(config.count, search.seed, purpose=Purpose.INVERTED)
     z_errors, image_errors = [], []
-    with progress("self-test", config.self_test, "faces") as advance:
-        for first in range(0, len(true), config.batch):
-            some = true[first : first + config.batch]
+    with progress("check inversion", config.count, "faces") as advance:
+        for first in range(0, len(true), search.batch):
+            some = true[first : first + search.batch]
             images = np.asarray(generator(some))
             found = inverter(images, first, advance, held=some)
             z_errors.append(np.abs(found - some).max(axis=1))

@@ -20,6 +20,8 @@ for _file in (
     "prepare",
     "train_gan",
     "invert",
+    "invert_photo",
+    "check_inversion",
     "train_lgen",
     "evaluate",
     "report",

@@ -15,10 +15,9 @@ from lmedge.evaluation.options import EvaluateConfig, ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.options import TrainGanConfig
-from lmedge.inversion.invert import resolve
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.search import Search
 from lmedge.landmarks import normalised
 from lmedge.latent import uniform
 from lmedge.run import Run
@@ -162,8 +161,7 @@ def test_a_straight_path_is_as_long_as_its_ends_are_apart_and_a_detour_longer():
 def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(trained, toys):
     run = Run(trained)
     latents, real = load_latents(run), FaceDataset(toys).images([4, 9])
-    options = resolve(InvertConfig(run=trained, start="centre", batch=2))
-    inverter = Inverter(run.generator(), run.latent, options, np.ones((32, 32), np.float32))
+    inverter = Inverter(run.generator(), run.latent, Search(rounds=2, batch=2), np.ones((32, 32), np.float32))
     walked = paths.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
     ends = draw(run.generator(), inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
     assert np.abs(walked.faces[:, -1].astype(int) - ends).max() <= 1

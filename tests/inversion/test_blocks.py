@@ -11,7 +11,7 @@ from lmedge.inversion.adam import make_adam
 from lmedge.inversion.encoder import build_encoder
 from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.search import Search
 from lmedge.latent import Block, LatentSpec
 from tests.inversion import curved_generator, linear_generator
 
@@ -22,7 +22,7 @@ BLOCKS = LatentSpec((
     Block("style", 2, "normal", -0.3, 1.5),
 ))  # fmt: skip
 HELD = ~BLOCKS.searched
-OPTIONS = InvertConfig(run=None, start="centre", steps=8, rounds=3, background=1.0, batch=8, precision="float32")
+SEARCH = Search(start="centre", steps=8, rounds=3, background=1.0, batch=8)
 
 
 def test_gauss_newton_searches_what_may_be_searched_within_its_own_bounds():
@@ -52,13 +52,13 @@ def test_adam_redraws_or_clips_at_the_bounds_of_each_block(redraw):
 
 def test_blocks_that_are_held_keep_what_they_are_given_or_their_middle():
     generator, z = curved_generator(), BLOCKS.draw(8, 4)
-    inverter = Inverter(generator, BLOCKS, OPTIONS, ONES)
+    inverter = Inverter(generator, BLOCKS, SEARCH, ONES)
     faces = np.asarray(generator(z))
     assert inverter(faces, held=z) == pytest.approx(z, abs=1e-3)
     assert (inverter(faces)[:, HELD] == 0).all()
-    random = Inverter(generator, BLOCKS, dataclasses.replace(OPTIONS, start="random"), ONES)._start(faces, 0)
+    random = Inverter(generator, BLOCKS, dataclasses.replace(SEARCH, start="random"), ONES)._start(faces, 0)
     assert (random >= BLOCKS.low).all() and (random <= BLOCKS.high).all() and random.std(axis=0).min() > 0.1
-    beyond = dataclasses.replace(OPTIONS, start="encoder")
+    beyond = dataclasses.replace(SEARCH, start="encoder")
     assert (
         Inverter(generator, BLOCKS, beyond, ONES, lambda some: 9 * BLOCKS.high)._start(faces, 0) == BLOCKS.high
     ).all()

@@ -6,6 +6,7 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.inversion.encoder import build_encoder, cached_encoder, encoder_of, train_encoder
+from lmedge.inversion.search import Search
 from lmedge.latent import LatentSpec
 from lmedge.run import Run
 from tests.inversion import SPEC, linear_generator, uniform
@@ -65,11 +66,11 @@ def test_the_run_keeps_it_until_the_generator_changes(trained, toys, tmp_path):
     run = Run(shutil.copytree(trained, tmp_path / "run"))
     dataset, generator, weights = FaceDataset(toys), run.generator(), np.ones((32, 32), np.float32)
     before = run.encoder_file.read_bytes()
-    kept = encoder_of(run, generator, dataset, weights, 3, "float32", 0)
+    kept = encoder_of(run, generator, dataset, weights, Search(encoder_steps=3))
     assert run.encoder_file.read_bytes() == before
     for a, b in zip(kept.get_weights(), run.encoder().get_weights(), strict=True):
         assert (a == b).all()
-    encoder_of(run, generator, dataset, weights, 4, "float32", 0)
+    encoder_of(run, generator, dataset, weights, Search(encoder_steps=4))
     assert run.encoder_file.read_bytes() != before
     generator.set_weights([2 * weight for weight in generator.get_weights()])
     assert cached_encoder(run, generator) is None

@@ -10,9 +10,12 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
+from lmedge.inversion import recovery
 from lmedge.inversion.invert import invert, resolve
 from lmedge.inversion.latents import explained, load_latents, psnr
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.options import CheckInversionConfig, InvertConfig
+from lmedge.inversion.resolve import recorded
+from lmedge.inversion.search import Search, usual
 from lmedge.landmarks import in_pixels
 from lmedge.run import Run
 from tests.conftest import reordered
@@ -147,8 +150,9 @@ def test_what_does_not_fit_the_run_is_refused(run, toys, tmp_path):
         invert(InvertConfig(run=run.path, faces=toys, steps=0))
     with pytest.raises(UsageError, match="--background must be between 0 and 1, not 2"):
         invert(InvertConfig(run=run.path, faces=toys, background=2))
-    with pytest.raises(UsageError, match="name a dataset or a photo"):
-        invert(InvertConfig(run=run.path))
+    (tmp_path / "me.jpg").touch()
+    with pytest.raises(UsageError, match=rf"me.jpg is a file, .*; `lmedge invert-photo {run.path} {tmp_path}/me.jpg`"):
+        invert(InvertConfig(run=run.path, faces=tmp_path / "me.jpg"))
     run.generator_file.unlink()
     with pytest.raises(LmedgeError, match=r"has no generator.keras; run `lmedge train-gan` first"):
         invert(InvertConfig(run=run.path, faces=toys))
@@ -186,8 +190,8 @@ def test_few_faces_start_from_the_centre_unless_there_is_an_encoder(run, toys):
     invert(InvertConfig(run=run.path, faces=toys, steps=1, overwrite=True))
     assert not run.encoder_file.exists()
     with pytest.raises(UsageError, match=r"--start encoder: .* has none; `lmedge invert .* DATASET` trains one"):
-        resolve(InvertConfig(run=run.path, self_test=5, start="encoder"))
-    assert resolve(InvertConfig(run=run.path, self_test=5)).start == "centre"
+        recovery.resolve(CheckInversionConfig(run=run.path, start="encoder"))
+    assert recovery.resolve(CheckInversionConfig(run=run.path)).start == "centre"
     paper = resolve(InvertConfig(run=run.path, faces=toys, preset="paper"))
     assert (paper.start, paper.steps, paper.background) == ("random", 1000, 1.0)
 
@@ -197,3 +201,13 @@ def test_many_faces_train_an_encoder_first(run, toys, monkeypatch):
     monkeypatch.setattr("lmedge.inversion.invert.FEW_FACES", 40)
     invert(InvertConfig(run=run.path, faces=toys, steps=1, encoder_steps=2, overwrite=True))
     assert run.encoder_file.exists() and run.stage("invert", InvertConfig)["start"] == "encoder"
+
+
+def test_the_search_that_a_run_has_noted_is_read_again_an_older_run_s_too(run):
+    """Whose options of a photo and of a check stood among those of `invert`."""
+    noted = {"preset": "fast", "start": "encoder", "steps": 2, "rounds": 1, "background": 0.2, "encoder_steps": 3,
+             "batch": 16, "precision": "float32", "seed": 0}  # fmt: skip
+    run.record("invert", {"run": "r", "faces": "f", "count": None, "self_test": 0, "out": None, **noted})
+    assert recorded(run) == Search(steps=2, start="encoder", encoder_steps=3, batch=16)
+    run.record("invert", {})
+    assert recorded(run) == usual("fast", "encoder")

@@ -7,12 +7,13 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.options import InvertConfig
-from lmedge.inversion.recovery import self_test
+from lmedge.inversion.options import CheckInversionConfig
+from lmedge.inversion.recovery import check_inversion
+from lmedge.inversion.search import Search
 from lmedge.run import Run
 from tests.inversion import SPEC, curved_generator, linear_generator, uniform
 
-OPTIONS = InvertConfig(run=None, start="centre", steps=4, rounds=1, background=1.0, batch=8, precision="float32")
+SEARCH = Search(start="centre", steps=4, rounds=1, background=1.0, batch=8)
 ONES = np.ones((8, 8), np.float32)
 
 
@@ -25,10 +26,10 @@ def run(trained, tmp_path):
     return run
 
 
-def test_the_self_test_finds_every_latent_and_too_few_steps_of_the_paper_do_not(run):
-    found = self_test(InvertConfig(run=run.path, self_test=40))
+def test_the_check_finds_every_latent_and_too_few_steps_of_the_paper_do_not(run):
+    found = check_inversion(CheckInversionConfig(run=run.path, count=40))
     assert found.recovered == found.images_recovered == 1 and found.z_errors.shape == (40,)
-    paper = self_test(InvertConfig(run=run.path, self_test=40, preset="paper", steps=5))
+    paper = check_inversion(CheckInversionConfig(run=run.path, count=40, preset="paper", steps=5))
     assert paper.recovered < 0.1
 
 
@@ -37,7 +38,7 @@ def test_drawn_faces_are_finished_in_float32_and_photos_are_not():
     z = uniform(20, 1)
     drawn = np.asarray(generator(z))
     noise = drawn + np.random.default_rng(0).normal(0, 0.1, drawn.shape).astype(np.float32)
-    inverter = Inverter(generator, SPEC, dataclasses.replace(OPTIONS, steps=3), ONES)
+    inverter = Inverter(generator, SPEC, dataclasses.replace(SEARCH, steps=3), ONES)
     finished = []
     finish = inverter._finish
     inverter._finish = lambda faces, start: finished.append(np.asarray(faces)) or finish(faces, start)
@@ -52,7 +53,7 @@ def test_more_rounds_go_on_with_the_faces_that_still_gain():
     faces = np.asarray(generator(uniform(9, 1)))
     faces = faces + np.random.default_rng(0).normal(0, 0.1, faces.shape).astype(np.float32)
     faces = np.concatenate([faces, np.asarray(generator(np.zeros((1, 6), np.float32)))])  # where the search begins
-    once, often = (dataclasses.replace(OPTIONS, rounds=rounds, steps=1) for rounds in (1, 8))
+    once, often = (dataclasses.replace(SEARCH, rounds=rounds, steps=1) for rounds in (1, 8))
     asked = []
     inverter = Inverter(generator, SPEC, often, ONES)
     search = inverter._search
@@ -65,7 +66,7 @@ def test_more_rounds_go_on_with_the_faces_that_still_gain():
 
 def test_progress_counts_every_face_once():
     counted = []
-    Inverter(curved_generator(), SPEC, dataclasses.replace(OPTIONS, rounds=3), ONES)(
+    Inverter(curved_generator(), SPEC, dataclasses.replace(SEARCH, rounds=3), ONES)(
         np.asarray(curved_generator()(uniform(20, 1))), 0, counted.append
     )
     assert counted == [8, 8, 4]
@@ -78,7 +79,7 @@ def test_starts_are_the_encoder_s_guess_the_centre_or_the_prior():
     starts = {}
     for start in ("encoder", "centre", "random"):
         inverter = Inverter(
-            generator, SPEC, dataclasses.replace(OPTIONS, start=start), ONES, lambda some: guess[: len(some)]
+            generator, SPEC, dataclasses.replace(SEARCH, start=start), ONES, lambda some: guess[: len(some)]
         )
         starts[start] = inverter._start(faces, 3)
     assert (starts["encoder"] == np.concatenate([guess[:8], guess[:4]])).all() and not starts["centre"].any()
@@ -89,7 +90,7 @@ def test_values_that_are_not_finite_are_refused():
     generator = linear_generator()
     generator.set_weights([np.full((6, 192), np.nan, np.float32)])
     with pytest.raises(LmedgeError, match="not finite; train it again"):
-        Inverter(generator, SPEC, OPTIONS, ONES)(np.zeros((3, 8, 8, 3), np.float32))
+        Inverter(generator, SPEC, SEARCH, ONES)(np.zeros((3, 8, 8, 3), np.float32))
 
 
 def test_the_face_counts_more_than_the_background():

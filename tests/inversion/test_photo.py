@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.options import InvertPhotoConfig
 from lmedge.inversion.photo import invert_photo
 from lmedge.run import Run
 from tests.conftest import FOUND_LOOKS, drawn_photo
@@ -19,7 +19,7 @@ def run(trained, tmp_path):
 def test_a_photo_stands_beside_its_inversion(run, tmp_path):
     photo = tmp_path / "me.png"
     Image.fromarray(drawn_photo(FOUND_LOOKS[0])).save(photo)
-    result = invert_photo(InvertConfig(run=run.path, faces=photo))
+    result = invert_photo(InvertPhotoConfig(run=run.path, photo=photo))
     assert result.picture == run.path / "photos" / "me.png" and result.z.shape == (8,)
     with Image.open(result.picture) as picture:
         assert picture.size == (2 * 320 + 2, 320)
@@ -33,12 +33,12 @@ def test_a_photo_stands_beside_its_inversion(run, tmp_path):
     Image.fromarray(drawn_photo(FOUND_LOOKS[1])).save(other)
     before = result.picture.read_bytes()
     with pytest.raises(UsageError, match=r"photos/me.png exists; add --overwrite or name another file"):
-        invert_photo(InvertConfig(run=run.path, faces=other))
+        invert_photo(InvertPhotoConfig(run=run.path, photo=other))
     assert result.picture.read_bytes() == before
-    assert invert_photo(InvertConfig(run=run.path, faces=other, overwrite=True)).nme is None
+    assert invert_photo(InvertPhotoConfig(run=run.path, photo=other, overwrite=True)).nme is None
     assert result.picture.read_bytes() != before
     with pytest.raises(UsageError, match=r"there.txt: take a name that ends in one of .png"):
-        invert_photo(InvertConfig(run=run.path, faces=photo, out=tmp_path / "there.txt"))
+        invert_photo(InvertPhotoConfig(run=run.path, photo=photo, out=tmp_path / "there.txt"))
 
 
 def test_a_bad_photo_is_refused_in_a_sentence(run, tmp_path):
@@ -46,6 +46,10 @@ def test_a_bad_photo_is_refused_in_a_sentence(run, tmp_path):
     text.write_text("not a photo")
     Image.new("RGB", (100, 100), "grey").save(blank)
     with pytest.raises(LmedgeError, match=r"text.jpg cannot be inverted: not an image\.$"):
-        invert_photo(InvertConfig(run=run.path, faces=text))
+        invert_photo(InvertPhotoConfig(run=run.path, photo=text))
     with pytest.raises(LmedgeError, match=r"blank.png cannot be inverted: no face found\.$"):
-        invert_photo(InvertConfig(run=run.path, faces=blank))
+        invert_photo(InvertPhotoConfig(run=run.path, photo=blank))
+    with pytest.raises(
+        UsageError, match=rf"{tmp_path} is a folder; name a photo, or `lmedge invert {run.path} {tmp_path}"
+    ):
+        invert_photo(InvertPhotoConfig(run=run.path, photo=tmp_path))

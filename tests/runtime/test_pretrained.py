@@ -15,7 +15,7 @@ from convert.options import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.evaluation.options import EvaluateConfig, ReportConfig
 from lmedge.gan.options import TrainGanConfig
-from lmedge.inversion.options import InvertConfig
+from lmedge.inversion.options import InvertConfig, InvertPhotoConfig
 from lmedge.landmarks import nme
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime import FaceSampler
@@ -133,7 +133,11 @@ def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
         (evaluate, EvaluateConfig(run=run), ", or add --out FOLDER"),
         (report, ReportConfig(run=run), ", or add --out FOLDER"),
         (invert, InvertConfig(run=run, faces=toys), ""),
-        (invert_photo, InvertConfig(run=run, faces=tmp_path / "me.png"), ", or say with --out where the picture goes"),
+        (
+            invert_photo,
+            InvertPhotoConfig(run=run, photo=tmp_path / "me.png"),
+            ", or say with --out where the picture goes",
+        ),
         (train_lgen, TrainLgenConfig(run=run), ""),
         (train_gan, TrainGanConfig(dataset=toys, run=run, preset="toy32"), ""),
     ):
@@ -169,7 +173,9 @@ def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installe
     with pytest.raises(UsageError, match=r"--out .*other"):
         evaluate(EvaluateConfig(run=run, out=tmp_path / "other"))
     Image.fromarray(drawn_photo(FOUND_LOOKS[0])).save(tmp_path / "me.png")
-    picture = invert_photo(InvertConfig(run=run, faces=tmp_path / "me.png", rounds=1, steps=2, out=tmp_path / "x.png"))
+    picture = invert_photo(
+        InvertPhotoConfig(run=run, photo=tmp_path / "me.png", rounds=1, steps=2, out=tmp_path / "x.png")
+    )
     assert picture.picture.exists()
     export_run(ExportConfig(run=run, out=tmp_path / "bundle", variants=("fp32",), calibration=4))
     assert contents(installed) == before
