@@ -173,7 +173,7 @@ def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, 
     made(bundle, tmp_path / "out", "csv", count=3)
     monkeypatch.setattr("lmedge.about.doctor._try", lambda _: None)
     monkeypatch.setattr("lmedge.about.doctor._gpus", lambda: "none")
-    said = doctor()
+    said = doctor({})
     assert [line for line in said if line.startswith("  tfrecord") and "missing tensorflow, cv2" in line]
     assert [line.split() for line in said if line.startswith("  webdataset")] == [["webdataset", "ready"]]
 
