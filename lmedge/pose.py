@@ -10,16 +10,37 @@ from lmedge.scheme import Scheme
 # Mesh's three-dimensional points against the place of the nose tip, least squares over 400 photos of CelebA
 # (correlation 0.993).
 NOSE_DEPTH = 0.58
+EYES, NOSE, LIPS = ("ibug68/36", "ibug68/45"), "ibug68/30", ("ibug68/62", "ibug68/66")
+# The points by which what these options ask for is measured.
+POINTS = {"--yaw": (*EYES, NOSE), "--mouth-open": (*EYES, *LIPS)}
+Measured = NDArray[np.float32] | None
 
 
-def pose(landmarks: NDArray[np.float32], scheme: Scheme) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def pose(landmarks: NDArray[np.float32], scheme: Scheme) -> tuple[Measured, Measured]:
     """How far the head is turned (nose tip beside the middle of the eyes, positive to the right of the picture) and the
-    mouth open (distance of the inner lips), each `[N]`, in inter-ocular distances; landmarks `[N, K, 2]` in pixels."""
-    nose, upper_lip, lower_lip = (landmarks[:, scheme.index(f"ibug68/{i}")] for i in (30, 62, 66))
-    right, left = (landmarks[:, i] for i in scheme.reference)
-    eyes = np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
-    turned = (nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / eyes
-    return turned, np.linalg.norm(upper_lip - lower_lip, axis=1) / eyes
+    mouth open (distance of the inner lips), each `[N]`, in inter-ocular distances, or None where the scheme lacks a
+    point of it; landmarks `[N, K, 2]` in pixels."""
+    return turned(landmarks, scheme), mouth_open(landmarks, scheme)
+
+
+def turned(landmarks: NDArray[np.float32], scheme: Scheme) -> Measured:
+    """The first of `pose`."""
+    if not scheme.has(*POINTS["--yaw"]):
+        return None
+    right, left, nose = (landmarks[:, scheme.index(point)] for point in (*EYES, NOSE))
+    return (nose[:, 0] - (right[:, 0] + left[:, 0]) / 2) / _between(right, left)
+
+
+def mouth_open(landmarks: NDArray[np.float32], scheme: Scheme) -> Measured:
+    """The second of `pose`."""
+    if not scheme.has(*POINTS["--mouth-open"]):
+        return None
+    right, left, upper_lip, lower_lip = (landmarks[:, scheme.index(point)] for point in (*EYES, *LIPS))
+    return np.linalg.norm(upper_lip - lower_lip, axis=1) / _between(right, left)
+
+
+def _between(right: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.maximum(np.linalg.norm(left - right, axis=1), 1e-6)
 
 
 def degrees(turned: NDArray[np.float32]) -> NDArray[np.float32]:

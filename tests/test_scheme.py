@@ -5,12 +5,16 @@ import pytest
 
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.evaluation.metrics import by_pose
 from lmedge.faces.cartoon import draw_face, random_look
 from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.toy import toy
+from lmedge.judging.census import census
 from lmedge.landmarks import mirrored
 from lmedge.options import from_json, to_json
+from lmedge.pose import pose
+from lmedge.runtime.selection import Selection, check_pose
 from lmedge.scheme import IBUG49, IBUG68, Scheme, converted, ibug, scheme_of
 
 FIVE = Scheme(
@@ -151,3 +155,17 @@ def test_face_mesh_gives_its_own_vertices():
         mine, whole = mesh.of_face(face, own), mesh.of_face(face, IBUG68)
     # What stands for the outer eye corners of the 68 are these two vertices.
     assert mine == pytest.approx(whole[[36, 45, 30, 48, 54]], abs=1e-4)
+
+
+def test_what_lacks_its_points_is_done_without():
+    points = np.random.default_rng(0).uniform(4, 28, (12, 5, 2)).astype(np.float32)
+    turned, gap = pose(points, FIVE)
+    eyes = np.linalg.norm(points[:, 1] - points[:, 0], axis=1)
+    assert turned == pytest.approx((points[:, 2, 0] - points[:, :2, 0].mean(axis=1)) / eyes, rel=1e-4) and gap is None
+    assert pose(points[:, :2], ibug("eyes", (36, 45))) == (None, None)
+    counted = census(np.zeros((12, 32, 32, 3), np.uint8), points, FIVE)
+    assert set(counted) == {"faces", "skin", "turned"}
+    assert set(by_pose(np.ones(12, np.float32), points, FIVE)) == {"frontal", "turned", "to half profile"}
+    check_pose(Selection(yaw=(-5, 5)), FIVE)
+    with pytest.raises(UsageError, match=r"--mouth-open 0.1 0.2: the landmark scheme five has no ibug68/62, by which"):
+        check_pose(Selection(mouth_open=(0.1, 0.2)), FIVE)

@@ -21,9 +21,12 @@ Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -
 
 
 def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
-    """Yaw in degrees and mouth opening of landmarks `[N, K, 2]`: `[N, 2]`."""
+    """Yaw in degrees and mouth opening of landmarks `[N, K, 2]`: `[N, 2]`; 0 for what the scheme lacks points of, which
+    moves no latent."""
     turned, gap = pose(landmarks, scheme)
-    return np.column_stack([degrees(turned), gap]).astype(np.float32)
+    nothing = np.zeros(len(landmarks), np.float32)
+    yaw = nothing if turned is None else degrees(turned)
+    return np.column_stack([yaw, nothing if gap is None else gap]).astype(np.float32)
 
 
 def directions(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> NDArray[np.float32]:

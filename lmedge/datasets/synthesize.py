@@ -28,7 +28,7 @@ from lmedge.progress import console, progress
 from lmedge.runtime import FaceModel, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
-from lmedge.runtime.selection import Selection, Tally, above, check_confidence
+from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.storage import Damaged, read_arrays, write_arrays, write_bytes, write_json
 from lmedge.versions import versions
 
@@ -62,6 +62,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     selection.check()
     model = _model(config)
     check_confidence(selection, model.knows_confidence, config.source)
+    check_pose(selection, model.scheme)
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
     about = {
         "format": format_.name,

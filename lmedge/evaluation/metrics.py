@@ -84,16 +84,16 @@ def self_consistency(
 
 def by_pose(errors: NDArray[np.float32], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, dict[str, float]]:
     """Faces and mean of NMEs `[N]`, by how far the head is turned and whether the mouth is open. Poses with fewer than
-    10 faces have no mean: NaN would be no JSON, and a handful says nothing."""
+    10 faces have no mean: NaN would be no JSON, and a handful says nothing; those that the scheme lacks
+    points of are left out."""
     turned, gap = pose(landmarks, scheme)
-    turned = np.abs(turned)
-    poses = {
-        "frontal": turned < FRONTAL,
-        "turned": (turned >= FRONTAL) & (turned <= TURNED),
-        "to half profile": turned > TURNED,
-        "mouth closed": gap <= OPEN_MOUTH,
-        "mouth open": gap > OPEN_MOUTH,
-    }
+    poses: dict[str, NDArray[np.bool_]] = {}
+    if turned is not None:
+        aside = np.abs(turned)
+        poses |= {"frontal": aside < FRONTAL, "turned": (aside >= FRONTAL) & (aside <= TURNED),
+                  "to half profile": aside > TURNED}  # fmt: skip
+    if gap is not None:
+        poses |= {"mouth closed": gap <= OPEN_MOUTH, "mouth open": gap > OPEN_MOUTH}
     return {
         name: {"faces": int(part.sum()), **({"nme": float(errors[part].mean())} if part.sum() >= FEWEST else {})}
         for name, part in poses.items()

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.pose import pose
+from lmedge.pose import EYES, NOSE, pose
 from lmedge.scheme import Scheme
 
 # Individual typology angle in degrees, from light to dark (Chardon et al., 1991). Of a photo it measures skin and light
@@ -17,22 +17,28 @@ OPEN_MOUTH = 0.08  # distance of the inner lips, in inter-ocular distances
 
 def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, Any]:
     """Shares of the faces `[N, H, W, 3]` with landmarks `[N, K, 2]` (pixels): skin (typology angle on the cheeks), head
-    turned aside, mouth open."""
-    nose = landmarks[:, scheme.index("ibug68/30")]
-    right, left = (landmarks[:, i] for i in scheme.reference)
+    turned aside, mouth open; what the scheme lacks points of is left out."""
     turned, gap = pose(landmarks, scheme)
-    turned = np.abs(turned)
+    counted: dict[str, Any] = {"faces": len(faces)}
+    if turned is not None:
+        aside = np.abs(turned)
+        counted["skin"] = _skin(faces, *(landmarks[:, scheme.index(point)] for point in (*EYES, NOSE)))
+        counted["turned"] = {"frontal": float((aside < FRONTAL).mean()),
+                             "to half profile": float((aside > TURNED).mean())}  # fmt: skip
+    if gap is not None:
+        counted["mouth open"] = float((gap > OPEN_MOUTH).mean())
+    return counted
+
+
+def _skin(
+    faces: NDArray[np.uint8], right: NDArray[np.float32], left: NDArray[np.float32], nose: NDArray[np.float32]
+) -> dict[str, float]:
     angles = np.array([_typology_angle(*case) for case in zip(faces, right, left, nose, strict=True)])
     shares, above = {}, np.inf
     for name, lowest in SKIN_CLASSES:
         shares[name] = float(((angles > lowest) & (angles <= above)).mean())
         above = lowest
-    return {
-        "faces": len(faces),
-        "skin": shares,
-        "turned": {"frontal": float((turned < FRONTAL).mean()), "to half profile": float((turned > TURNED).mean())},
-        "mouth open": float((gap > OPEN_MOUTH).mean()),
-    }
+    return shares
 
 
 def _typology_angle(

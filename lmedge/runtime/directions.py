@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.pose import degrees, pose
+from lmedge.pose import POINTS, degrees, pose
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.seeds import Purpose
@@ -54,13 +54,15 @@ def controls(sampler: FaceSampler) -> list[Control]:
 
 
 def measured(sampler: FaceSampler) -> list[Control]:
-    """The head's turn and the opening of the mouth as L-Gen's landmarks tell them, and how light the picture is. Draws
-    `FITTED` faces for it."""
+    """The head's turn and the opening of the mouth as far as L-Gen's landmarks tell them, and how light the picture is.
+    Draws `FITTED` faces for it."""
     z = sampler.latent.draw(FITTED, purpose=Purpose.CONTROLS)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)
     spread = values.std(axis=0) * REACH
-    kinds = (("Turn", "degrees"), ("Mouth", "inter-ocular distances"), ("Light", "levels of 0..255"))
+    kinds = [("Turn", "degrees")] if sampler.scheme.has(*POINTS["--yaw"]) else []
+    kinds += [("Mouth", "inter-ocular distances")] if sampler.scheme.has(*POINTS["--mouth-open"]) else []
+    kinds += [("Light", "levels of 0..255")]
     return [
         Control(name, unit, direction, -float(reach), float(reach))
         for (name, unit), direction, reach in zip(kinds, towards(z, values), spread, strict=True)
@@ -69,4 +71,5 @@ def measured(sampler: FaceSampler) -> list[Control]:
 
 def _values(faces: Faces, sampler: FaceSampler) -> NDArray[np.float32]:
     turned, gap = pose(faces.landmarks, sampler.scheme)
-    return np.column_stack([degrees(turned), gap, (faces.images @ LUMA).mean(axis=(1, 2))]).astype(np.float32)
+    told = [None if turned is None else degrees(turned), gap, (faces.images @ LUMA).mean(axis=(1, 2))]
+    return np.column_stack([values for values in told if values is not None]).astype(np.float32)

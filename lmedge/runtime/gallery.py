@@ -17,7 +17,7 @@ from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.options import InterpolateConfig, SampleConfig
 from lmedge.runtime.sampler import FaceSampler
-from lmedge.runtime.selection import Selection, Tally, above, check_confidence
+from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.storage import claim_file, write_bytes
 
 CONTACT_FACES = 64
@@ -53,6 +53,7 @@ def sample(config: SampleConfig) -> Gallery:
     selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
     check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
+    check_pose(selection, sampler.scheme)
     with making_folder(config.out, "faces of `lmedge sample`", config.overwrite, names=FILES) as folder:
         _write(folder, sampler, selection, config)
     return Gallery(config.out, config.count, sampler)

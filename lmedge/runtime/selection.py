@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.pose import degrees, pose
+from lmedge.pose import POINTS, degrees, pose
 from lmedge.runtime.faces import Faces
 from lmedge.scheme import Scheme
 
@@ -53,8 +53,8 @@ class Selection:
             found["--min-confidence"] = faces.confidence
         if self.yaw or self.mouth_open:
             turned, gap = pose(faces.landmarks, scheme)
-            found |= {"--yaw": degrees(turned)} if self.yaw else {}
-            found |= {"--mouth-open": gap.astype(np.float32)} if self.mouth_open else {}
+            found |= {"--yaw": degrees(turned)} if self.yaw and turned is not None else {}
+            found |= {"--mouth-open": gap.astype(np.float32)} if self.mouth_open and gap is not None else {}
         return found
 
     def wanted(self, faces: Faces, scheme: Scheme) -> tuple[NDArray[np.bool_], Seen]:
@@ -85,6 +85,17 @@ def check_confidence(selection: Selection, knows: bool, where: object) -> None:
             f"--min-confidence {selection.confidence[0]:g}: the model in {where} gives no confidence; train L-Gen "
             "again and export the run."
         )
+
+
+def check_pose(selection: Selection, scheme: Scheme) -> None:
+    """Raises UsageError where a pose is asked for that the landmarks do not tell."""
+    for option, (low, high) in selection.poses.items():
+        missing = [point for point in POINTS[option] if not scheme.has(point)]
+        if missing:
+            raise UsageError(
+                f"{option} {low:g} {high:g}: the landmark scheme {scheme} has no {missing[0]}, by which that is "
+                "measured; leave it out."
+            )
 
 
 class Tally:
