@@ -19,7 +19,8 @@ from PIL import Image
 
 from convert.options import ExportConfig
 from lmedge.cli import main
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.options import InvertConfig

@@ -6,7 +6,8 @@ import pytest
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.evaluation.metrics import by_pose
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.toy import toy

@@ -8,7 +8,8 @@ import numpy as np
 from lmedge.annotators.annotator import Picture
 from lmedge.annotators.drawn import Drawn
 from lmedge.executor import Executor
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.processes import Processes

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from lmedge.affine import moved
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
 from lmedge.faces.crop import ALIGNED, alignment
+from lmedge.faces.look import random_look
 from lmedge.scheme import IBUG49, IBUG68, converted
 
 

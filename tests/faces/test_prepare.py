@@ -12,8 +12,9 @@ from lmedge.affine import moved, square_to_face
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces import assembly
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
 from lmedge.faces.detect import HaarDetector
+from lmedge.faces.look import random_look
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset

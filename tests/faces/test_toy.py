@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from lmedge.errors import UsageError
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy

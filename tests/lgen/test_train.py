@@ -7,7 +7,8 @@ import pytest
 
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.faces import split_by_group

@@ -9,7 +9,8 @@ from PIL import Image
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.cartoon import draw_face, random_look
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
