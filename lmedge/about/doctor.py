@@ -39,7 +39,7 @@ def doctor(verbs: Mapping[str, tuple[str, ...]]) -> list[str]:
     lines.append("verbs")
     versions |= {INTERPRETER: next(iter(here.values()), None), LITERT_JS: _litert_js()}
     alike = _alike(verbs)
-    width = max(32, *map(len, alike.values()))
+    width = max([32, *map(len, alike.values())])
     lines += [f"  {names:<{width}}  {_verdict(needs, versions)}" for needs, names in alike.items()]
     formats = {name: format_.missing() for name, format_ in FORMATS.items()}
     lines.append("formats of synthesize")
