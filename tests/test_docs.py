@@ -1,20 +1,28 @@
 """The documentation: it is built without a warning, leads nowhere wrong, and says what the program does."""
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import importlib.util
+import io
+import linecache
 import os
 import re
+import shlex
 import subprocess
 import sys
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_type_hints
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
+from tyro.conf import Positional
 
 import lmedge
+from lmedge.command_line import parse
 from lmedge.options import Stage
 from lmedge.verbs import VERBS
 
@@ -90,8 +98,9 @@ def test_every_verb_and_option_is_on_the_page_of_the_command_line(site):
     page = site["reference/command-line.html"]
     for verb, kind in ((name, verb.options) for name, verb in VERBS.items()):
         assert f"lmedge {verb} [OPTIONS]" in page.text[verb]
+        hints = get_type_hints(kind, include_extras=True)
         for field in {field.name for field in dataclasses.fields(kind)} - {f.name for f in dataclasses.fields(Stage)}:
-            positional = "Positional" in str(kind.__annotations__.get(field, ""))
+            positional = Positional in getattr(hints[field], "__metadata__", ())
             assert positional or re.search(rf"--{field.replace('_', '-')}\b", page.text[verb]), (verb, field)
     assert "(default: 64)" in page.text["prepare"] and "PHOTOS... Photos, or folders" in squeezed(page.text["prepare"])
     assert "--crop {haar, landmarks, none}" in squeezed(page.text["prepare"])
@@ -143,3 +152,45 @@ def test_what_python_on_a_page_imports_is_there(page):
             if isinstance(node, ast.ImportFrom):
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
+
+
+def test_what_contributing_adds_is_known_then(monkeypatch):
+    """An annotator, a format and a verb, each a block of code on the page."""
+    from lmedge.annotators import registry
+    from lmedge.annotators.annotator import Picture
+    from lmedge.datasets import formats
+    from lmedge.scheme import IBUG49
+
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    monkeypatch.setattr(formats, "FORMATS", dict(formats.FORMATS))
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    names = {}
+    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
+        file = f"<block {number}>"
+        linecache.cache[file] = (
+            len(block),
+            None,
+            block.splitlines(True),
+            file,
+        )  # options are explained by their source
+        exec(compile(block, file, "exec"), names)
+    points = registry.annotator_named("centred").find(Picture.of_face(np.zeros((32, 32, 3), np.uint8)), IBUG49)
+    assert points.shape == (49, 2) and np.allclose(points.mean(axis=0), 16, atol=0.01)
+    assert "arrays" in formats.FORMATS and not formats.FORMATS["arrays"].missing()
+    assert names["VERB"].summary == "Count the files of a dataset."
+
+
+def test_lines_of_lmedge_on_every_page_are_understood():
+    """Each is parsed as the command line does, and none is run."""
+    read = 0
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+            for line in re.findall(r"^(?:\S*/)?(lmedge [^#\n&]+)", block, re.MULTILINE):
+                _, verb, *words = shlex.split(line)
+                with contextlib.redirect_stderr(io.StringIO()) as said:
+                    try:
+                        parse(VERBS[verb].kind(words), verb, words)
+                    except SystemExit:
+                        pytest.fail(f"{page.name}: {line}: {said.getvalue()}")
+                read += 1
+    assert read > 30

@@ -23,7 +23,6 @@ LINES = re.findall(
 )
 # What a line says -> what is run in its place.
 SMALLER = {
-    "--family began ": "",
     "--size 64": "--size 32 --workers 1",
     "--preset cpu64 --kimg 400": "--preset toy32 --width 4 --latent 8 --batch 4 --precision float32 --kimg 0.1 "
     "--log-every 0.02 --sample-every 9 --judge-every 9",
