@@ -10,7 +10,9 @@ from lmedge.failures import outside_our_hands
 from lmedge.verbs import VERBS
 
 
-@pytest.mark.parametrize("args", [["--help"], ["sample", "--help"], ["train-gan", "--help"], ["info", "nowhere"]])
+@pytest.mark.parametrize(
+    "args", [["--help"], ["sample", "--help"], ["train-gan", "--help"], ["info", "nowhere"], ["completion", "bash"]]
+)
 def test_light_calls_import_no_tensorflow(args):
     code = (
         f"import sys; from lmedge.cli import main; main({args}); "

@@ -50,8 +50,10 @@ def test_help_breaks_lines_at_the_edge_only(verb, columns, help_page):
 def test_help_says_what_a_user_can_write(verb, help_page):
     page = help_page(verb, 400)  # no words are parted
     assert not any(leak in page for leak in ("None", "True", "False", "ANNOTATED", "bold", "default: )"))
+    written = {option.name: option.written for option in described(STAGES[verb]) if not option.positional}
     for option, hint in get_type_hints(STAGES[verb]).items():
-        flag = f"--{option.replace('_', '-')}"
+        if (flag := written.get(option)) is None:
+            continue
         base = bare_type(hint)
         one = get_args(base)[0] if get_origin(base) is tuple else base
         if get_origin(one) is Literal:

@@ -48,6 +48,7 @@ ARGS = {
     "bench": ["b", "--threads", "1", "1", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],
+    "completion": ["bash"],
     "demo": [],
 }
 

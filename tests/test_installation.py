@@ -87,7 +87,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     assert "missing a TFLite interpreter, LiteRT.js: pip install '.[litert]'; install npm" in told["serve, web-export"]
     assert told["sample, interpolate, bench"].endswith("missing a TFLite interpreter: pip install '.[litert]'")
     assert told["synthesize"].endswith("missing a TFLite interpreter, fpng: pip install '.[litert,datasets]'")
-    assert told["report"].endswith("ready") and told["info, doctor"].endswith("ready")
+    assert told["report"].endswith("ready") and told["info, doctor, completion"].endswith("ready")
 
 
 def test_doctor_knows_whether_a_page_can_be_made(monkeypatch, tmp_path):

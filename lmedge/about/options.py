@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -26,3 +26,16 @@ class InfoConfig(Stage):
 @dataclass(frozen=True, kw_only=True)
 class DoctorConfig(Stage):
     """Say which versions, GPUs and interpreters are here, and what is missing for which verb."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompletionConfig(Stage):
+    """Print a script that completes verbs, options and files in your shell.
+
+    For bash, put eval "$(lmedge completion bash)" into ~/.bashrc; for zsh, the same with zsh into ~/.zshrc.
+
+    Example: lmedge completion bash
+    """
+
+    shell: Positional[Annotated[Literal["bash", "zsh"], arg(metavar="{bash,zsh}")]]
+    """The shell."""

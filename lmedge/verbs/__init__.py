@@ -35,6 +35,7 @@ for _file in (
     "bench",
     "info",
     "doctor",
+    "completion",
     "demo",
 ):
     add(import_module(f"{__name__}.{_file}").VERB)
