@@ -128,7 +128,7 @@ def _made(
     format_.finish(out, lambda: _labels(parts), shape)
     write_bytes(out / "README.md", card(shape).encode())
     _contact_sheet(out, plan, model, next(_labels(parts)))
-    write_json(out / CARD_FILE, about)
+    write_json(out / CARD_FILE, {**about, "scheme": shape.scheme.to_json()})
     shutil.rmtree(parts)
     return Synthesized(out, config.count, drawn_faces, per_second)
 

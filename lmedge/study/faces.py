@@ -15,7 +15,7 @@ from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.folders import half_made
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
-from lmedge.scheme import IBUG49, Scheme, converted
+from lmedge.scheme import Scheme, converted
 from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
 
@@ -53,8 +53,12 @@ def _dataset(place: Path, name: str, config: StudyConfig, executor: Executor) ->
         raise UsageError(
             f"{out} was made from other photos than {place} has now; add --overwrite or name another --out."
         )
-    size = FaceDataset(config.synthetic).size if config.synthetic else Bundle.open(PRETRAINED).about["image"]["width"]
-    cutting = Cutting(annotator_named("pts"), IBUG49, size)
+    if config.synthetic:
+        like = FaceDataset(config.synthetic)
+        cutting = Cutting(annotator_named("pts"), like.scheme, like.size)
+    else:
+        drawing = Bundle.open(PRETRAINED)
+        cutting = Cutting(annotator_named("pts"), drawing.scheme, drawing.about["image"]["width"])
     found = cut_photos(find_photos((place,), None), out, cutting, executor=executor, overwrite=config.overwrite)
     left_out = sum(found.rejected.values())
     console.print(f"{place}: {found.count} faces in {out}, {left_out} photos left out ({out}/rejected.csv says why)")

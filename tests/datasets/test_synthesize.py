@@ -18,7 +18,7 @@ from lmedge.landmarks import mirrored
 from lmedge.latent import uniform
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
-from lmedge.scheme import IBUG49
+from lmedge.scheme import IBUG49, Scheme
 
 COUNT, SEED = 40, 3
 
@@ -118,6 +118,7 @@ def test_another_reader_finds_the_same_faces(bundle, faces, tmp_path, name):
         assert (image == wanted).all()
         assert points == pytest.approx(marks, abs=1e-3)
     about = json.loads((out / "card.json").read_text())
+    assert Scheme.from_json(about["scheme"], "card.json") == IBUG49
     assert about["synthetic"] is True and about["licence"] == "CC0-1.0" and about["rejected"] == 0
     text = (out / "README.md").read_text()
     assert "CC0-1.0" in text and "`--seed 3`" in text and "tiny" not in text
