@@ -22,6 +22,7 @@ TAKEN_IN = {
     "results/model-card.md": "lmedge/pretrained/README.md",
 }
 FLAG = re.compile(r"(?<![`\w-])--[a-z][a-z-]*")
+BAR = re.compile(r"(`[^`]*`)|\|")
 LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)\s]*)?(\))")
 INTRODUCTION = """# Command line
 
@@ -81,7 +82,8 @@ def _row(option: OptionHelp) -> str:
 
 
 def _cells(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    """A row. A bar between backticks is none of the table's."""
+    return "| " + " | ".join(BAR.sub(lambda found: found[1] or "\\|", cell) for cell in cells) + " |"
 
 
 def _prose(text: str) -> str:
