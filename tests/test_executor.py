@@ -1,0 +1,48 @@
+"""A second executor in place of the processes of this machine: what is made must not depend on which it is."""
+
+import pickle
+from contextlib import contextmanager
+from itertools import islice
+
+from lmedge.datasets.options import SynthesizeConfig
+from lmedge.datasets.synthesize import synthesize
+from lmedge.faces.options import PrepareConfig
+from lmedge.faces.prepare import prepare
+
+
+class Elsewhere:
+    """One worker, in this process: whatever goes to it and comes back is pickled, as on the way to another machine, and
+    the jobs of a parcel are done from the last to the first."""
+
+    def __init__(self):
+        self.done = 0
+
+    @contextmanager
+    def answers(self, work, jobs, start, parcel=8):
+        work, (begin, args) = pickle.loads(pickle.dumps((work, start)))
+        begin(*args)
+        yield self._answers(work, iter(jobs), parcel)
+
+    def _answers(self, work, jobs, parcel):
+        while some := pickle.loads(pickle.dumps(list(islice(jobs, parcel)))):
+            answers = [work(job) for job in reversed(some)]
+            self.done += len(some)
+            yield from pickle.loads(pickle.dumps(answers[::-1]))
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_prepare_gives_the_same_bytes_wherever_it_runs(photos, tmp_path):
+    elsewhere = Elsewhere()
+    prepare(PrepareConfig(photos=(photos,), out=tmp_path / "elsewhere"), elsewhere)
+    prepare(PrepareConfig(photos=(photos,), out=tmp_path / "here", workers=2))
+    assert elsewhere.done == 10 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
+
+
+def test_synthesize_gives_the_same_bytes_wherever_it_runs(bundle, tmp_path):
+    elsewhere, options = Elsewhere(), {"source": bundle, "count": 100, "format": "coco", "mirror": True}
+    synthesize(SynthesizeConfig(out=tmp_path / "elsewhere", **options), elsewhere)
+    synthesize(SynthesizeConfig(out=tmp_path / "here", workers=2, **options))
+    assert elsewhere.done >= 1 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
