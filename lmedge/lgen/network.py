@@ -1,6 +1,7 @@
 """L-Gen and the network that says how sure it is: small dense networks on a latent."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -11,7 +12,6 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces
-from lmedge.lgen.options import TrainLgenConfig
 
 UNIT = 1 / 16  # of the side of a face: about how far landmarks lie from the mean face's
 SMOOTH = 1e-4  # square of the distance, in units, below which it is not a corner
@@ -21,6 +21,19 @@ CONFIDENCE_STEPS = 0.5  # of L-Gen's
 DRAWN_FACES = 4096  # latents that set the scale of the confidence
 Loss = Callable[[Any, Any], Any]  # (true, predicted) `[B, N]` -> `[B]`
 NORMAL = 1.702  # the logistic function of 1.702 x is within 0.01 of the normal distribution's
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a network on latents is trained: `steps` of Adam on `batch` faces, at a `learning_rate` that falls along a
+    cosine to 0. L-Gen's layers have `hidden` units, a share `dropout` of which is dropped meanwhile."""
+
+    hidden: tuple[int, ...]
+    steps: int
+    batch: int
+    learning_rate: float
+    dropout: float
+    seed: int
 
 
 def build_lgen(latent: int, points: int, hidden: tuple[int, ...], dropout: float = 0.0) -> Any:
@@ -57,15 +70,15 @@ def distance(points: int) -> Loss:
 
 
 def fit_lgen(
-    config: TrainLgenConfig, faces: Faces, advance: Callable[..., None], validate: Callable[[Any], float] | None,
+    fit: Fit, faces: Faces, advance: Callable[..., None], validate: Callable[[Any], float] | None,
     steps: int, loss: Loss | None = None,
 ) -> tuple[Any, int]:  # fmt: skip
-    """L-Gen, trained on `faces` for `steps`; with `validate` as it was at the step where that error was lowest. Returns
-    it without dropout, and the step. Raises LmedgeError for a loss that is not finite."""
-    keras.utils.set_random_seed(config.seed)
+    """L-Gen, trained on `faces` for `steps` of those of `fit`; with `validate` as it was at the step where that error
+    was lowest. Returns it without dropout, and the step. Raises LmedgeError for a loss that is not finite."""
+    keras.utils.set_random_seed(fit.seed)
     latent, points = faces.z.shape[1], faces.landmarks.shape[1]
-    size = (latent, points, config.hidden)
-    training = build_lgen(*size, config.dropout)
+    size = (latent, points, fit.hidden)
+    training = build_lgen(*size, fit.dropout)
     flat = keras.Model(training.input, training.get_layer("points").output)
     mean = faces.landmarks.mean(axis=0).ravel()
     deviations = (faces.landmarks.reshape(len(faces), -1) - mean) / UNIT
@@ -78,7 +91,7 @@ def fit_lgen(
         return network
 
     best: tuple[float, int, Any] = (float("inf"), 0, None)
-    for step in _steps(config, flat, faces, deviations, loss or distance(points), steps):
+    for step in _steps(fit, flat, faces, deviations, loss or distance(points), steps):
         note = ""
         if validate:
             network = plain()
@@ -93,22 +106,21 @@ def fit_lgen(
 
 
 def fit_confidence(
-    config: TrainLgenConfig, latent: LatentSpec, faces: Faces, errors: NDArray[np.float32],
-    advance: Callable[..., None],
-) -> Any:  # fmt: skip
+    fit: Fit, latent: LatentSpec, faces: Faces, errors: NDArray[np.float32], advance: Callable[..., None]
+) -> Any:
     """A network that predicts the logarithm of L-Gen's error from the latent (compare Nix and Weigend 1994) and gives
     it as a confidence: about the share of the faces that `latent` draws on which L-Gen is expected to err more.
     `errors` `[N]` must be those of networks that were not trained on the face."""
-    keras.utils.set_random_seed(config.seed)
+    keras.utils.set_random_seed(fit.seed)
     training = build_confidence(latent.size, dropout=CONFIDENCE_DROPOUT)
     logits = keras.Model(training.input, training.layers[-2].output)
     logits = keras.Sequential([logits, keras.layers.Dense(1)])
     wanted = np.log(np.maximum(errors, 1e-6))
     middle = wanted.mean()
-    steps = confidence_steps(config)
-    for step in _steps(config, logits, faces, (wanted - middle)[:, None], squared, steps):
+    steps = confidence_steps(fit)
+    for step in _steps(fit, logits, faces, (wanted - middle)[:, None], squared, steps):
         advance(min(STEPS_A_LOOK, steps - (step - 1) // STEPS_A_LOOK * STEPS_A_LOOK), "confidence")
-    usual = np.asarray(logits(latent.draw(DRAWN_FACES, config.seed)))
+    usual = np.asarray(logits(latent.draw(DRAWN_FACES, fit.seed)))
     scale = -NORMAL / max(float(usual.std()), 1e-6)
     *weights, kernel, bias = logits.get_weights()
     network = build_confidence(latent.size)
@@ -116,9 +128,9 @@ def fit_confidence(
     return network
 
 
-def confidence_steps(config: TrainLgenConfig) -> int:
-    """Steps of the training of the confidence."""
-    return max(1, round(CONFIDENCE_STEPS * config.steps))
+def confidence_steps(fit: Fit) -> int:
+    """Steps of the training of the confidence beside an L-Gen's."""
+    return max(1, round(CONFIDENCE_STEPS * fit.steps))
 
 
 def squared(true: Any, predicted: Any) -> Any:
@@ -126,13 +138,11 @@ def squared(true: Any, predicted: Any) -> Any:
     return tf.reduce_mean(tf.square(predicted - true), axis=-1)
 
 
-def _steps(
-    config: TrainLgenConfig, network: Any, faces: Faces, wanted: NDArray[Any], loss: Loss, steps: int
-) -> Iterator[int]:
+def _steps(fit: Fit, network: Any, faces: Faces, wanted: NDArray[Any], loss: Loss, steps: int) -> Iterator[int]:
     """Trains, and yields the step after every few. Raises LmedgeError for a loss that is not finite."""
     weights = np.ones(len(faces), np.float32) if faces.weights is None else faces.weights
     # The rate falls over the whole plan even where fewer steps are run, so that a refit repeats the fit.
-    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, max(steps, config.steps))
+    rate = keras.optimizers.schedules.CosineDecay(fit.learning_rate, max(steps, fit.steps))
     optimizer = keras.optimizers.Adam(rate)
     optimizer.build(network.trainable_variables)
     variables = [variable.value for variable in network.trainable_variables]
@@ -145,7 +155,7 @@ def _steps(
         return error
 
     data = tf.data.Dataset.from_tensor_slices((faces.z, wanted.astype(np.float32), weights))
-    data = data.shuffle(len(faces), config.seed).repeat().batch(min(config.batch, len(faces)), drop_remainder=True)
+    data = data.shuffle(len(faces), fit.seed).repeat().batch(min(fit.batch, len(faces)), drop_remainder=True)
     for number, batch in enumerate(data.take(steps).prefetch(4), 1):
         error = step(*batch)
         if number % STEPS_A_LOOK == 0 or number == steps:

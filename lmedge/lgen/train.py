@@ -13,7 +13,7 @@ from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
 from lmedge.lgen.generated import generated_faces
-from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
+from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.options import to_json
 from lmedge.owner import owning
@@ -75,7 +75,8 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
 
 def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
     latents = load_latents(run)
-    sets = sets_of(run, latents, config)
+    generated = 0 if config.data == "inverted" else config.generated
+    sets, fit = sets_of(run, latents, config.held_out, config.seed, generated), fit_of(config)
     used = [part for name, part in sets.items() if config.data in (name, "both")]
     learnt = joined([part.faces[part.training] for part in used])
 
@@ -84,9 +85,9 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
 
     # The faces that a device will draw are drawn so: where there are generated ones, the confidence is theirs.
     own = sets.get("generated", sets["inverted"])
-    total = (1 + FOLDS + config.all) * config.steps + confidence_steps(config)
+    total = (1 + FOLDS + config.all) * fit.steps + confidence_steps(fit)
     with progress("train-lgen", total, "steps") as advance:
-        network, step = fit_lgen(config, learnt, advance, validate, config.steps)
+        network, step = fit_lgen(fit, learnt, advance, validate, fit.steps)
         metrics: dict[str, Any] = {
             **_held_out(sets["inverted"], network, learnt),
             "faces": {"training": len(learnt), "validation": sum(len(part.validation) for part in used),
@@ -98,11 +99,11 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
         }  # fmt: skip
         if "generated" in sets:
             metrics["generated"] = _held_out(sets["generated"], network, learnt)
-        confidence = _confidence(config, run.latent, own, used, advance)
+        confidence = _confidence(fit, run.latent, own, used, advance)
         metrics["confidence"] = kept_figures(confidence, own.faces[own.held_out], network)
         if config.all:
-            network, _ = fit_lgen(config, joined([part.faces for part in used]), advance, None, step)
-            advance(config.steps - step)
+            network, _ = fit_lgen(fit, joined([part.faces for part in used]), advance, None, step)
+            advance(fit.steps - step)
     save_network(network, run.lgen_file)
     save_network(confidence, run.confidence_file)
     write_json(run.lgen_metrics_file, metrics)
@@ -115,11 +116,18 @@ def _check(config: TrainLgenConfig) -> None:
         raise UsageError("--hidden must be one or more numbers, not none.")
 
 
-def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Split]:
-    """The faces of the run by where they come from, each split by group. Faces that the generator cannot draw are held
-    out as others are, but nothing is learnt from them, unless they are most. Raises UsageError for too few groups."""
+def fit_of(config: TrainLgenConfig) -> Fit:
+    """How L-Gen is trained with the options of `train-lgen`."""
+    return Fit(config.hidden, config.steps, config.batch, config.learning_rate, config.dropout, config.seed)
+
+
+def sets_of(run: Run, latents: Latents, held_out: float, seed: int, generated: int) -> dict[str, Split]:
+    """The faces of the run by where they come from, each split by group, of which a share `held_out` is: "inverted"
+    and, unless `generated`, the number of faces to draw, is 0, "generated". Faces that the generator cannot draw are
+    held out as others are, but nothing is learnt from them, unless they are most. Raises UsageError for too few
+    groups."""
     faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
-    training, validation, held_out = split_by_group(latents.groups, config.held_out, config.seed)
+    training, validation, last = split_by_group(latents.groups, held_out, seed)
     fits = training[latents.fits[training]]
     if len(fits) < len(training) / 2:
         console.print(
@@ -127,27 +135,25 @@ def sets_of(run: Run, latents: Latents, config: TrainLgenConfig) -> dict[str, Sp
             "more); L-Gen learns from all of them, and better after a longer train-gan"
         )
         fits = training
-    sets = {"inverted": Split(faces, fits, validation, held_out)}
-    if config.data != "inverted":
-        generated = generated_faces(run, latents.scheme, config.generated, config.seed)
-        names = np.arange(len(generated)).astype(str)  # every face is a group
-        sets["generated"] = Split(generated, *split_by_group(names, config.held_out, config.seed))
+    sets = {"inverted": Split(faces, fits, validation, last)}
+    if generated:
+        drawn = generated_faces(run, latents.scheme, generated, seed)
+        names = np.arange(len(drawn)).astype(str)  # every face is a group
+        sets["generated"] = Split(drawn, *split_by_group(names, held_out, seed))
     return sets
 
 
-def _confidence(
-    config: TrainLgenConfig, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]
-) -> Any:
+def _confidence(fit: Fit, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]) -> Any:
     """Learnt from the errors that networks make on faces of `own` which they were not trained on."""
     errors = np.zeros(len(own.faces), np.float32)
-    order = np.random.default_rng(config.seed).permutation(own.training)
+    order = np.random.default_rng(fit.seed).permutation(own.training)
     parts = np.array_split(order, FOLDS)
     others = [part.faces[part.training] for part in used if part is not own]
     for left_out in parts:
         rest = np.setdiff1d(order, left_out)
-        network, _ = fit_lgen(config, joined([own.faces[rest], *others]), advance, None, config.steps)
+        network, _ = fit_lgen(fit, joined([own.faces[rest], *others]), advance, None, fit.steps)
         errors[left_out] = own.faces[left_out].errors(network)
-    return fit_confidence(config, latent, own.faces[own.training], errors[own.training], advance)
+    return fit_confidence(fit, latent, own.faces[own.training], errors[own.training], advance)
 
 
 def most_confident(sure: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -4,14 +4,13 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.faces import Faces, joined
-from lmedge.lgen.network import build_confidence, distance, fit_confidence, fit_lgen
-from lmedge.lgen.options import TrainLgenConfig
+from lmedge.lgen.network import Fit, build_confidence, distance, fit_confidence, fit_lgen
 from lmedge.lgen.train import explained_share, kept_figures, linear
 from lmedge.scheme import IBUG49
 
 
-def config(**options):
-    return TrainLgenConfig(run=None, **{"steps": 500, "hidden": (32,), "dropout": 0.0, **options})
+def fit(steps=500):
+    return Fit(hidden=(32,), steps=steps, batch=128, learning_rate=1e-3, dropout=0.0, seed=0)
 
 
 def some_faces(count, seed=0, noise=0.0):
@@ -41,7 +40,7 @@ def test_linear_regression_is_exact_on_a_linear_map_and_a_network_near_it():
     assert straight == pytest.approx(new.landmarks, abs=1e-5)
     assert explained_share(straight, new.landmarks) == pytest.approx(1, abs=1e-4)
     assert explained_share(np.broadcast_to(new.landmarks.mean(axis=0), new.landmarks.shape), new.landmarks) == 0
-    network, step = fit_lgen(config(steps=1500), learnt, ignore, None, 1500)
+    network, step = fit_lgen(fit(steps=1500), learnt, ignore, None, 1500)
     assert step == 1500 and new.errors(network).mean() < 0.01
 
 
@@ -49,7 +48,7 @@ def test_the_best_step_is_kept_and_progress_adds_up():
     faces = some_faces(200)
     errors, counted = iter([0.3, 0.1, 0.2]), []
     network, step = fit_lgen(
-        config(steps=600), faces, lambda count, note="": counted.append(count), lambda _: next(errors), 600
+        fit(steps=600), faces, lambda count, note="": counted.append(count), lambda _: next(errors), 600
     )
     assert step == 500 and sum(counted) == 600 and network.get_layer("points").units == 98
 
@@ -57,7 +56,7 @@ def test_the_best_step_is_kept_and_progress_adds_up():
 def test_weights_decide_between_faces_that_contradict_each_other():
     faces = some_faces(300)
     moved = Faces(faces.z, faces.landmarks + 0.1, 64, IBUG49, np.full(300, 1e-3, np.float32))
-    network, _ = fit_lgen(config(), joined([faces, moved]), ignore, None, 500)
+    network, _ = fit_lgen(fit(), joined([faces, moved]), ignore, None, 500)
     assert faces.errors(network).mean() < 0.2 * moved.errors(network).mean()
 
 
@@ -67,7 +66,7 @@ def test_the_confidence_ranks_the_errors_and_is_spread_over_0_to_1():
     faces = some_faces(2000, 3, noise)
     predicted = some_faces(2000, 3)
     errors = faces.nme(predicted.landmarks)
-    network = fit_confidence(config(steps=1500), LatentSpec.uniform(4), faces, errors, ignore)
+    network = fit_confidence(fit(steps=1500), LatentSpec.uniform(4), faces, errors, ignore)
     new = uniform(1000, 4, 9)
     sure = np.asarray(network(new))[:, 0]
     assert np.corrcoef(np.argsort(np.argsort(-sure)), np.argsort(np.argsort(new[:, 0])))[0, 1] > 0.95
@@ -93,4 +92,4 @@ def test_a_loss_that_is_not_finite_is_refused():
     faces = some_faces(50)
     faces.landmarks[3] = np.nan
     with pytest.raises(LmedgeError, match=r"loss of L-Gen is not finite at step 20; lower --learning-rate"):
-        fit_lgen(config(), faces, ignore, None, 20)
+        fit_lgen(fit(), faces, ignore, None, 20)

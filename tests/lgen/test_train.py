@@ -162,13 +162,12 @@ def test_a_generator_without_faces_cannot_teach(trained, tmp_path):
 def test_nothing_is_learnt_from_faces_that_the_generator_cannot_draw(learnable, monkeypatch):
     latents = load_latents(learnable)
     explained = np.where(np.arange(400) % 4 == 0, 0.3, 0.8).astype(np.float32)
-    config = TrainLgenConfig(run=learnable.path, data="inverted")
-    part = sets_of(learnable, dataclasses.replace(latents, explained=explained), config)["inverted"]
-    whole = sets_of(learnable, latents, config)["inverted"]
+    part = sets_of(learnable, dataclasses.replace(latents, explained=explained), 0.1, 0, 0)["inverted"]
+    whole = sets_of(learnable, latents, 0.1, 0, 0)["inverted"]
     assert set(part.training) == {i for i in whole.training if i % 4} and (part.held_out == whole.held_out).all()
     said = []
     monkeypatch.setattr("lmedge.lgen.train.console.print", said.append)
-    none = sets_of(learnable, dataclasses.replace(latents, explained=0 * explained), config)["inverted"]
+    none = sets_of(learnable, dataclasses.replace(latents, explained=0 * explained), 0.1, 0, 0)["inverted"]
     assert (none.training == whole.training).all() and "can draw 0 of the 320 faces" in said[0]
 
 
