@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents, psnr
 from lmedge.inversion.resolve import recorded
 from lmedge.judging.features import Extractor, extractor
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import in_pixels
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.options import TrainLgenConfig
@@ -31,8 +31,6 @@ from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.samples import draw
-from lmedge.scheme import Scheme
 from lmedge.storage import json_bytes, write_json
 
 SHOWN_SAMPLES = 64
@@ -52,34 +50,33 @@ def evaluate(config: EvaluateConfig) -> Evaluation:
 
 def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     extract = extractor(config.features)
-    generator = run.generator()
+    model = run.face_model() if run.lgen_file.exists() else None
+    generator = model.generator if model else Generator(run.generator(), run.latent)
     result = Evaluation(run, page)
     try:
         result.latents = load_latents(run)
     except LmedgeError as error:
         result.notes.append(f"No inversion figures: {error}" if not run.shipped else NO_LATENTS_SHIPPED)
-    lgen = run.lgen() if run.lgen_file.exists() else None
-    if lgen is None:
+    if model is None:
         result.notes.append("No landmark figures: the run has no L-Gen.")
 
-    size = generator.output_shape[1]
-    z = run.latent.draw(max(config.samples, SHOWN_SAMPLES), config.seed + 1)
-    faces = draw(generator, z)
+    z = generator.latent.draw(max(config.samples, SHOWN_SAMPLES), config.seed + 1)
+    faces = generator.images(z)
     result.samples = faces[:SHOWN_SAMPLES]
     console.print("evaluate: samples drawn")
     _realism(config, result, faces, extract)
-    if lgen is not None:
-        result.sample_points = metrics.points_of(lgen, z[:SHOWN_SAMPLES], size)
-        annotator = looking(run.provenance, run.scheme)
-        _landmark_figures(config, result, generator, lgen, run.confidence(), annotator)
+    if model is not None:
+        result.sample_points = model.landmarks(z[:SHOWN_SAMPLES])
+        annotator = looking(model.provenance, model.scheme)
+        _landmark_figures(config, result, model, annotator)
     if result.latents is not None:
-        _inversion_figures(config, result, generator, lgen)
-    if lgen is not None:
+        _inversion_figures(config, result, generator, model)
+    if model is not None:
         if result.latents is not None:
-            _fault_figures(result, generator, lgen, annotator)
-        _path_figures(config, result, generator, lgen, annotator, run.scheme)
+            _fault_figures(result, model, annotator)
+        _path_figures(config, result, model, annotator)
         if config.people is not None:
-            _people_figures(config, result, generator, lgen, annotator, run.scheme)
+            _people_figures(config, result, model, annotator)
     result.figures["options"] = to_json(config)
     if config.out is None:
         write_json(run.metrics_file, result.figures)
@@ -106,9 +103,7 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
     result.lines += result.realism.lines()
 
 
-def _landmark_figures(
-    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, confidence: Any | None, annotator: Annotator
-) -> None:
+def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
     record = result.run.lgen_metrics()
     held = record["held_out"]
     result.add("held_out", held, "L-Gen held-out NME", f"{held['nme']:.2%} on {held['faces']} inverted faces")
@@ -116,10 +111,9 @@ def _landmark_figures(
     result.add("linear_nme", record["linear_nme"], "  a linear regression instead", f"{record['linear_nme']:.2%}")
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
-    scheme = result.run.scheme
-    z = result.run.latent.draw(config.samples, config.seed)
+    z = model.latent.draw(config.samples, config.seed)
     with progress("self-consistency", config.samples, "faces") as advance:
-        found = metrics.self_consistency(generator, lgen, confidence, annotator, scheme, z, advance)
+        found = metrics.self_consistency(model, annotator, z, advance)
     who = annotator.title
     result.add("face_found", 1 - found.missed if found else 0.0, f"{who} finds a face on samples",
                f"{1 - found.missed if found else 0:.1%}")  # fmt: skip
@@ -150,18 +144,15 @@ def _of_pose(part: dict[str, float]) -> str:
     return f"{part['nme']:.2%} ({part['faces']} faces)" if "nme" in part else f"{part['faces']} faces, too few to tell"
 
 
-def _path_figures(
-    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, annotator: Annotator, scheme: Scheme
-) -> None:
+def _path_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
     """The paper's claim of continuity, in numbers."""
-    ends = result.run.latent.draw(2 * config.mirror_pairs, config.seed + 3)
-    result.random = paths.random_paths(generator, lgen, scheme, ends)
+    result.random = paths.random_paths(model, model.latent.draw(2 * config.mirror_pairs, config.seed + 3))
     for name, label, walked in (("mirror_path", "Mirror paths", result.mirror),
                                 ("random_path", "Random paths", result.random)):  # fmt: skip
         if walked is None:
             continue
         console.print(f"evaluate: {len(walked.z)} {label.lower()}")
-        found = paths.continuity(walked, annotator, scheme)
+        found = paths.continuity(walked, annotator, model.scheme)
         text = (f"landmarks travel {found.length:.2f} times the distance of their ends, largest jump "
                 f"{found.largest_over_mean:.2f} times its path's mean")  # fmt: skip
         result.add(name, vars(found), label, text)
@@ -171,7 +162,9 @@ def _path_figures(
             result.lines.append((f"  L-Gen against {annotator.title} along them", text))
 
 
-def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any | None) -> None:
+def _inversion_figures(
+    config: EvaluateConfig, result: Evaluation, generator: Generator, model: KerasFaceModel | None
+) -> None:
     latents = result.latents
     assert latents is not None
     low, middle, high = (float(p) for p in np.percentile(latents.psnr, (5, 50, 95)))
@@ -188,17 +181,17 @@ def _inversion_figures(config: EvaluateConfig, result: Evaluation, generator: An
     random = np.random.default_rng(config.seed)
     shown = np.linspace(0, len(latents) - 1, min(SHOWN_INVERSIONS, len(latents))).round().astype(int)
     real = dataset.images(latents.index[shown])
-    result.inversions = real, draw(generator, latents.z[shown])
-    if lgen is None:
+    result.inversions = real, generator.images(latents.z[shown])
+    if model is None:
         return
     true = dataset.landmarks[latents.index[shown]]
-    result.inversion_points = true, metrics.points_of(lgen, latents.z[shown], latents.size)
+    result.inversion_points = true, model.landmarks(latents.z[shown])
     # Faces that the generator can draw: a path between two faces that it cannot says nothing of L-Gen.
     good = np.argsort(-latents.psnr, kind="stable")[: max(config.mirror_pairs, len(latents) // 2)]
     chosen = random.choice(good, min(config.mirror_pairs, len(good)), replace=False)
     inverter = _inverter(result.run, generator, dataset, len(chosen))
     images = dataset.images(latents.index[chosen])
-    result.mirror = paths.mirror_paths(generator, lgen, latents, images, chosen, inverter)
+    result.mirror = paths.mirror_paths(model, latents, images, chosen, inverter)
 
 
 def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
@@ -209,16 +202,16 @@ def _that_was_used(path: Path, digest: str | None) -> FaceDataset:
     return dataset
 
 
-def _inverter(run: Run, generator: Any, dataset: FaceDataset, batch: int) -> Inverter:
+def _inverter(run: Run, generator: Generator, dataset: FaceDataset, batch: int) -> Inverter:
     """The search that the run's latents come from. No encoder is trained for it: this only measures."""
     search = dataclasses.replace(recorded(run), batch=min(batch, 64))
-    encoder = cached_encoder(run, generator) if search.start == "encoder" else None
+    encoder = cached_encoder(run, generator.network) if search.start == "encoder" else None
     if search.start == "encoder" and encoder is None:
         search = dataclasses.replace(search, start="centre", rounds=max(2, search.rounds))
-    return Inverter(generator, run.latent, search, weights_for(dataset, search.background), encoder)
+    return Inverter(generator.network, generator.latent, search, weights_for(dataset, search.background), encoder)
 
 
-def _fault_figures(result: Evaluation, generator: Any, lgen: Any, annotator: Annotator) -> None:
+def _fault_figures(result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
     """Whose fault the error on held-out faces is."""
     latents, options = result.latents, result.run.stage("train-lgen", TrainLgenConfig)
     assert latents is not None
@@ -227,8 +220,8 @@ def _fault_figures(result: Evaluation, generator: Any, lgen: Any, annotator: Ann
     )
     size = latents.size
     with progress("held-out faces", len(held_out), "faces") as advance:
-        found = metrics.faults(generator, lgen, latents.z[held_out], in_pixels(latents.landmarks[held_out], size, size),
-                               annotator, latents.scheme, advance)  # fmt: skip
+        found = metrics.faults(model, latents.z[held_out], in_pixels(latents.landmarks[held_out], size, size),
+                               annotator, advance)  # fmt: skip
     who = annotator.title
     if found is None:
         return
@@ -238,21 +231,19 @@ def _fault_figures(result: Evaluation, generator: Any, lgen: Any, annotator: Ann
     result.lines += [(f"  {name}", _of_pose(part)) for name, part in found.poses.items()]
 
 
-def _people_figures(
-    config: EvaluateConfig, result: Evaluation, generator: Any, lgen: Any, annotator: Annotator, scheme: Scheme
-) -> None:
+def _people_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
     """Against points that people placed."""
     assert config.people is not None
     dataset = FaceDataset(config.people)
-    check_fits(result.run, generator, dataset)
+    check_fits(result.run, model.generator.network, dataset)
     faces = dataset.images(np.arange(len(dataset)))
-    inverter = _inverter(result.run, generator, dataset, len(dataset))
+    inverter = _inverter(result.run, model.generator, dataset, len(dataset))
     with progress("invert photos of people", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
-    quality = psnr(draw(generator, z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)
+    quality = psnr(model.generator.images(z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)
     who = annotator.title
     console.print(f"evaluate: {who} on photos and inversions")
-    found = metrics.people(generator, lgen, z, faces, dataset.landmarks, annotator, scheme, quality)
+    found = metrics.people(model, z, faces, dataset.landmarks, annotator, quality)
     if found is None:
         result.notes.append(f"No figures against people: {who} finds no face in {config.people}.")
         return

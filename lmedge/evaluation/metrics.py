@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +9,13 @@ from numpy.typing import NDArray
 from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
-from lmedge.landmarks import in_pixels, nme
+from lmedge.landmarks import nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
-from lmedge.runtime.face_model import finite
-from lmedge.samples import draw
+from lmedge.runtime import FaceModel
 from lmedge.scheme import Scheme
 
 FEWEST = 10  # faces of a pose of which an error is given
-
-
-def points_of(lgen: Any, z: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """L-Gen's landmarks `[N, K, 2]` in pixels."""
-    return in_pixels(finite(lgen(z, training=False), "L-Gen"), size, size)
 
 
 @dataclass(frozen=True)
@@ -49,23 +42,21 @@ class SelfConsistency:
 
 
 def self_consistency(
-    generator: Any, lgen: Any, confidence: Any | None, annotator: Annotator, scheme: Scheme, z: NDArray[np.float32],
-    advance: Callable[..., None],
-) -> SelfConsistency | None:  # fmt: skip
+    model: FaceModel, annotator: Annotator, z: NDArray[np.float32], advance: Callable[..., None]
+) -> SelfConsistency | None:
     """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`. None where the annotator
     finds no face."""
-    size = generator.output_shape[1]
-    found = look(annotator, draw(generator, z), scheme, advance, ("plain", "mirror", "shifted"))
+    faces, scheme = model.render(z), model.scheme
+    found = look(annotator, faces.images, scheme, advance, ("plain", "mirror", "shifted"))
     if not len(found.at):
         return None
-    predicted = points_of(lgen, z[found.at], size)
+    predicted = faces.landmarks[found.at]
     plain, mirror, shifted = (found.views[:, i] for i in range(3))
     seen = (plain + mirror) / 2
     errors = nme(predicted, seen, scheme)
     kept = None
-    if confidence is not None:
-        sure = np.asarray(confidence(z[found.at], training=False))[:, 0]
-        kept = float(errors[most_confident(sure)].mean())
+    if faces.confidence is not None:
+        kept = float(errors[most_confident(faces.confidence[found.at])].mean())
     right, left = scheme.reference
     eyes = np.linalg.norm(seen[:, right] - seen[:, left], axis=-1)
     return SelfConsistency(
@@ -114,15 +105,16 @@ class Faults:
 
 
 def faults(
-    generator: Any, lgen: Any, z: NDArray[np.float32], landmarks: NDArray[np.float32], annotator: Annotator,
-    scheme: Scheme, advance: Callable[..., None],
+    model: FaceModel, z: NDArray[np.float32], landmarks: NDArray[np.float32], annotator: Annotator,
+    advance: Callable[..., None],
 ) -> Faults | None:  # fmt: skip
     """For latents `[N, Z]` of faces with `landmarks` `[N, K, 2]` in pixels; None where the annotator finds no face."""
-    found = look(annotator, draw(generator, z), scheme, advance)
+    faces, scheme = model.render(z), model.scheme
+    found = look(annotator, faces.images, scheme, advance)
     if not len(found.at):
         return None
     true, seen = landmarks[found.at], found.landmarks
-    predicted = points_of(lgen, z[found.at], generator.output_shape[1])
+    predicted = faces.landmarks[found.at]
     errors = nme(predicted, true, scheme)
     return Faults(
         faces=len(true),
@@ -151,19 +143,19 @@ class People:
 
 
 def people(
-    generator: Any, lgen: Any, latents: NDArray[np.float32], images: NDArray[np.uint8], landmarks: NDArray[np.float32],
-    annotator: Annotator, scheme: Scheme, psnr: NDArray[np.float32],
+    model: FaceModel, latents: NDArray[np.float32], images: NDArray[np.uint8], landmarks: NDArray[np.float32],
+    annotator: Annotator, psnr: NDArray[np.float32],
 ) -> People | None:  # fmt: skip
     """For photos `[N, H, W, 3]` with hand-placed `landmarks` `[N, K, 2]` and their latents. None where the
     annotator finds no face."""
-    drawn = draw(generator, latents)
+    faces, scheme = model.render(latents), model.scheme
     with annotator:
-        looks = [[annotator.of_face(face, scheme) for face in pair] for pair in zip(images, drawn, strict=True)]
+        looks = [[annotator.of_face(face, scheme) for face in pair] for pair in zip(images, faces.images, strict=True)]
     at = [i for i, look in enumerate(looks) if all(points is not None for points in look)]
     if not at:
         return None
     seen, seen_drawn = (np.array([looks[i][j] for i in at], np.float32) for j in (0, 1))
-    true, predicted = landmarks[at], points_of(lgen, latents[at], images.shape[1])
+    true, predicted = landmarks[at], faces.landmarks[at]
     right, left = scheme.reference
     eyes = np.linalg.norm(true[:, right] - true[:, left], axis=-1)[:, None, None]
 

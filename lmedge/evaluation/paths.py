@@ -1,19 +1,17 @@
 """Walks through latent space: do faces and landmarks change evenly along them (arXiv 1802.00390, section 4)?"""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
-from lmedge.evaluation.metrics import points_of
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents
 from lmedge.landmarks import nme
 from lmedge.latent import between
-from lmedge.samples import draw
+from lmedge.runtime import FaceModel
 from lmedge.scheme import Scheme
 
 STEPS = 16  # faces on a path, both ends included
@@ -50,17 +48,17 @@ class Continuity:
 
 
 def mirror_paths(
-    generator: Any, lgen: Any, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64], inverter: Inverter
+    model: FaceModel, latents: Latents, real: NDArray[np.uint8], chosen: NDArray[np.int64], inverter: Inverter
 ) -> Paths:
     """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, found by
     `inverter`."""
     ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1)
-    return _walked(generator, lgen, latents.z[chosen], ends, latents.scheme, real)
+    return _walked(model, latents.z[chosen], ends, real)
 
 
-def random_paths(generator: Any, lgen: Any, scheme: Scheme, ends: NDArray[np.float32]) -> Paths:
+def random_paths(model: FaceModel, ends: NDArray[np.float32]) -> Paths:
     """From the first half of latents `[2 P, Z]` to the second."""
-    return _walked(generator, lgen, ends[: len(ends) // 2], ends[len(ends) // 2 :], scheme, None)
+    return _walked(model, ends[: len(ends) // 2], ends[len(ends) // 2 :], None)
 
 
 def continuity(paths: Paths, annotator: Annotator, scheme: Scheme) -> Continuity:
@@ -86,15 +84,13 @@ def continuity(paths: Paths, annotator: Annotator, scheme: Scheme) -> Continuity
 
 
 def _walked(
-    generator: Any, lgen: Any, starts: NDArray[np.float32], ends: NDArray[np.float32], scheme: Scheme,
-    real: NDArray[np.uint8] | None,
-) -> Paths:  # fmt: skip
-    size = generator.output_shape[1]
+    model: FaceModel, starts: NDArray[np.float32], ends: NDArray[np.float32], real: NDArray[np.uint8] | None
+) -> Paths:
     z = np.stack([between(a, b, STEPS) for a, b in zip(starts, ends, strict=True)])
-    flat, shape = z.reshape(-1, z.shape[-1]), z.shape[:2]
-    landmarks = points_of(lgen, flat, size).reshape(*shape, -1, 2)
-    right, left = scheme.reference
+    faces, shape = model.render(z.reshape(-1, z.shape[-1])), z.shape[:2]
+    landmarks = faces.landmarks.reshape(*shape, -1, 2)
+    right, left = model.scheme.reference
     inter_ocular = np.linalg.norm(landmarks[:, 0, right] - landmarks[:, 0, left], axis=-1)
     moved = np.linalg.norm(np.diff(landmarks, axis=1), axis=-1).mean(axis=-1)
     jumps = (moved / np.maximum(inter_ocular, 1e-6)[:, None]).astype(np.float32)
-    return Paths(z, draw(generator, flat).reshape(*shape, size, size, 3), landmarks, jumps, real)
+    return Paths(z, faces.images.reshape(*shape, *faces.images.shape[1:]), landmarks, jumps, real)

@@ -18,10 +18,10 @@ from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents
 from lmedge.inversion.search import Search
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import normalised
 from lmedge.latent import uniform
 from lmedge.run import Run
-from lmedge.samples import draw
 from lmedge.scheme import IBUG49
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
@@ -30,6 +30,7 @@ class Album:
     """A generator that shows drawn photos, whatever the latent, and the landmarks that Face Mesh finds."""
 
     input_shape, output_shape = (None, 8), (None, 64, 64, 3)
+    get_weights = list  # it has none
 
     def __init__(self, count, shift=0.0, blank=0):
         self.count, self.shift, self.calls = count, shift, 0
@@ -50,6 +51,10 @@ class Album:
         return normalised((self.points[self.indices(z)] + self.shift).astype(np.float32), 64, 64)
 
 
+def face_model(album, lgen=None, confidence=None):
+    return KerasFaceModel(Generator(album), lgen or album.lgen, confidence, scheme=IBUG49)
+
+
 def ignore(count):
     pass
 
@@ -57,7 +62,7 @@ def ignore(count):
 def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shift():
     album = Album(20)
     counted = []
-    result = metrics.self_consistency(album, album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), counted.append)
+    result = metrics.self_consistency(face_model(album), FaceMesh(), uniform(20, 8, 3), counted.append)
     assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20 and result.kept is None
     assert result.single < 1e-3 < result.shift and result.errors.mean() < 0.03 < result.mean_face
     # The two views stand on both sides of their mean.
@@ -67,9 +72,7 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
     shifted = Album(20, shift=2.0)
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)
     wanted = np.mean([np.sqrt(8) / eyes[i % 10] for i in range(20)])
-    result = metrics.self_consistency(
-        shifted, shifted.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), counted.append
-    )
+    result = metrics.self_consistency(face_model(shifted), FaceMesh(), uniform(20, 8, 3), counted.append)
     assert result.single == pytest.approx(wanted, abs=0.02)
 
 
@@ -80,17 +83,17 @@ def test_the_most_confident_faces_have_the_smallest_errors():
     def confidence(z, training=False):
         return (album.indices(z) >= 2)[:, None].astype(np.float32)
 
-    result = metrics.self_consistency(album, album.lgen, confidence, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
+    result = metrics.self_consistency(face_model(album, confidence=confidence), FaceMesh(), uniform(20, 8, 3), ignore)
     assert result.kept == pytest.approx(np.sort(result.errors)[:16].mean(), rel=1e-3)
     assert result.kept < 0.5 * result.errors.mean()
 
 
 def test_pictures_without_a_face_are_counted_as_missed():
     album = Album(20, blank=3)
-    result = metrics.self_consistency(album, album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
+    result = metrics.self_consistency(face_model(album), FaceMesh(), uniform(20, 8, 3), ignore)
     assert result.missed == pytest.approx(6 / 20) and len(result.errors) == 14
     assert (
-        metrics.self_consistency(Album(20, blank=10), album.lgen, None, FaceMesh(), IBUG49, uniform(20, 8, 3), ignore)
+        metrics.self_consistency(face_model(Album(20, blank=10), album.lgen), FaceMesh(), uniform(20, 8, 3), ignore)
         is None
     )
 
@@ -113,7 +116,7 @@ def test_the_error_on_inverted_faces_is_shared_out():
     z = uniform(20, 8, 3)
     true = album.points[album.indices(z)] + 3  # the photos differ from their inversions by 3 pixels
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
-    found = metrics.faults(album, album.lgen, z, true.astype(np.float32), FaceMesh(), IBUG49, ignore)
+    found = metrics.faults(face_model(album), z, true.astype(np.float32), FaceMesh(), ignore)
     assert found.faces == 20 and found.reading < 1e-3
     assert (
         found.total == pytest.approx((np.sqrt(18) / eyes).mean(), rel=1e-3) == pytest.approx(found.inversion, rel=1e-2)
@@ -127,7 +130,7 @@ def test_people_s_style_is_told_from_error():
     eyes = np.linalg.norm(album.points[:, 19] - album.points[:, 28], axis=1)[album.indices(z)]
     offset = np.random.default_rng(0).normal(0, 0.05, (49, 2))  # people mean other places by the same names
     true = (album.points[album.indices(z)] + offset * eyes[:, None, None]).astype(np.float32)
-    found = metrics.people(album, album.lgen, z, images, true, FaceMesh(), IBUG49, np.full(20, 21.0, np.float32))
+    found = metrics.people(face_model(album), z, images, true, FaceMesh(), np.full(20, 21.0, np.float32))
     wanted = np.linalg.norm(offset, axis=1).mean()
     assert found.annotator == pytest.approx(wanted, rel=0.05) == pytest.approx(found.lgen, rel=0.05)
     assert found.inverted == pytest.approx(found.annotator, rel=1e-3) and found.psnr == 21
@@ -146,11 +149,12 @@ def test_a_straight_path_is_as_long_as_its_ends_are_apart_and_a_detour_longer():
 
     class Grey:
         input_shape, output_shape = (None, 8), (None, size, size, 3)
+        get_weights = list
 
         def __call__(self, z, training=False):
             return np.zeros((len(z), size, size, 3), np.float32)
 
-    line, detour = (paths.random_paths(Grey(), lgen, IBUG49, uniform(6, 8, 1)) for lgen in (straight, bent))
+    line, detour = (paths.random_paths(face_model(Grey(), lgen), uniform(6, 8, 1)) for lgen in (straight, bent))
     assert line.z.shape == (3, steps, 8) and (line.z[:, 0] == uniform(6, 8, 1)[:3]).all()
     found = paths.continuity(line, FaceMesh(), IBUG49)
     assert found.length == pytest.approx(1, abs=1e-3) and found.largest_over_mean == pytest.approx(1, abs=1e-2)
@@ -162,11 +166,11 @@ def test_mirror_paths_begin_at_the_face_and_their_jumps_are_those_of_the_points(
     run = Run(trained)
     latents, real = load_latents(run), FaceDataset(toys).images([4, 9])
     inverter = Inverter(run.generator(), run.latent, Search(rounds=2, batch=2), np.ones((32, 32), np.float32))
-    walked = paths.mirror_paths(run.generator(), run.lgen(), latents, real, np.array([4, 9]), inverter)
-    ends = draw(run.generator(), inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
+    walked = paths.mirror_paths(run.face_model(), latents, real, np.array([4, 9]), inverter)
+    ends = run.face_model().generator.images(inverter(real[:, :, ::-1] / np.float32(127.5) - 1))
     assert np.abs(walked.faces[:, -1].astype(int) - ends).max() <= 1
     assert walked.faces.shape == (2, 16, 32, 32, 3) and walked.landmarks.shape == (2, 16, 49, 2)
-    assert (walked.faces[:, 0] == draw(run.generator(), latents.z[[4, 9]])).all()
+    assert (walked.faces[:, 0] == run.face_model().generator.images(latents.z[[4, 9]])).all()
     jump = np.linalg.norm(walked.landmarks[1, 6] - walked.landmarks[1, 5], axis=-1).mean()
     eyes = np.linalg.norm(walked.landmarks[1, 0, 19] - walked.landmarks[1, 0, 28])
     assert walked.jumps.shape == (2, 15) and walked.jumps[1, 5] == pytest.approx(jump / eyes, rel=1e-4)
