@@ -22,10 +22,10 @@ from lmedge.inversion.invert import check_fits, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.resolve import precision_in
 from lmedge.inversion.search import usual
+from lmedge.keras_model import Generator
 from lmedge.landmarks import nme
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.samples import draw
 from lmedge.scheme import Scheme
 from lmedge.storage import read_arrays, read_json, write_arrays, write_json
 
@@ -58,21 +58,21 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
         noted = read_json(note, "a half-made set")
         left_out = [(str(name), str(reason)) for name, reason in noted["left_out"]]
         return Centres(read_arrays(file, ("z",))["z"], left_out, noted["licence"])
-    generator = run.generator()
-    dataset, left_out = _faces(run, photos, keep, executor, generator.output_shape[1])
-    check_fits(run, generator, dataset)
+    generator = Generator(run.generator(), run.latent)
+    dataset, left_out = _faces(run, photos, keep, executor, generator.width)
+    check_fits(run, generator.network, dataset)
     # No encoder is trained for this: a run that comes with lmedge is not written to.
-    encoder = cached_encoder(run, generator)
+    encoder = cached_encoder(run, generator.network)
     search = usual("fast", "centre" if encoder is None else "encoder")
     search = replace(search, precision=precision_in(run), batch=min(search.batch, len(dataset)))
-    inverter = Inverter(generator, run.latent, search, weights_for(dataset, search.background), encoder)
+    inverter = Inverter(generator.network, generator.latent, search, weights_for(dataset, search.background), encoder)
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
     reasons = [""] * len(z)
     if not every:
         annotator = looking(dataset.provenance, dataset.scheme)
-        reasons = unlike(draw(generator, z), faces, dataset.landmarks, annotator, dataset.scheme)
+        reasons = unlike(generator.images(z), faces, dataset.landmarks, annotator, dataset.scheme)
     other = [(str(name), why) for name, why in zip(dataset.sources, reasons, strict=True) if why]
     for name, why in other[:SAID]:
         console.print(f"{name} is left out: {why}")

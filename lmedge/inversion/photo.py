@@ -17,8 +17,8 @@ from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
 from lmedge.inversion.options import InvertPhotoConfig
 from lmedge.inversion.resolve import decided, filled, start_alone
 from lmedge.inversion.search import Search
-from lmedge.keras_model import to_uint8
-from lmedge.landmarks import in_pixels, nme
+from lmedge.keras_model import Generator, to_uint8
+from lmedge.landmarks import nme
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console
 from lmedge.run import Run
@@ -68,11 +68,12 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     if config.out is None:
         run.refuse_shipped(", or say with --out where the picture goes")
     search = _search(config, run)
-    generator = run.generator()
+    model = run.face_model() if run.lgen_file.exists() else None
+    generator = model.generator if model else Generator(run.generator(), run.latent)
     picture = config.out or run.path / "photos" / f"{photo.stem}.png"
     check_picture(picture)
     claim_file(picture, config.overwrite)
-    size, scheme = generator.output_shape[1], run.scheme
+    size, scheme = generator.width, run.scheme
     cutting = Cutting.as_of(run.provenance, scheme, size)
     try:
         with FaceCutter(cutting) as cutter:
@@ -84,11 +85,11 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     weights = face_weights(face.landmarks[None], size, search.background)
     console.print(f"invert: {search.rounds} searches from the {search.start}")
     real = face.pixels[None].astype(np.float32) / 127.5 - 1
-    z = Inverter(generator, run.latent, search, weights, encoder)(real)
-    image = np.asarray(generator(z))
+    z = Inverter(generator.network, generator.latent, search, weights, encoder)(real)
+    image = generator.values(z)
     points, error = None, None
-    if run.lgen_file.exists():
-        points = in_pixels(np.asarray(run.lgen()(z, training=False)), size, size)
+    if model is not None:
+        points = model.landmarks(z)
         error = float(nme(points, face.landmarks[None], scheme)[0])
     scale = max(1, SHOWN_PIXELS // size)
     inversion: Image8 = to_uint8(image)[0]

@@ -8,12 +8,11 @@ from lmedge.annotators.looking import look
 from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
-from lmedge.keras_model import weights_hash
+from lmedge.keras_model import Generator, weights_hash
 from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
 from lmedge.progress import console, progress
 from lmedge.run import Run
-from lmedge.samples import draw
 from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
@@ -29,9 +28,8 @@ FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find land
 def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: Executor | None = None) -> Faces:
     """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
-    generator, annotator = run.generator(), looking(run.provenance, scheme)
-    size = generator.output_shape[1]
-    about = {"schema": SCHEMA, "generator": weights_hash(generator), "scheme": scheme.to_json(), "seed": seed,
+    generator, annotator = Generator(run.generator(), run.latent), looking(run.provenance, scheme)
+    about = {"schema": SCHEMA, "generator": weights_hash(generator.network), "scheme": scheme.to_json(), "seed": seed,
              "views": list(VIEWS)}  # fmt: skip
     folder = run.generated
     if folder.exists() and (
@@ -43,7 +41,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
     write_json(folder / "about.json", about)
     found: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float32]] = []
-    z = run.latent.draw(count, seed, purpose=Purpose.GENERATED)
+    z = generator.latent.draw(count, seed, purpose=Purpose.GENERATED)
     with progress("annotate generated faces", count, "faces") as advance:
         for number, first in enumerate(range(0, count, PART_FACES)):
             path = folder / f"part-{number:05}.npz"
@@ -55,7 +53,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
                 except Damaged:
                     console.print(f"{path} is damaged; its faces are looked at again")
             if int(part["looked_at"]) < wanted:
-                faces = draw(generator, z[first : first + wanted])
+                faces = generator.images(z[first : first + wanted])
                 seen = look(annotator, faces, scheme, advance, VIEWS, executor)
                 part = {"looked_at": np.array(wanted), "at": seen.at, "landmarks": seen.landmarks}
                 write_arrays(path, part)
@@ -70,4 +68,4 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
             f"Face Mesh finds a face on {len(at)} of {count} generated ones; train the generator longer, or take "
             "--data inverted."
         )
-    return Faces(z[at], normalised(np.concatenate(points), size, size), size, scheme)
+    return Faces(z[at], normalised(np.concatenate(points), generator.width, generator.height), generator.width, scheme)
