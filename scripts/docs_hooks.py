@@ -28,7 +28,9 @@ INTRODUCTION = """# Command line
 
 `lmedge VERB --help` says the same in the terminal. Every verb also takes `--dry-run` (print the resolved options as
 JSON and stop), `--options FILE` (take options from such a JSON; what the command line says wins) and `--debug` (show
-the traceback of a failure). Exit codes: 0; 1 for a run that failed; 2 for a wrong call; 130 for one that was stopped.
+the traceback of a failure). `lmedge completion` completes all of it in your shell.
+
+Exit codes: 0; 1 for a run that failed; 2 for a wrong call; 130 for one that was stopped.
 """
 
 
