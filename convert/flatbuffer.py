@@ -29,6 +29,19 @@ def write(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
+def share_tensors(model: Any) -> None:
+    """Has graphs share the tensors that are alike, as they did before the file was read."""
+    known: dict[bytes, Any] = {}
+    for graph in model.subgraphs:
+        graph.tensors = [known.setdefault(_packed(tensor), tensor) for tensor in graph.tensors]
+
+
+def _packed(table: Any) -> bytes:
+    builder = flatbuffers.Builder(256)
+    builder.Finish(table.Pack(builder))
+    return bytes(builder.Output())
+
+
 def _once(pack: Callable[[Any], int]) -> Callable[[Any], int]:
     """The offset of the first call again: tables of a flatbuffer may be referred to more than once."""
     offsets: list[int] = []

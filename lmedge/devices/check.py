@@ -11,7 +11,6 @@ from lmedge.devices.device import Device, Unavailable
 from lmedge.devices.emulated import PROCESSORS, Emulated
 from lmedge.devices.micro import Micro
 from lmedge.devices.native import Native
-from lmedge.latent import LatentSpec
 from lmedge.progress import progress
 from lmedge.runtime import Bundle, Faces
 from lmedge.runtime.parity import Parity, compare
@@ -87,14 +86,13 @@ def every_device() -> list[Device]:
 def check(bundle: Bundle, devices: Sequence[Device], latents: int, seed: int = 0) -> Check:
     """Draws `latents` faces of every variant on every device."""
     models = {name: bundle.model(name) for name in bundle.variants}
-    spec = bundle.latent or LatentSpec.uniform(bundle.about["latent"]["size"])
     first: dict[str, Faces] = {}
     rows: list[Row] = []
     skipped: dict[str, str] = {}
     with progress("devices", len(devices), "devices") as advance:
         for device in devices:
             try:
-                outcomes = device.outcomes(models, spec.draw(latents, seed))
+                outcomes = device.outcomes(models, bundle.latent.draw(latents, seed))
             except Unavailable as reason:
                 skipped[device.name] = str(reason)
                 advance(1, f"{device.name} skipped")

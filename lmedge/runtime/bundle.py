@@ -14,7 +14,7 @@ from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json
 
-SCHEMA = 2  # 1 named its landmark scheme
+SCHEMA = 2  # 1 named its landmark scheme, and knew one kind of latents
 BUNDLE_FILE = "bundle.json"
 REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
@@ -22,7 +22,7 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that come
 PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
 WHAT = "a bundle made by `lmedge export`"
 # What may be said of a model.
-FACTS = {"name": str, "version": str, "training": dict, "latent": {"size": int}, "image": {"width": int, "height": int}}
+FACTS = {"name": str, "version": str, "training": dict, "image": {"width": int, "height": int}}
 TRAINING = {"faces": int, "source": str, "licence": str, "kimg": float, "held_out_nme": float}
 LARGEST_MODEL = 1 << 28  # bytes
 
@@ -53,6 +53,8 @@ class Bundle:
             _check(about, path)
             if "landmarks" in about:
                 scheme_in(about, path)
+            if "latent" in about:
+                _latent_in(about, path)
             return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
@@ -73,6 +75,7 @@ class Bundle:
             if Path(file).name != file or file in ("", ".", "..") or not file.isprintable():
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
         scheme_in(about, path / BUNDLE_FILE)
+        _latent_in(about, path / BUNDLE_FILE)
         return cls(path, {name: path / file for name, file in files.items()}, about)
 
     @classmethod
@@ -103,11 +106,9 @@ class Bundle:
         return Provenance(NOT_STATED, "", licence=self.training.get("licence") or NOT_STATED)
 
     @property
-    def latent(self) -> LatentSpec | None:
-        """What its models draw from; None in a model of somebody else, which does not say."""
-        if "blocks" not in self.about.get("latent", {}):
-            return None
-        return LatentSpec.from_json(self.about["latent"], str(self.path))
+    def latent(self) -> LatentSpec:
+        """What its models draw from. Raises LmedgeError in a model of somebody else, which does not say."""
+        return _latent_in(self.about, self.path)
 
     @property
     def image_psnr(self) -> dict[str, float | None]:
@@ -174,6 +175,12 @@ def scheme_in(about: dict[str, Any], path: Path) -> Scheme:
     if not isinstance(landmarks, dict):
         raise LmedgeError(f"{path} does not say what its landmarks are; export the run again.")
     return Scheme.from_json({**landmarks, "name": landmarks.get("scheme")}, f"{path}, 'landmarks'")
+
+
+def _latent_in(about: dict[str, Any], path: Path) -> LatentSpec:
+    if "latent" not in about:
+        raise LmedgeError(f"{path} does not say what its latents are; export the run again.")
+    return LatentSpec.from_json(about["latent"], str(path))
 
 
 def read_model(path: Path) -> ModelFile:

@@ -11,6 +11,7 @@ from lmedge.about.summary import summary
 from lmedge.errors import LmedgeError
 from lmedge.latent import Block, LatentSpec
 from lmedge.runtime import Bundle, FaceSampler
+from lmedge.scheme import IBUG49
 
 SPEC = LatentSpec((Block("shape", 5), Block("style", 3, "normal", -1.5, 2.0, searched=False)))
 
@@ -24,7 +25,7 @@ def exported(tmp_path_factory):
     generator = keras.Model(z, keras.layers.Conv2D(3, 3, padding="same")(image))
     lgen = keras.Model(z, keras.layers.Reshape((49, 2))(keras.layers.Dense(98, bias_initializer="ones")(z)))
     out = tmp_path_factory.mktemp("latent") / "bundle"
-    return generator, lgen, export(generator, lgen, ("fp32",), out=out, latent=SPEC, calibration=8)
+    return generator, lgen, export(generator, lgen, ("fp32",), out=out, scheme=IBUG49, latent=SPEC, calibration=8)
 
 
 def test_the_bundle_and_its_model_say_what_latents_are_and_samplers_draw_them(exported):
@@ -55,7 +56,7 @@ def test_info_says_it_in_words(exported):
 def test_a_description_of_another_length_is_refused(exported, tmp_path):
     generator, lgen, bundle = exported
     with pytest.raises(LmedgeError, match="the generator reads latents of 8 components, and 9 are described"):
-        export(generator, lgen, ("fp32",), out=tmp_path / "out", latent=LatentSpec.uniform(9), calibration=8)
+        export(generator, lgen, ("fp32",), out=tmp_path / "out", scheme=IBUG49, latent=LatentSpec.uniform(9))
     data = bundle.variants["fp32"].read_bytes()
     path = tmp_path / "other.tflite"
     path.write_bytes(

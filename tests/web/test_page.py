@@ -9,7 +9,7 @@ from PIL import Image
 
 from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
-from lmedge.latent import uniform
+from lmedge.latent import Block, LatentSpec, uniform
 from lmedge.runtime import FaceSampler, between
 from lmedge.web.export import web_export
 from lmedge.web.options import WebExportConfig
@@ -115,6 +115,16 @@ def test_the_faces_are_those_of_the_python_runtime(page, sampler):
     for text, seed in (("#7", 7), ("#-1", 0), ("#" + "9" * 400, 0)):
         drawn(page, page.evaluate, "text => { location.hash = text; }", text)
         same(page, sampler, uniform(1, 64, seed)[0])
+
+
+def test_latents_of_every_kind_of_block_are_those_of_the_python_runtime(page):
+    spec = LatentSpec(
+        (Block("a", 5), Block("b", 40, "normal", -1.5, 2.0, searched=False), Block("c", 3, "uniform", 0.1, 9))
+    )
+    for seed, index in ((0, 0), (1, 5), (987654321987, 1000)):
+        form = [spec.to_json(), seed, index]
+        found = page.evaluate("([spec, seed, index]) => [...lmedge.drawLatent(spec, seed, index)]", form)
+        assert (np.array(found, np.float32) == spec.draw(1, seed, index)[0]).all()
 
 
 def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):

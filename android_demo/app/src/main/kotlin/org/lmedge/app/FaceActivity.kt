@@ -14,7 +14,6 @@ import android.widget.TextView
 import java.io.IOException
 import org.lmedge.core.Bundle
 import org.lmedge.core.Face
-import org.lmedge.core.Latents
 import org.lmedge.core.Pace
 import org.lmedge.core.Variant
 
@@ -95,9 +94,8 @@ class FaceActivity : Activity() {
 
     private fun draw() {
         val (bundle, sliders, seed) = Triple(bundle ?: return, sliders ?: return, seed)
-        val from = Latents.prior(bundle.latentSize, seed)
-        val to = Latents.prior(bundle.latentSize, seed + 1)
-        worker.draw(Latents.moved(from, to, sliders.share, bundle.controls, sliders.amounts)) { drawn, ms ->
+        val (from, to) = listOf(seed, seed + 1).map { bundle.latent.draw(it) }
+        worker.draw(bundle.latent.moved(from, to, sliders.share, bundle.controls, sliders.amounts)) { drawn, ms ->
             face = drawn
             pace.add(ms)
             say(getString(R.string.pace, seed, pace.median, pace.perSecond), View.ACCESSIBILITY_LIVE_REGION_NONE)

@@ -152,11 +152,11 @@ class FaceActivityTest : OnPhone() {
     fun whatCannotBeUsedIsSaidAndNothingCrashes() {
         val sentences = mapOf(
             "none" to "The app has no bundle; build it with -Pbundle=PATH of a bundle.",
-            "schema" to "bundle.json has schema 3, this app reads 2; export the run again.",
+            "schema" to "bundle.json has schema 1, this app reads 2; export the run again.",
             "damaged" to "bundle.json is damaged",
             "latents" to "The model has latents of [1, 64] and bundle.json says [1, 32]; copy the whole bundle again.",
             "points" to "The model has landmarks of [1, 49, 2] and bundle.json says [1, 68, 2]; copy the whole bundle again.",
-            "truncated" to "faces-fp32.tflite has 1000 bytes and should have 1017400; build the app again.",
+            "truncated" to "faces-fp32.tflite has 1000 bytes and should have ${Vectors.modelBytes("fp32")}; build the app again.",
             "nonsense" to "The model cannot be loaded",
             "lost" to "faces-fp32.tflite is not among the app's files, or compressed; build the app again.",
             "int8-io" to "The bundle has none of fp32, fp16, dynamic, int8-qat, int8; export the run again.",

@@ -7,6 +7,7 @@ import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertTrue
 import org.junit.Test
+import org.lmedge.core.Vectors
 import org.robolectric.Shadows.shadowOf
 import org.robolectric.annotation.Config
 import org.robolectric.annotation.GraphicsMode
@@ -34,6 +35,6 @@ class OldestAndroidTest : OnPhone() {
     @Test
     fun aBrokenModelIsASentence() {
         val said = Screen(bundle = "truncated").find<TextView>(R.id.status).text
-        assertEquals("faces-fp32.tflite has 1000 bytes and should have 1017400; build the app again.", said)
+        assertEquals("faces-fp32.tflite has 1000 bytes and should have ${Vectors.modelBytes("fp32")}; build the app again.", said)
     }
 }

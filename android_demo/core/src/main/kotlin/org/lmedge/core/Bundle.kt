@@ -28,7 +28,7 @@ data class Variant(val name: String, val file: String, val bytes: Long)
 class Bundle(
     val name: String,
     val licence: String,
-    val latentSize: Int,
+    val latent: LatentSpec,
     val width: Int,
     val height: Int,
     val names: List<String>,
@@ -64,7 +64,7 @@ class Bundle(
         private fun read(about: JSONObject): Bundle {
             val schema = about.opt("schema")
             if (schema != SCHEMA) throw BundleException("$FILE has schema $schema, this app reads $SCHEMA; export the run again.")
-            val latentSize = about.getJSONObject("latent").getInt("size")
+            val latent = LatentSpec.read(about.getJSONObject("latent"))
             val image = about.getJSONObject("image")
             val landmarks = about.getJSONObject("landmarks")
             val names = landmarks.getJSONArray("names").strings()
@@ -85,8 +85,8 @@ class Bundle(
             return Bundle(
                 about.optString("name", "faces"),
                 about.optJSONObject("training")?.optString("licence") ?: "not stated",
-                latentSize, image.getInt("width"), image.getInt("height"), names, curves,
-                controls(about.optJSONArray("controls"), latentSize), variants,
+                latent, image.getInt("width"), image.getInt("height"), names, curves,
+                controls(about.optJSONArray("controls"), latent.size), variants,
             )
         }
 
@@ -107,5 +107,5 @@ class Bundle(
 }
 
 private fun JSONArray.strings() = List(length()) { getString(it) }
-private fun JSONArray.objects() = List(length()) { getJSONObject(it) }
+internal fun JSONArray.objects() = List(length()) { getJSONObject(it) }
 private fun JSONArray.arrays() = List(length()) { getJSONArray(it) }

@@ -14,7 +14,7 @@ class BundleTest {
     @Test
     fun theReferenceBundleIsRead() {
         val bundle = Bundle.read(Vectors.bundleText)
-        assertEquals(listOf(64, 64, 64, 49), listOf(bundle.latentSize, bundle.width, bundle.height, bundle.names.size))
+        assertEquals(listOf(64, 64, 64, 49), listOf(bundle.latent.size, bundle.width, bundle.height, bundle.names.size))
         assertEquals("right_brow_0", bundle.names[0])
         assertEquals(listOf("Turn", "Mouth", "Light"), bundle.controls.map { it.name })
         assertEquals("faces-int8-qat.tflite", bundle.variants.single { it.name == "int8-qat" }.file)
@@ -35,7 +35,7 @@ class BundleTest {
 
     @Test
     fun anotherSchemaIsRefused() =
-        assertEquals("bundle.json has schema 3, this app reads 2; export the run again.", refusal(changed { it.put("schema", 3) }))
+        assertEquals("bundle.json has schema 1, this app reads 2; export the run again.", refusal(changed { it.put("schema", 1) }))
 
     @Test
     fun aDamagedFileIsRefused() {
@@ -53,7 +53,11 @@ class BundleTest {
 
     @Test
     fun controlsAndCurvesThatDoNotFitAreRefused() {
-        assertTrue(refusal(changed { it.getJSONObject("latent").put("size", 32) }).contains("is not for latents of 32"))
+        val other = changed { about ->
+            val latent = about.getJSONObject("latent").put("size", 32)
+            latent.getJSONArray("blocks").getJSONObject(0).put("size", 32)
+        }
+        assertTrue(refusal(other).contains("is not for latents of 32"))
         assertTrue(refusal(changed { it.getJSONObject("landmarks").put("curves", listOf(listOf(0, 49))) }).contains("points that there are not"))
         assertEquals("bundle.json lists no model; export the run again.", refusal(changed { it.put("variants", JSONObject()) }))
     }

@@ -12,6 +12,9 @@ object Vectors {
     val bundle = File(System.getProperty("bundle") ?: error("run scripts/check_android"))
     val bundleText get() = File(bundle, Bundle.FILE).readText()
 
+    /** Of a model of the bundle, as bundle.json says. */
+    fun modelBytes(variant: String) = JSONObject(bundleText).getJSONObject("variants").getJSONObject(variant).getInt("bytes")
+
     fun floats(array: JSONArray) = FloatArray(array.length()) { array.getDouble(it).toFloat() }
 
     fun bytes(text: String): ByteArray = Base64.getDecoder().decode(text)

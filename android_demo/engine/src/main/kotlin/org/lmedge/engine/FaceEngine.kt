@@ -34,7 +34,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
             throw BundleException("The model has no signature ${ModelRuntime.SIGNATURE} from z to image and landmarks; it is not one of lmedge.")
         }
         if (z.type != "FLOAT32") throw BundleException("The model takes ${z.type} latents; take int8-qat, int8 or fp32.")
-        expect("latents", z.shape, listOf(1, bundle.latentSize))
+        expect("latents", z.shape, listOf(1, bundle.latent.size))
         expect("images", runtime.outputs.getValue("image").shape, listOf(1, bundle.height, bundle.width, 3))
         expect("landmarks", runtime.outputs.getValue("landmarks").shape, listOf(1, bundle.names.size, 2))
     }
@@ -47,8 +47,8 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
 
     /** The face of a latent. Throws BundleException for one of another length. */
     fun render(z: FloatArray): Face {
-        if (z.size != bundle.latentSize) {
-            throw BundleException("A latent of ${z.size} numbers is not one of ${bundle.latentSize}, as this model takes.")
+        if (z.size != bundle.latent.size) {
+            throw BundleException("A latent of ${z.size} numbers is not one of ${bundle.latent.size}, as this model takes.")
         }
         buffers.values.forEach { it.rewind() }
         runtime.run(z, buffers)

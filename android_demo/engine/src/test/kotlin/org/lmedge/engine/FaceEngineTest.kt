@@ -13,7 +13,6 @@ import org.junit.runner.RunWith
 import org.junit.runners.Parameterized
 import org.lmedge.core.Bundle
 import org.lmedge.core.BundleException
-import org.lmedge.core.Latents
 import org.lmedge.core.Pace
 import org.lmedge.core.Vectors
 
@@ -38,7 +37,7 @@ class FaceEngineTest(private val name: String) {
         assertEquals(4, faces.length())
         for (i in 0 until faces.length()) {
             val wanted = faces.getJSONObject(i)
-            val z = Latents.prior(bundle.latentSize, 7, i.toLong())
+            val z = bundle.latent.draw(7, i.toLong())
             val face = engine.render(z)
             repeat(3) {
                 val start = System.nanoTime()
@@ -78,7 +77,11 @@ class FaceEngineTest(private val name: String) {
 
     @Test
     fun aModelWithAnotherLatentSizeIsRefused() {
-        val other = changed { it.getJSONObject("latent").put("size", 32); it.remove("controls") }
+        val other = changed { about ->
+            val latent = about.getJSONObject("latent").put("size", 32)
+            latent.getJSONArray("blocks").getJSONObject(0).put("size", 32)
+            about.remove("controls")
+        }
         assertEquals(
             "The model has latents of [1, 64] and bundle.json says [1, 32]; copy the whole bundle again.",
             refusal(model("fp32"), other),
