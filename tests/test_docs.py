@@ -194,3 +194,16 @@ def test_lines_of_lmedge_on_every_page_are_understood():
                         pytest.fail(f"{page.name}: {line}: {said.getvalue()}")
                 read += 1
     assert read > 30
+
+
+def test_hosted_ci_and_hooks_run_what_is_there():
+    yaml = pytest.importorskip("yaml")
+    jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]
+    commands = [step["run"].split()[0] for job in jobs.values() for step in job["steps"] if "run" in step]
+    assert commands == ["scripts/test", ".ci/run", "scripts/docs"]
+    assert all(os.access(ROOT / command, os.X_OK) for command in commands)
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    tested = (ROOT / "scripts/test").read_text().replace('"$venv/bin/', '"').replace('"', "")
+    assert all(hook["entry"].removeprefix(".venv/bin/") in tested for hook in repository["hooks"])
+    for form in ("fault", "idea"):
+        assert yaml.safe_load((ROOT / f".github/ISSUE_TEMPLATE/{form}.yml").read_text())["body"]
