@@ -22,6 +22,7 @@ from lmedge.folders import making_folder
 from lmedge.keras_model import weights_hash
 from lmedge.latent import Latents, LatentSpec
 from lmedge.progress import progress
+from lmedge.provenance import Provenance
 from lmedge.runtime import Bundle, Faces, FaceSampler
 from lmedge.runtime.bundle import BUNDLE_FILE, REFERENCE_FILE, SCHEMA, landmarks_form
 from lmedge.runtime.directions import measured
@@ -48,6 +49,7 @@ def export(
     latent: LatentSpec | None = None,
     name: str = "faces",
     training: dict[str, Any] | None = None,
+    provenance: Provenance | None = None,
     calibration: int | NDArray[np.float32] = 256,
     seed: int = 0,
     rewrites: Rewrites | None = None,
@@ -61,8 +63,8 @@ def export(
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
     landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `latent` is what z is drawn from;
     None: uniform in -1..1. `scheme` says what its K points are. `calibration`: how many drawn latents set the
-    ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data. `c_array`: also write the
-    networks of int8-io as C arrays.
+    ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data, and `provenance` whose
+    landmarks L-Gen gives. `c_array`: also write the networks of int8-io as C arrays.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
@@ -75,6 +77,7 @@ def export(
     z = _calibration(calibration, latent, seed)
     networks = [network for network in (generator, lgen, confidence) if network is not None]
     about = _about(networks, latent, scheme, name, training or {})
+    about |= {} if provenance is None else {"provenance": provenance.to_json()}
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:

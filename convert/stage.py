@@ -19,7 +19,7 @@ def export_run(config: ExportConfig) -> Bundle:
     training = run.training()
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
-        latent=run.latent, scheme=run.scheme,
+        latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),

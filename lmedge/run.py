@@ -24,7 +24,7 @@ from lmedge.storage import check_form, read_json, write_json
 LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
 SCHEMA = 4  # 1 counted steps, not images; 2 knew one kind of generator; 3 named its landmark scheme
 CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
-LGEN_FORM = {"held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
+LGEN_FORM = {"provenance": dict, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
              "mean_face_nme": float, "linear_nme": float}  # fmt: skip
 VERB_OF = {"generator.keras": "train-gan", "lgen.keras": "train-lgen", "encoder.keras": "invert",
            "confidence.keras": "train-lgen"}  # fmt: skip
@@ -200,13 +200,18 @@ class Run:
         """What `train-lgen` measured. Raises LmedgeError in a run without an L-Gen."""
         return read_json(self.lgen_metrics_file, "the record of `lmedge train-lgen`", LGEN_FORM)
 
+    @property
+    def lgen_provenance(self) -> Provenance:
+        """Whose landmarks L-Gen gives, and of which photos. Raises LmedgeError in a run without an L-Gen."""
+        return Provenance.from_json(self.lgen_metrics()["provenance"], str(self.lgen_metrics_file))
+
     def training(self) -> dict[str, Any]:
         """What bundles and datasets say of how it was trained. Raises LmedgeError for one without L-Gen."""
         dataset = self.config().get("dataset", {})
         return {
             "faces": dataset.get("count"),
             "source": dataset.get("made_by"),
-            "licence": self.provenance.licence,
+            "licence": self.lgen_provenance.licence,
             # A run without its log is one that comes with lmedge, or was copied without: what was asked for was done.
             "kimg": (self.log() or [self.config()["stages"].get("train-gan", {})])[-1].get("kimg"),
             "held_out_nme": self.lgen_metrics()["held_out"]["nme"],
@@ -216,7 +221,7 @@ class Run:
         """Its networks, as one. Raises LmedgeError without a generator or an L-Gen."""
         generator, lgen = Generator(self.generator(), self.latent), self.lgen()
         return KerasFaceModel(
-            generator, lgen, self.confidence(), scheme=self.scheme, provenance=self.provenance,
+            generator, lgen, self.confidence(), scheme=self.scheme, provenance=self.lgen_provenance,
             name=self.path.resolve().name, training=self.training(),
         )  # fmt: skip
 

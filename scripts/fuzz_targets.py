@@ -236,6 +236,7 @@ def latents(folder: Path) -> list[Path]:
     place = folder / "latents"
     place.mkdir(exist_ok=True)
     about = {"schema": SCHEMA, "generator": weights_hash(_generator()), "dataset": "faces", "digest": "0", "size": 64,
+             "provenance": Provenance("mediapipe", "0.10.21").to_json(),
              "scheme": IBUG49.to_json(), "count": 3, "options": {"steps": 2}}  # fmt: skip
     (place / "latents.json").write_text(json.dumps(about))
     arrays = {"z": np.zeros((3, 64), np.float32), "psnr": np.ones(3, np.float32), "explained": np.ones(3, np.float32),

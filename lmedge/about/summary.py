@@ -88,6 +88,7 @@ def _about(facts: Facts) -> Iterator[Row]:
     confidence = ", and a confidence" if facts.get("confidence") else ""
     yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
     yield "trained on", _say("{:,} faces", facts, "training.faces") + _say(", {:g} kimg", facts, "training.kimg")
+    yield "landmarks of", _say("{} {}", facts, "provenance.annotator", "provenance.annotator_version")
     yield "licence", _say("{}", facts, "training.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "training.held_out_nme")
     controls = facts.get("controls")

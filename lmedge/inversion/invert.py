@@ -12,7 +12,7 @@ from lmedge.faces.records import FaceDataset
 from lmedge.inversion.encoder import encoder_of, has_encoder
 from lmedge.inversion.focus import MOST_FACES, face_weights
 from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr
+from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr, refuse_other
 from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.resolve import decided, filled
 from lmedge.inversion.search import Search
@@ -73,6 +73,7 @@ def invert(config: InvertConfig) -> Latents:
     config = filled(config, search)
     generator = run.generator()
     check_fits(run, generator, dataset)
+    refuse_other(run, dataset.provenance, str(dataset.path))
     count = _count(config, dataset)
     chosen = np.unique(np.linspace(0, len(dataset) - 1, count).round().astype(np.int64))
     about = {
@@ -82,6 +83,7 @@ def invert(config: InvertConfig) -> Latents:
         "digest": dataset.digest,
         "size": dataset.size,
         "scheme": dataset.scheme.to_json(),
+        "provenance": dataset.provenance.to_json(),
         "count": len(chosen),
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_LATENTS},
     }

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import check_whole, half_made, making_folder, settle
 from lmedge.keras_model import weights_hash
+from lmedge.provenance import Provenance
 from lmedge.run import Run
 from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
 
-SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme
+SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme and did not say whose its landmarks are
 ABOUT_FILE = "latents.json"
-ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": dict, "count": int, "options": dict}
+ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": dict, "provenance": dict, "count": int,
+              "options": dict}  # fmt: skip
 FILES = (ABOUT_FILE, "part-*.npz")
 # array of a part file -> its dimensions, kinds of its dtype
 COLUMNS = {"z": (2, "f"), "psnr": (1, "f"), "explained": (1, "f"), "index": (1, "i"), "landmarks": (3, "f"),
@@ -32,7 +34,8 @@ class Latents:
 
     `z` `[N, Z]`; `psnr` `[N]` dB of G(z) against the face; `explained` `[N]`, the share of the face's variance that
     G(z) has (1 - squared error / variance around the face's own mean colour); `index` `[N]` in the dataset;
-    `landmarks` `[N, K, 2]` of the face, normalised; `groups` and `sources` `[N]`.
+    `landmarks` `[N, K, 2]` of the face, normalised, and the `provenance` of face and landmarks; `groups` and `sources`
+    `[N]`.
     """
 
     z: NDArray[np.float32]
@@ -43,6 +46,7 @@ class Latents:
     groups: NDArray[np.str_]
     sources: NDArray[np.str_]
     scheme: Scheme
+    provenance: Provenance
     size: int
     dataset: Path
     digest: str | None = None  # of the dataset; None in latents of lmedge 0.1
@@ -128,7 +132,8 @@ def load_latents(run: Run) -> Latents:
         raise LmedgeError(f"{run.latents} holds {found} of {about['count']} faces; run the same `lmedge invert` again.")
     whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
     scheme = Scheme.from_json(about["scheme"], f"{run.latents / ABOUT_FILE}, 'scheme'")
-    return Latents(**whole, scheme=scheme, size=about["size"], dataset=Path(about["dataset"]),
+    provenance = Provenance.from_json(about["provenance"], str(run.latents / ABOUT_FILE))
+    return Latents(**whole, scheme=scheme, provenance=provenance, size=about["size"], dataset=Path(about["dataset"]),
                    digest=about.get("digest"))  # fmt: skip
 
 
@@ -142,3 +147,12 @@ def _part(path: Path) -> dict[str, NDArray[Any]]:
     except Damaged as error:
         raise LmedgeError(f"{path} is damaged ({error.reason}); delete it and run `lmedge invert` again.") from None
     return part
+
+
+def refuse_other(run: Run, provenance: Provenance, what: str) -> None:
+    """Raises UsageError where the landmarks of `what` are not of the annotator that the run began with."""
+    if not provenance.same_annotator(run.provenance):
+        raise UsageError(
+            f"{what} has landmarks of {provenance.landmarks} and {run.path} began with those of "
+            f"{run.provenance.landmarks}; name faces with the same."
+        )

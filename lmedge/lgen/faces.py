@@ -1,13 +1,14 @@
 """Latents with the landmarks of their faces, and how they are split."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
-from lmedge.landmarks import in_pixels, nme
+from lmedge.landmarks import in_pixels, nme, normalised
 from lmedge.scheme import Scheme
 
 
@@ -28,6 +29,11 @@ class Faces:
     def __getitem__(self, part: NDArray[np.int64]) -> "Faces":
         weights = None if self.weights is None else self.weights[part]
         return Faces(self.z[part], self.landmarks[part], self.size, self.scheme, weights)
+
+    def moved(self, styled: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> "Faces":
+        """With landmarks that `styled` has moved, `[N, K, 2]` in pixels."""
+        size = self.size
+        return replace(self, landmarks=normalised(styled(in_pixels(self.landmarks, size, size)), size, size))
 
     def nme(self, predicted: NDArray[np.float32]) -> NDArray[np.float32]:
         """`[N]`, of normalised points `[N, K, 2]`."""

@@ -1,11 +1,10 @@
-"""Generated faces with the landmarks that Face Mesh finds on them: exact latents, as many as one likes."""
+"""Generated faces with the landmarks that an annotator finds on them: exact latents, as many as one likes."""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.annotators.annotator import View
+from lmedge.annotators.annotator import Annotator, View
 from lmedge.annotators.looking import look
-from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
 from lmedge.keras_model import Generator, weights_hash
@@ -22,20 +21,23 @@ PART_FACES = 4096  # what a kill can lose
 # Face Mesh is not symmetric: its points and those it sees in a mirror differ by twice what a shift does. Their mean is
 # nearer to what the faces show.
 VIEWS: tuple[View, ...] = ("plain", "mirror")
-FEWEST_FOUND = 0.5  # share of generated faces on which Face Mesh must find landmarks
+FEWEST_FOUND = 0.5  # share of generated faces on which an annotator must find landmarks
 
 
-def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: Executor | None = None) -> Faces:
-    """`count` faces of the generator, less those on which Face Mesh finds nothing. Kept in RUN/generated, so that a
+def generated_faces(
+    run: Run, annotator: Annotator, scheme: Scheme, count: int, seed: int, executor: Executor | None = None
+) -> Faces:
+    """`count` faces of the generator, less those on which the annotator finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
-    generator, annotator = Generator(run.generator(), run.latent), looking(run.provenance, scheme)
+    generator = Generator(run.generator(), run.latent)
     about = {"schema": SCHEMA, "generator": weights_hash(generator.network), "scheme": scheme.to_json(), "seed": seed,
-             "views": list(VIEWS)}  # fmt: skip
+             "views": list(VIEWS), "annotator": annotator.name, "annotator_version": annotator.version}  # fmt: skip
     folder = run.generated
     if folder.exists() and (
         not (folder / "about.json").exists() or read_json(folder / "about.json", "generated faces") != about
     ):
-        for path in (*folder.glob("part-*.npz"), folder / "about.json"):  # of another state of the generator
+        # Of another state of the generator, or seen by another annotator.
+        for path in (*folder.glob("part-*.npz"), folder / "about.json"):
             path.unlink(missing_ok=True)
     folder.mkdir(exist_ok=True)
     write_json(folder / "about.json", about)
@@ -65,7 +67,7 @@ def generated_faces(run: Run, scheme: Scheme, count: int, seed: int, executor: E
     at = np.concatenate(found)
     if len(at) < FEWEST_FOUND * count:
         raise LmedgeError(
-            f"Face Mesh finds a face on {len(at)} of {count} generated ones; train the generator longer, or take "
-            "--data inverted."
+            f"{annotator.title} finds a face on {len(at)} of {count} generated ones; train the generator longer, or "
+            "take --data inverted."
         )
     return Faces(z[at], normalised(np.concatenate(points), generator.width, generator.height), generator.width, scheme)

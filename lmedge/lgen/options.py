@@ -26,7 +26,7 @@ class TrainLgenConfig(Stage):
     data: Literal["inverted", "generated", "both"] = "both"
     """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
     the generator draws, with the landmarks that Face Mesh finds on them and on their mirror images. both: the one and
-    the other."""
+    the other; where the real faces' landmarks are not Face Mesh's, those of generated faces are fitted to them."""
     generated: Annotated[int, whole(20, 10_000_000)] = 12000
     """Number of generated faces; kept in the run, so that more are added to those that are there."""
     hidden: tuple[Annotated[int, whole(1, 8192)], ...] = (128, 128, 128, 128)

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.annotators.registry import looking
 from lmedge.errors import UsageError
-from lmedge.inversion.latents import Latents, load_latents
+from lmedge.inversion.latents import Latents, load_latents, refuse_other
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
-from lmedge.lgen.generated import generated_faces
+from lmedge.lgen.generated import VIEWS, generated_faces
+from lmedge.lgen.mixing import Style, style_of
 from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.options import to_json
@@ -75,8 +77,13 @@ def train_lgen(config: TrainLgenConfig) -> LgenResult:
 
 def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
     latents = load_latents(run)
+    refuse_other(run, latents.provenance, str(run.latents))
     generated = 0 if config.data == "inverted" else config.generated
-    sets, fit = sets_of(run, latents, config.held_out, config.seed, generated), fit_of(config)
+    sets, style = sets_of(run, latents, config.held_out, config.seed, generated, config.data == "both")
+    fit, provenance = fit_of(config), latents.provenance
+    if config.data == "generated":
+        seer = looking(provenance, latents.scheme)
+        provenance = seer.provenance(dict(provenance.crop), provenance.licence)
     used = [part for name, part in sets.items() if config.data in (name, "both")]
     learnt = joined([part.faces[part.training] for part in used])
 
@@ -96,6 +103,8 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
             "step": step,
             "data": config.data,
             "refit_on_all": config.all,
+            "provenance": provenance.to_json(),
+            **({"fitted": style.figures()} if style else {}),
         }  # fmt: skip
         if "generated" in sets:
             metrics["generated"] = _held_out(sets["generated"], network, learnt)
@@ -121,11 +130,14 @@ def fit_of(config: TrainLgenConfig) -> Fit:
     return Fit(config.hidden, config.steps, config.batch, config.learning_rate, config.dropout, config.seed)
 
 
-def sets_of(run: Run, latents: Latents, held_out: float, seed: int, generated: int) -> dict[str, Split]:
+def sets_of(
+    run: Run, latents: Latents, held_out: float, seed: int, generated: int, mixed: bool = True
+) -> tuple[dict[str, Split], Style | None]:
     """The faces of the run by where they come from, each split by group, of which a share `held_out` is: "inverted"
     and, unless `generated`, the number of faces to draw, is 0, "generated". Faces that the generator cannot draw are
-    held out as others are, but nothing is learnt from them, unless they are most. Raises UsageError for too few
-    groups."""
+    held out as others are, but nothing is learnt from them, unless they are most. Where both are learnt from (`mixed`)
+    and two annotators saw them, landmarks of generated faces are moved to where the photos have theirs, and it is said
+    how. Raises UsageError for too few groups, and for landmarks that cannot be moved so."""
     faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
     training, validation, last = split_by_group(latents.groups, held_out, seed)
     fits = training[latents.fits[training]]
@@ -135,12 +147,16 @@ def sets_of(run: Run, latents: Latents, held_out: float, seed: int, generated: i
             "more); L-Gen learns from all of them, and better after a longer train-gan"
         )
         fits = training
-    sets = {"inverted": Split(faces, fits, validation, last)}
+    sets, style = {"inverted": Split(faces, fits, validation, last)}, None
     if generated:
-        drawn = generated_faces(run, latents.scheme, generated, seed)
+        annotator = looking(latents.provenance, latents.scheme)
+        if mixed and annotator.name != latents.provenance.annotator:
+            style = style_of(latents, training, annotator, VIEWS)
+        drawn = generated_faces(run, annotator, latents.scheme, generated, seed)
+        drawn = drawn if style is None else drawn.moved(style.moved)
         names = np.arange(len(drawn)).astype(str)  # every face is a group
         sets["generated"] = Split(drawn, *split_by_group(names, held_out, seed))
-    return sets
+    return sets, style
 
 
 def _confidence(fit: Fit, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]) -> Any:

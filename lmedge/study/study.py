@@ -161,7 +161,7 @@ def _export(
 
 def _face_mesh(seen: dict[str, Points], real: LabelledFaces, test: LabelledFaces) -> FaceMeshFigures | None:
     """Face Mesh beside the detectors, on the same faces; `seen`: what it found on them."""
-    from lmedge.detector.style import fit_style
+    from lmedge.style import fit_style
 
     known, found = (np.isfinite(seen[name]).all(axis=(1, 2)) for name in ("real", "test"))
     if not (found.any() and known.any()):

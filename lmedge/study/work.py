@@ -47,8 +47,8 @@ def work(training: Training) -> Trained:
     """Trains a detector and tests it."""
     from lmedge.datasets.augment import Augmentation
     from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
-    from lmedge.detector.style import fit_style
     from lmedge.keras_file import network_bytes
+    from lmedge.style import fit_style
 
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)

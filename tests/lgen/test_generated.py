@@ -1,3 +1,4 @@
+import json
 import shutil
 
 import numpy as np
@@ -42,7 +43,7 @@ def run(trained, tmp_path, monkeypatch):
 def test_points_are_the_mean_of_what_face_mesh_sees_on_a_face_and_in_a_mirror(run, monkeypatch):
     portraits = Portraits()
     monkeypatch.setattr(Run, "generator", lambda run: portraits)
-    faces = generated_faces(run, IBUG49, 40, 0)
+    faces = generated_faces(run, FaceMesh(), IBUG49, 40, 0)
     z = uniform(40, 8, 1 << 40)
     shown = portraits.of(z)
     assert (faces.z == z[shown < 3]).all()
@@ -60,18 +61,23 @@ def test_faces_that_were_looked_at_are_not_looked_at_again(run, monkeypatch):
     portraits = Portraits()
     monkeypatch.setattr(Run, "generator", lambda run: portraits)
     monkeypatch.setattr(generated, "PART_FACES", 16)
-    first = generated_faces(run, IBUG49, 40, 0)
+    first = generated_faces(run, FaceMesh(), IBUG49, 40, 0)
     assert portraits.drawn == 40
-    again = generated_faces(run, IBUG49, 40, 0)
+    again = generated_faces(run, FaceMesh(), IBUG49, 40, 0)
     assert portraits.drawn == 40 and (again.landmarks == first.landmarks).all()
-    fewer = generated_faces(run, IBUG49, 20, 0)
+    fewer = generated_faces(run, FaceMesh(), IBUG49, 20, 0)
     assert portraits.drawn == 40 and (fewer.z == first.z[: len(fewer)]).all() and len(fewer) < 20
-    more = generated_faces(run, IBUG49, 60, 0)
+    more = generated_faces(run, FaceMesh(), IBUG49, 60, 0)
     assert portraits.drawn == 40 + 16 + 12  # the third part was not whole
     assert (more.z[: len(first)] == first.z).all()
     (run.generated / "part-00001.npz").write_bytes(b"cut")
-    assert (generated_faces(run, IBUG49, 60, 0).landmarks == more.landmarks).all()
+    assert (generated_faces(run, FaceMesh(), IBUG49, 60, 0).landmarks == more.landmarks).all()
     assert portraits.drawn == 40 + 16 + 12 + 16
     monkeypatch.setattr(generated, "weights_hash", lambda network: "another state")
-    generated_faces(run, IBUG49, 20, 0)
+    generated_faces(run, FaceMesh(), IBUG49, 20, 0)
     assert len(list(run.generated.glob("part-*"))) == 2
+    drawn, before = portraits.drawn, json.loads((run.generated / "about.json").read_text())
+    monkeypatch.setattr(FaceMesh, "version", "0.11")
+    generated_faces(run, FaceMesh(), IBUG49, 20, 0)
+    assert portraits.drawn == drawn + 20
+    assert json.loads((run.generated / "about.json").read_text()) == {**before, "annotator_version": "0.11"}

@@ -149,7 +149,15 @@ def test_generated_faces_teach_what_face_mesh_sees_on_them(learnable, monkeypatc
             z[0, 0] = sign
             wanted = mesh.of_face(face, IBUG49)
             assert in_pixels(np.asarray(lgen(z)), 32, 32)[0] == pytest.approx(wanted, abs=1.2)
-    both = train_lgen(TrainLgenConfig(run=learnable.path, data="both", generated=300, steps=20, hidden=(16,))).metrics
+    assert learnable.lgen_provenance == FaceMesh().provenance({}, "CC0-1.0")
+    # Photos with landmarks of the same annotator are joined with them; those of toys are exact ones.
+    config = TrainLgenConfig(run=learnable.path, data="both", generated=300, steps=20, hidden=(16,))
+    latents = dataclasses.replace(latents, provenance=FaceMesh().provenance({}))
+    with pytest.raises(UsageError, match=r"latents has landmarks of mediapipe .* began with those of drawn 1; name"):
+        train_lgen(config)
+    monkeypatch.setattr(Run, "provenance", latents.provenance)
+    both = train_lgen(config).metrics
+    assert "fitted" not in both and learnable.lgen_provenance == latents.provenance
     assert both["faces"] == {"training": 240 + 320, "validation": 30 + 40, "held_out": 40}
 
 
@@ -162,12 +170,12 @@ def test_a_generator_without_faces_cannot_teach(trained, tmp_path):
 def test_nothing_is_learnt_from_faces_that_the_generator_cannot_draw(learnable, monkeypatch):
     latents = load_latents(learnable)
     explained = np.where(np.arange(400) % 4 == 0, 0.3, 0.8).astype(np.float32)
-    part = sets_of(learnable, dataclasses.replace(latents, explained=explained), 0.1, 0, 0)["inverted"]
-    whole = sets_of(learnable, latents, 0.1, 0, 0)["inverted"]
+    part = sets_of(learnable, dataclasses.replace(latents, explained=explained), 0.1, 0, 0)[0]["inverted"]
+    whole = sets_of(learnable, latents, 0.1, 0, 0)[0]["inverted"]
     assert set(part.training) == {i for i in whole.training if i % 4} and (part.held_out == whole.held_out).all()
     said = []
     monkeypatch.setattr("lmedge.lgen.train.console.print", said.append)
-    none = sets_of(learnable, dataclasses.replace(latents, explained=0 * explained), 0.1, 0, 0)["inverted"]
+    none = sets_of(learnable, dataclasses.replace(latents, explained=0 * explained), 0.1, 0, 0)[0]["inverted"]
     assert (none.training == whole.training).all() and "can draw 0 of the 320 faces" in said[0]
 
 

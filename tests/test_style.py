@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lmedge.detector.style import RIDGE, fit_style
 from lmedge.landmarks import nme
 from lmedge.scheme import IBUG49
+from lmedge.style import RIDGE, fit_style
 
 
 def shapes(count, number=0):
