@@ -9,7 +9,9 @@ from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
 from lmedge.latent import LatentSpec
+from lmedge.runtime.bundle import landmarks_form
 from lmedge.runtime.model_file import ABOUT
+from lmedge.scheme import Scheme
 
 STANDARD = "TFLITE_METADATA"  # name by which readers of the standard metadata find it
 IDENTIFIER = b"M001"
@@ -26,6 +28,12 @@ def add_metadata(model: Any, about: dict[str, Any], variant: str) -> None:
     facts = {**about, "variant": variant}
     put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
     put(model, STANDARD, _standard(model, about, variant))
+
+
+def add_facts(model: Any, latent: LatentSpec, scheme: Scheme) -> None:
+    """Puts what a FaceSampler must know into a model that is of no bundle."""
+    facts = {"latent": latent.to_json(), "landmarks": landmarks_form(scheme)}
+    put(model, ABOUT, json.dumps(facts, separators=(",", ":")).encode())
 
 
 def put(model: Any, name: str, data: bytes) -> None:

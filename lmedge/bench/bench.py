@@ -128,6 +128,8 @@ def _parts(model: Path, interpreter: str, seconds: float) -> dict[str, float]:
 def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     """The same networks through the plain converter."""
     with native_stderr_off():  # TensorFlow logs while it is loaded
+        from convert import flatbuffer as fb
+        from convert.metadata import add_facts
         from convert.model import stock
     from lmedge.keras_model import weights_hash
     from lmedge.run import Run
@@ -140,7 +142,9 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     for variant in ("fp32", "fp16", "dynamic", "int8"):
         if variant in bundle.variants:
             model = folder / f"faces-{STOCK}{variant}.tflite"
-            model.write_bytes(stock(generator, lgen, variant, run.latent.draw(256, purpose=Purpose.CALIBRATION)))
+            made = fb.read(stock(generator, lgen, variant, run.latent.draw(256, purpose=Purpose.CALIBRATION)))
+            add_facts(made, run.latent, run.scheme)
+            model.write_bytes(fb.write(made))
             models[STOCK + variant] = model
     return models
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
-from lmedge.latent import Latents
+from lmedge.latent import Latents, LatentSpec
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
 from lmedge.runtime.delegation import Delegation, delegation
@@ -55,7 +55,8 @@ class FaceSampler(FaceModel):
         if len(shape) != 2 or len(image) != 4 or image[-1] != 3 or len(points) != 3 or points[-1] != 2:
             raise LmedgeError(f"{path}: its shapes {shape} -> {image}, {points} are not those of a face model.")
         self.height, self.width = int(image[1]), int(image[2])
-        self.latent = self.bundle.latent
+        told = "latent" in self.bundle.about  # a model of somebody else says nothing
+        self.latent = self.bundle.latent if told else LatentSpec.uniform(int(shape[1]))
         if self.latent.size != shape[1]:
             raise LmedgeError(f"{path} takes latents of {shape[1]} numbers, and {self.latent} are said.")
         self.scheme, self.knows_confidence = self.bundle.scheme, "confidence" in outputs
