@@ -180,7 +180,7 @@ class Run:
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl that hold the means of some steps."""
-        return [line for line in self.journal() if "measure" in line]
+        return [line for line in self.journal() if "learning_rate" in line]
 
     def journal(self) -> list[dict[str, Any]]:
         """All lines of log.jsonl: means of some steps, diversity, distances, events. One that was cut short by a kill

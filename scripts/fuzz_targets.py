@@ -14,7 +14,7 @@ from PIL import Image, features
 
 from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.provenance import Provenance
 from lmedge.runtime.bundle import PRETRAINED
@@ -221,7 +221,7 @@ def open_run(path: Path) -> None:
     info(InfoConfig(path=path.parent))
     found = Run.open(path.parent)
     found.config(), found.provenance, found.log(), found.lgen_metrics()
-    found.stage("train-gan", TrainGanConfig), found.stage("train-lgen", TrainLgenConfig)
+    found.stage("train-gan", BeganConfig), found.stage("train-lgen", TrainLgenConfig)
 
 
 def latents(folder: Path) -> list[Path]:

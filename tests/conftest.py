@@ -22,7 +22,7 @@ from lmedge.cli import main
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.inversion.options import InvertConfig
 from lmedge.lgen.options import TrainLgenConfig
 
@@ -123,13 +123,13 @@ def reordered(dataset: Path, out: Path) -> Path:
     return out
 
 
-def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> TrainGanConfig:
+def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> BeganConfig:
     """A training of seconds; lengths in steps of 4 faces."""
     options = {"checkpoint_every": 3, "log_every": 100, "sample_every": 500, "judge_every": 500, **options}
     for name in ("checkpoint_every", "log_every", "sample_every", "judge_every", "patience"):
         if name in options:
             options[name] *= TINY["batch"] / 1000
-    return TrainGanConfig(dataset=toys, run=run, kimg=steps * TINY["batch"] / 1000, **{**TINY, **options})
+    return BeganConfig(dataset=toys, run=run, kimg=steps * TINY["batch"] / 1000, **{**TINY, **options})
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from lmedge.command_line import parse
 from lmedge.demo.options import DemoConfig
 from lmedge.errors import UsageError
 from lmedge.faces.options import PrepareConfig, ToyConfig
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.options import bare_type, from_json, is_required, to_json
 from lmedge.runtime.options import SampleConfig
 from lmedge.verbs import VERBS
@@ -154,7 +154,7 @@ def test_numbers_out_of_range_name_their_option():
 
 def test_options_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        TrainGanConfig(dataset=Path("d"), run=Path("r")).kimg = 3  # type: ignore[misc]
+        BeganConfig(dataset=Path("d"), run=Path("r")).kimg = 3  # type: ignore[misc]
 
 
 def test_version_is_the_package_s():

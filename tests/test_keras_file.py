@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lmedge.errors import LmedgeError
-from lmedge.gan.networks import build_generator
+from lmedge.gan.families.began.networks import build_generator
 from lmedge.keras_file import load_network, save_network
 from lmedge.lgen.network import build_lgen
 

@@ -8,7 +8,7 @@ from lmedge.demo.options import DemoConfig
 from lmedge.errors import UsageError
 from lmedge.evaluation.options import EvaluateConfig
 from lmedge.faces.options import ToyConfig
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.growing import growing_folder
 from lmedge.inversion.options import InvertConfig
 from lmedge.lgen.options import TrainLgenConfig
@@ -88,10 +88,10 @@ def _claim(config: DemoConfig) -> None:
             )
 
 
-def training(config: DemoConfig, dataset: Path, run: Path) -> TrainGanConfig:
+def training(config: DemoConfig, dataset: Path, run: Path) -> BeganConfig:
     """The toy faces are simple and the networks small: a higher rate than photos bear saves minutes, and a high
     gamma keeps the generator from collapsing to one face at it. Tried in float32 only."""
-    return TrainGanConfig(
+    return BeganConfig(
         dataset=dataset, run=run, preset="toy32", kimg=config.kimg, patience=48, gamma=1.0, learning_rate=3e-4,
         lambda_k=2e-3, ema=0.995, precision="float32",
     )  # fmt: skip

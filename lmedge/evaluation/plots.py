@@ -1,6 +1,7 @@
 """The curves of the report."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -8,6 +9,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
+
+from lmedge.gan.family import Panel
 
 
 def _png(figure: Any) -> bytes:
@@ -17,20 +20,21 @@ def _png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def training_curves(log: list[dict[str, Any]]) -> bytes:
-    """Losses and convergence measure, k, and the learning rate over thousands of images. PNG."""
+def training_curves(log: list[dict[str, Any]], panels: Sequence[Panel]) -> bytes:
+    """What the family of the generator shows of its log, and the learning rate, over thousands of images. PNG."""
     kimg = np.array([line["kimg"] for line in log])
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.6), layout="constrained")
-    for name, label in (("loss_real", "L(x)"), ("loss_fake", "L(G(z))"), ("measure", "M")):
-        axes[0].plot(kimg, _smooth(np.array([line[name] for line in log])), label=label, linewidth=1)
-    axes[0].set_ylim(bottom=0)
-    axes[0].legend()
-    axes[0].set_title("losses and convergence measure")
-    axes[1].plot(kimg, [line["k"] for line in log], color="tab:purple", linewidth=1)
-    axes[1].set_title("k")
-    axes[2].plot(kimg, [line["learning_rate"] for line in log], color="tab:grey", linewidth=1)
-    axes[2].set_yscale("log")
-    axes[2].set_title("learning rate")
+    figure, axes = plt.subplots(1, len(panels) + 1, figsize=(13, 3.6), layout="constrained")
+    for axis, panel in zip(axes, panels, strict=False):
+        for name, label in panel.figures.items():
+            values = np.array([line.get(name, np.nan) for line in log])
+            axis.plot(kimg, _smooth(values), label=label, linewidth=1)
+        axis.set_ylim(bottom=min(0, axis.get_ylim()[0]))
+        if len(panel.figures) > 1:
+            axis.legend()
+        axis.set_title(panel.title)
+    axes[-1].plot(kimg, [line["learning_rate"] for line in log], color="tab:grey", linewidth=1)
+    axes[-1].set_yscale("log")
+    axes[-1].set_title("learning rate")
     for axis in axes:
         axis.set_xlabel("thousands of images")
         axis.grid(alpha=0.3)

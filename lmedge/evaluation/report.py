@@ -16,6 +16,7 @@ from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder, settle
+from lmedge.gan.families import family_of
 from lmedge.gan.options import TrainGanConfig
 from lmedge.pictures import drawn, enlarged, grid
 from lmedge.run import Run
@@ -106,12 +107,13 @@ def _write(
     files: dict[str, bytes],
 ) -> None:  # fmt: skip
     config = run.config()
-    trained, data = run.stage("train-gan", TrainGanConfig), config.get("dataset", {})
+    trained, family = run.stage("train-gan", TrainGanConfig), family_of(run)
+    data = config.get("dataset", {})
     log, asked = run.log(), f"{trained.get('kimg', 0):g} kimg (thousand images)"
     far = f"{log[-1]['kimg']:.4g} of {asked}" if log else f"{asked}, as its options say (it has no log),"
     summary = (
-        f"A {data.get('size')} px generator of width {trained.get('width')}, trained for {far} on "
-        f"{data.get('count')} faces (licence: {run.provenance.licence})."
+        f"A {data.get('size')} px generator (family {family.name}) of width {trained.get('width')}, trained for {far} "
+        f"on {data.get('count')} faces (licence: {run.provenance.licence})."
     )
     events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
     kept = [section for section in sections if section.pictures]
@@ -234,7 +236,11 @@ def _training(run: Run) -> _Section:
     section = _Section("Training")
     log, journal = run.log(), run.journal()
     if len(log) > 1:
-        section.add("training.png", training_curves(log), "Means over the steps between two lines of log.jsonl.")
+        section.add(
+            "training.png",
+            training_curves(log, family_of(run).panels),
+            "Means over the steps between two lines of log.jsonl.",
+        )
     judged = [line for line in journal if "frechet" in line]
     if len(judged) > 1:
         section.add("judged.png", judged_curves(judged, [line for line in journal if "diversity" in line]),

@@ -1,1 +1,1 @@
-"""The face generator: networks, BEGAN, training."""
+"""Training a face generator: what all families share, and the families."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +12,7 @@ from lmedge.faces.records import FaceDataset, chunks
 from lmedge.progress import progress
 
 SHARE_OF_MEMORY = 4  # decoded faces are kept when they fit into this part of the free memory
+Parts = Callable[[], Iterator[NDArray[np.int64]]]
 
 
 def batches(count: int, batch: int, seed: int, start: int) -> Iterator[NDArray[np.int64]]:
@@ -30,11 +32,13 @@ def batches(count: int, batch: int, seed: int, start: int) -> Iterator[NDArray[n
         yield np.array(wanted)
 
 
-def image_batches(
-    dataset: FaceDataset, batch: int, seed: int, start: int, replicas: int = 1, mine: range = range(1)
-) -> tf.data.Dataset:
-    """uint8 `[batch / replicas, size, size, 3]` from step `start` on: the parts of each batch that belong to the
-    replicas `mine`, in turn. Faces that fit into memory are decoded once, others ahead of the training."""
+def face_batches(
+    dataset: FaceDataset, batch: int, seed: int, start: int, replicas: int = 1, mine: range = range(1),
+    landmarks: bool = False,
+) -> tf.data.Dataset:  # fmt: skip
+    """uint8 `[batch / replicas, size, size, 3]` from step `start` on, or pairs of them and their landmarks in pixels
+    `[batch / replicas, K, 2]`: the parts of each batch that belong to the replicas `mine`, in turn. Faces that fit into
+    memory are decoded once, others ahead of the training."""
     share = batch // replicas
 
     def parts() -> Iterator[NDArray[np.int64]]:
@@ -43,8 +47,24 @@ def image_batches(
                 yield indices[replica * share : (replica + 1) * share]
 
     if len(dataset) * dataset.size**2 * 3 <= _free_memory() // SHARE_OF_MEMORY:
-        return _from_memory(_decoded(dataset), parts)
+        data = _from_memory(_decoded(dataset), parts)
+    else:
+        data = _from_disk(dataset, share, parts)
+    if landmarks:
+        data = tf.data.Dataset.zip(data, _from_memory(dataset.landmarks, parts))
+    return data
 
+
+def _from_memory(values: NDArray[Any], parts: Parts) -> tf.data.Dataset:
+    def gathered() -> Iterator[NDArray[Any]]:
+        for indices in parts():
+            yield values[indices]
+
+    spec = tf.TensorSpec([None, *values.shape[1:]], values.dtype)
+    return tf.data.Dataset.from_generator(gathered, output_signature=spec).prefetch(2)
+
+
+def _from_disk(dataset: FaceDataset, share: int, parts: Parts) -> tf.data.Dataset:
     dataset.check()
 
     def serialized() -> Iterator[list[bytes]]:
@@ -54,15 +74,6 @@ def image_batches(
     data = tf.data.Dataset.from_generator(serialized, output_signature=tf.TensorSpec([share], tf.string))
     data = data.map(lambda examples: dataset.parse(examples)["image"], num_parallel_calls=tf.data.AUTOTUNE)
     return data.prefetch(tf.data.AUTOTUNE)
-
-
-def _from_memory(faces: NDArray[np.uint8], parts: Callable[[], Iterator[NDArray[np.int64]]]) -> tf.data.Dataset:
-    def gathered() -> Iterator[NDArray[np.uint8]]:
-        for indices in parts():
-            yield faces[indices]
-
-    spec = tf.TensorSpec([None, *faces.shape[1:]], tf.uint8)
-    return tf.data.Dataset.from_generator(gathered, output_signature=spec).prefetch(2)
 
 
 def _decoded(dataset: FaceDataset) -> NDArray[np.uint8]:

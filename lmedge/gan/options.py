@@ -1,14 +1,15 @@
-"""Options of the training of a generator."""
+"""Options of the training of a generator that all families share."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from lmedge.bounds import Batch, Kimg, Share, TrainingSeed, whole, within
 from lmedge.options import DatasetFolder, Precision, RunFolder, Stage
 
 Rate = Annotated[float, within(1e-9, 1)]
+FamilyName = Annotated[str, arg(metavar="FAMILY")]
 
 
 @dataclass(frozen=True)
@@ -28,26 +29,31 @@ PRESETS = {
     "toy32": Preset(size=32, width=16),
 }
 
+# What the help of every family says after its first line.
+EXPLANATION = """
+Continues by itself when the run has a checkpoint: the same command again goes on to --kimg, also after Ctrl-C,
+which saves first. Sample grids (the first one before the first step), curves for TensorBoard and log.jsonl land in
+the run folder; `lmedge report RUN` draws them at any time. A training that goes wrong is stopped, with its last
+good checkpoint. kimg are thousands of images seen, whatever the batch.
+
+On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
+same command on all of them, with a --run on a disk that they share.
+
+Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainGanConfig(Stage):
-    """Train the face generator: a BEGAN (arXiv 1703.10717).
-
-    Continues by itself when the run has a checkpoint: the same command again goes on to --kimg, also after Ctrl-C,
-    which saves first. Sample grids (the first one before the first step), curves for TensorBoard and log.jsonl land in
-    the run folder; `lmedge report RUN` draws them at any time. A training that goes wrong is stopped, with its last
-    good checkpoint. kimg are thousands of images seen, whatever the batch.
-
-    On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
-    same command on all of them, with a --run on a disk that they share.
-
-    Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
-    """
+    """What is asked of a training whatever the family. Each family has a class of its own that adds to it, names the
+    family, and is what `train_gan` takes; this one is enough to read what a run notes."""
 
     dataset: Positional[DatasetFolder]
     """Dataset made by `prepare` or `toy`."""
     run: RunFolder
     """Folder of the run."""
+    family: FamilyName
+    """Kind of generator, and how it learns. `--family FAMILY --help` shows the options that a family has."""
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
     """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
     toy32 (32 px, n 16)."""
@@ -59,16 +65,8 @@ class TrainGanConfig(Stage):
     """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
     latent: Annotated[int, whole(1, 4096)] = 64
     """Components of z, uniform in -1..1."""
-    gamma: Share = 0.5
-    """Diversity ratio gamma: lower gives cleaner and more alike faces."""
-    lambda_k: Share = 1e-3
-    """Proportional gain of k."""
     learning_rate: Rate | None = None
-    """Adam's rate at the start (beta_1 0.5). Default: 1e-4 for 16 faces a step, times the root of batch / 16."""
-    learning_rate_floor: Share = 2e-5
-    """The rate is halved when the convergence measure stalls, but never below this."""
-    patience: Kimg = 80
-    """kimg without a better convergence measure before the rate is halved."""
+    """Rate of the optimisers at the start. Default: the family's for 16 faces a step, times the root of batch / 16."""
     ema: Share = 0.999
     """Decay of the averaged generator, the one that is saved and exported."""
     mirror: bool = True

@@ -1,6 +1,7 @@
 """The `train-gan` stage: face dataset -> generator."""
 
 import dataclasses
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +10,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmedge.bounds import require
 from lmedge.errors import LmedgeError, Stopped, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint, devices
-from lmedge.gan.began import Began
-from lmedge.gan.callbacks import SHOWN_FACES, Checkpoints, Counter, Journal, Pictures, Plateau
-from lmedge.gan.data import image_batches
-from lmedge.gan.health import Health
+from lmedge.gan.data import face_batches
+from lmedge.gan.families import family_named
+from lmedge.gan.family import Family
+from lmedge.gan.grids import SHOWN_FACES, Grids
+from lmedge.gan.journal import Journal, memory_mib
+from lmedge.gan.judge import Judge
 from lmedge.gan.options import PRESETS, TrainGanConfig
-from lmedge.gan.watch import Judge, Watch
-from lmedge.latent import LatentSpec
+from lmedge.gan.saver import Saver
+from lmedge.gan.step import Step
+from lmedge.gan.training import Callback, Training, steps_for, train
+from lmedge.gan.watch import Watch
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
@@ -28,8 +32,8 @@ from lmedge.versions import versions
 
 # Options that may differ between the sittings of one run; every other one makes another experiment.
 MAY_CHANGE = frozenset(("kimg", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every", "judge_every",
-                        "log_every", "learning_rate", "learning_rate_floor", "patience"))  # fmt: skip
-BASE_BATCH, BASE_RATE = 16, 1e-4  # a learning rate that was tried with its batch
+                        "log_every", "learning_rate"))  # fmt: skip
+BASE_BATCH = 16  # of the learning rates that families name
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ def resolve(config: TrainGanConfig) -> TrainGanConfig:
         width=width,
         batch=batch,
         # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
-        learning_rate=BASE_RATE * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
+        learning_rate=family_named(config.family).rate * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
         precision=devices.resolve_precision(config.precision, width)[0],
     )
 
@@ -64,7 +68,8 @@ def picked(config: TrainGanConfig) -> list[tuple[str, str]]:
     assert resolved.width is not None
     precision, why = devices.resolve_precision(config.precision, resolved.width)
     size = "as asked" if config.batch else "the preset's for a GPU" if devices.gpus() else "the preset's for a CPU"
-    rate = "as asked" if config.learning_rate else f"{BASE_RATE:g} times the root of batch / {BASE_BATCH}"
+    base = family_named(config.family).rate
+    rate = "as asked" if config.learning_rate else f"{base:g} times the root of batch / {BASE_BATCH}"
     return [*devices.describe(), ("precision", f"{precision}: {why}"), ("batch", f"{resolved.batch}: {size}"),
             ("learning rate", f"{resolved.learning_rate:.3g}: {rate}")]  # fmt: skip
 
@@ -75,8 +80,11 @@ def train_gan(config: TrainGanConfig) -> Trained:
     Raises UsageError for options that do not fit the dataset or the run, LmedgeError when the training was stopped,
     was lost, or needs more memory than there is.
     """
+    family = family_named(config.family)
+    if type(config) is not family.options:
+        raise UsageError(f"--family {family.name} takes {family.options.__name__}, not {type(config).__name__}.")
     asked, config = config, resolve(config)
-    _check(config)
+    family.check(config)
     assert config.batch is not None
     dataset = FaceDataset(config.dataset)
     _check_dataset(config, dataset)
@@ -97,39 +105,41 @@ def _train(
     asked: TrainGanConfig, config: TrainGanConfig, run: Run, dataset: FaceDataset, place: tf.distribute.Strategy
 ) -> Trained:
     """Goes on from the newest checkpoint. `config` is what was `asked`, resolved."""
-    assert config.batch is not None
-    chief = devices.is_chief(place)
+    assert config.batch is not None and config.learning_rate is not None
+    family, chief = family_named(config.family), devices.is_chief(place)
+    step = _step(family, config, dataset, place)
+    schedule, health = family.schedule(config), family.health(config)
+    training = Training(step.gan, step.average, config.batch)
     found = checkpoint.checkpoints(run.checkpoints)
-    model = _model(config, dataset.size, place)
-    plateau = Plateau(config.learning_rate_floor, _steps(config, config.patience))
-    health = Health(config.patience, config.learning_rate_floor)
     if found:
-        state = checkpoint.restore(found[-1], model)
-        plateau.load(state["plateau"])
+        state = checkpoint.restore(found[-1], step.variables())
+        schedule.load(state["schedule"])
         health.load(state["health"])
-        if asked.learning_rate not in (None, run.stage("train-gan", TrainGanConfig).get("learning_rate")):
-            for optimizer in (model.g_optimizer, model.d_optimizer):
-                optimizer.learning_rate.assign(config.learning_rate)
-    start, last = int(model.step.numpy()), _steps(config, config.kimg)
+        training.step = int(step.count.numpy())
+        if asked.learning_rate not in (None, run.stage("train-gan", family.options).get("learning_rate")):
+            training.rate = config.learning_rate
+    start, last = training.step, steps_for(config.kimg, config.batch)
     if found and start >= last:
-        console.print(f"{run.path} is at {_kimg(config, start):g} kimg already; raise --kimg to go on.")
-        return Trained(run, _kimg(config, start), 0.0)
+        console.print(f"{run.path} is at {training.kimg:g} kimg already; raise --kimg to go on.")
+        return Trained(run, training.kimg, 0.0)
     if chief:
         about = {key: dataset.about.get(key) for key in ("size", "scheme", "count", "made_by", "provenance")}
         about["digest"] = dataset.digest
-        run.record("train-gan", to_json(config), seed=config.seed, dataset=about,
-                   latent=LatentSpec.uniform(config.latent).to_json(),
+        run.record("train-gan", to_json(config), seed=config.seed, dataset=about, latent=step.spec.to_json(),
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
-        console.print(f"continuing {run.path} from {_kimg(config, start):g} kimg")
-    saver, watch, callbacks = _callbacks(config, run, dataset, plateau, health, chief)
-    saver.newest = found[-1] if found else None
-    data = _data(place, dataset, config, start)
+        console.print(f"continuing {run.path} from {training.kimg:g} kimg")
+    saver = Saver(run, steps_for(config.checkpoint_every, config.batch), config.keep_checkpoints, step.variables(),
+                  {"schedule": schedule, "health": health}, chief, found[-1] if found else None)  # fmt: skip
+    # Every process decides alike; the chief alone writes.
+    journal = Journal(run, steps_for(config.log_every, config.batch), chief)
+    some = np.linspace(0, len(dataset) - 1, min(SHOWN_FACES, len(dataset))).round().astype(np.int64)
+    grids = Grids(run, steps_for(config.sample_every, config.batch), step.spec, lambda: dataset.images(some), chief)
+    judge = [Judge(journal, steps_for(config.judge_every, config.batch), step.spec, dataset)] if chief else []
     with progress("train-gan", last * config.batch, "img", start * config.batch, thousands=True) as advance:
-        counter = Counter(start, config.batch, advance)
+        callbacks = [_Line(family, advance), schedule, journal, grids, Watch(health, journal, dataset), *judge, saver]
         try:
-            model.fit(data, epochs=1, steps_per_epoch=last - start, callbacks=[counter, *callbacks], verbose=0,
-                      shuffle=False)  # fmt: skip
+            train(training, step, _data(place, dataset, config, start), last, callbacks)
         except tf.errors.ResourceExhaustedError:
             raise LmedgeError(
                 f"out of memory at --batch {config.batch} and --width {config.width}; lower --batch (in a new --run), "
@@ -137,81 +147,57 @@ def _train(
             ) from None
         finally:
             saver.release()
-    if watch.lost:
-        raise LmedgeError(_lost(watch.lost.text, saver, config))
-    kimg = _kimg(config, model.done)
-    if saver.stopped:
-        raise Stopped(f"stopped at {kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there.")
+    if training.lost:
+        raise LmedgeError(_lost(training, saver))
+    if training.stopped:
+        raise Stopped(
+            f"stopped at {training.kimg:g} of {config.kimg:g} kimg, saved; the same command goes on from there."
+        )
     rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
-    return Trained(run, kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
+    return Trained(run, training.kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
 
 
-def _model(config: TrainGanConfig, size: int, place: tf.distribute.Strategy) -> Began:
-    assert config.width is not None and config.learning_rate is not None
+class _Line(Callback):
+    """Moves the line of progress."""
+
+    def __init__(self, family: Family[Any], advance: Callable[..., None]):
+        self.family, self.advance = family, advance
+
+    def after_step(self, training: Training) -> None:
+        self.advance(training.batch, f"{self.family.note(training.figures)}  {memory_mib():,.0f} MiB")
+
+
+def _step(family: Family[Any], config: TrainGanConfig, dataset: FaceDataset, place: tf.distribute.Strategy) -> Step:
+    """The networks with fresh weights."""
+    keras.utils.set_random_seed(config.seed)
     with place.scope():
-        model = Began(
-            size, config.width, config.latent, config.gamma, config.lambda_k, config.ema,
-            config.mirror, config.precision, config.seed,
-        )  # fmt: skip
-        model.compile(config.learning_rate)
-    return model
+        gan = family.build(config, dataset)
+    return Step(gan, family.latent(config), config, place, dataset.scheme.mirror)
 
 
-def _callbacks(
-    config: TrainGanConfig, run: Run, dataset: FaceDataset, plateau: Plateau, health: Health, chief: bool
-) -> tuple[Checkpoints, Watch, list[keras.callbacks.Callback]]:
-    """What happens between the steps, in its order. Every process decides alike; the chief alone writes."""
-    assert config.batch is not None and config.width is not None
-    journal = Journal(run, _steps(config, config.log_every), config.batch, chief)
-    saver = Checkpoints(
-        run, _steps(config, config.checkpoint_every), config.keep_checkpoints,
-        lambda: {"plateau": plateau.state(), "health": health.state()}, lambda: health.suspicious, chief,
-    )  # fmt: skip
-    watch = Watch(health, journal, saver, dataset, config.batch)
-    some = np.linspace(0, len(dataset) - 1, min(SHOWN_FACES, len(dataset))).round().astype(np.int64)
-    pictures = Pictures(run, _steps(config, config.sample_every), config.latent, watch.look_at_faces, chief,
-                        lambda: dataset.images(some))  # fmt: skip
-    judge = [Judge(journal, _steps(config, config.judge_every), config.latent, dataset)] if chief else []
-    return saver, watch, [plateau, journal, watch, pictures, *judge, saver]
-
-
-def _lost(text: str, saver: Checkpoints, config: TrainGanConfig) -> str:
-    good = saver.go_back()
+def _lost(training: Training, saver: Saver) -> str:
+    assert training.lost is not None
+    good = saver.go_back(training)
     if good is None:
-        return f"{text}. No checkpoint was made before it."
-    kimg = _kimg(config, int(good.stem.removeprefix("step-")))
-    return f"{text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
+        return f"{training.lost.text}. No checkpoint was made before it."
+    kimg = checkpoint.step_of(good) * training.batch / 1000
+    return f"{training.lost.text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
 
 
 def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainGanConfig, start: int) -> Any:
     assert config.batch is not None
-    replicas = place.num_replicas_in_sync
+    replicas, landmarks = place.num_replicas_in_sync, family_named(config.family).landmarks
     if replicas == 1:
-        return image_batches(dataset, config.batch, config.seed, start)
+        return face_batches(dataset, config.batch, config.seed, start, landmarks=landmarks)
 
     # Each process reads the parts of its own devices.
     def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
         own = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * own
-        return image_batches(dataset, config.batch or 0, config.seed, start, replicas, range(first, first + own))
+        mine = range(first, first + own)
+        return face_batches(dataset, config.batch or 0, config.seed, start, replicas, mine, landmarks)
 
     return place.distribute_datasets_from_function(parts)
-
-
-def _steps(config: TrainGanConfig, kimg: float) -> int:
-    """Steps that see so many thousand images."""
-    assert config.batch is not None
-    return max(1, round(kimg * 1000 / config.batch))
-
-
-def _kimg(config: TrainGanConfig, steps: int) -> float:
-    assert config.batch is not None
-    return steps * config.batch / 1000
-
-
-def _check(config: TrainGanConfig) -> None:
-    assert config.learning_rate is not None
-    require("--learning-rate-floor", config.learning_rate_floor, 0, config.learning_rate)
 
 
 def _check_dataset(config: TrainGanConfig, dataset: FaceDataset) -> None:
@@ -230,9 +216,10 @@ def _check_dataset(config: TrainGanConfig, dataset: FaceDataset) -> None:
 
 def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> None:
     """Refuses to go on with other options than the run was started with."""
-    before, now = run.stage("train-gan", TrainGanConfig), to_json(config)
+    family = family_named(config.family)
+    before, now = run.stage("train-gan", family.options), to_json(config)
     for name, value in now.items():
-        if name not in MAY_CHANGE and before.get(name, value) != value:
+        if name not in MAY_CHANGE | family.may_change and before.get(name, value) != value:
             option = "--" + name.replace("_", "-")
             raise UsageError(
                 f"{option} is {value!r} and {run.path} was trained with {before[name]!r}; "

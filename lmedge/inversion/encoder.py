@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.data import batches
-from lmedge.gan.networks import in_precision
+from lmedge.gan.precision import in_precision
 from lmedge.gan.quantiles import latents_of
 from lmedge.inversion.search import Search
 from lmedge.keras_file import save_network

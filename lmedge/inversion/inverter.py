@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
-from lmedge.gan.networks import in_precision
+from lmedge.gan.precision import in_precision
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.search import Search

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from convert.fold import fold_upsampling, foldable, phase_kernel, transposed_kernel
-from lmedge.gan.networks import build_generator
+from lmedge.gan.families.began.networks import build_generator
 from tests.convert import joining_generator
 
 

@@ -9,7 +9,7 @@ from convert.gates import read_contents
 from convert.model import Conversion, _quantised, stock
 from convert.parity import keras_faces
 from convert.recipe import RECIPES, Rewrites, Tuning
-from lmedge.gan.networks import build_generator
+from lmedge.gan.families.began.networks import build_generator
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run

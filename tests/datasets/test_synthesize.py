@@ -13,7 +13,7 @@ from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.folders import MANIFEST
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.landmarks import mirrored
 from lmedge.latent import uniform
 from lmedge.run import Run
@@ -213,7 +213,7 @@ def test_a_tfrecord_set_is_a_dataset_to_train_on(bundle, tmp_path):
     assert len(dataset) == COUNT and dataset.about["synthetic"] and dataset.provenance.licence == "CC0-1.0"
     assert dataset.groups[0] == dataset.groups[1] != dataset.groups[2]
     assert dataset.sources[1] == "seed 3, latent 0, mirrored"
-    config = TrainGanConfig(dataset=tmp_path / "set", run=tmp_path / "run", preset="toy32", width=4, latent=8,
+    config = BeganConfig(dataset=tmp_path / "set", run=tmp_path / "run", preset="toy32", width=4, latent=8,
                               batch=4, kimg=0.008, precision="float32")  # fmt: skip
     assert train_gan(config).kimg == pytest.approx(0.008)
 

@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmedge.gan.began import Began
+from lmedge.gan.draws import Draws
+from lmedge.latent import LatentSpec
 from lmedge.run import Run
+from tests.gan import tiny_step
 
-SETTINGS = {"size": 16, "width": 4, "latent": 8, "gamma": 0.4, "lambda_k": 0.05, "seed": 3}
 
-
-def compiled(**changes):
-    model = Began(**{**SETTINGS, **changes})
-    model.compile(1e-3)
-    return model
+def draws(step=0, seed=3):
+    return Draws(LatentSpec.uniform(8), seed, tf.constant(step))
 
 
 def faces(seed=0, count=4):
@@ -29,14 +27,14 @@ def norm(gradients):
     return float(np.sqrt(sum(np.square(np.asarray(gradient)).sum() for gradient in gradients)))
 
 
-def plain_steps(model, batches):
+def plain_steps(gan, batches):
     """The same training written as the paper has it: two losses, two backward passes, Keras's Adam."""
-    g, d = model.generator, model.discriminator
+    g, d = gan.generator, gan.discriminator
     adam = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
     k, logs = 0.0, []
-    for batch in batches:
+    for step, batch in enumerate(batches):
         real = np.asarray(batch).astype(np.float32) / 127.5 - 1
-        z = model.draw(len(real), 2)
+        z = draws(step).latents(len(real))
         with tf.GradientTape(persistent=True) as tape:
             fake = g(z)
             loss_real = tf.reduce_mean(tf.abs(real - d(real)))
@@ -52,86 +50,60 @@ def plain_steps(model, batches):
             "loss_real": float(loss_real), "loss_fake": float(loss_fake), "k": k,
             "measure": float(loss_real) + abs(balance), "norm_d": norm(d_gradients), "norm_g": norm(g_gradients),
         })  # fmt: skip
-        model.step.assign_add(1)
     return logs
 
 
 def test_the_joint_step_equals_the_paper_s_two_losses():
-    joint, plain = compiled(mirror=False), compiled(mirror=False)
+    joint, plain = tiny_step(mirror=False), tiny_step(mirror=False).gan
     batches = [faces(i) for i in range(5)]
     wanted = plain_steps(plain, batches)
-    for batch, logs in zip(batches, wanted, strict=True):
-        assert {name: float(value) for name, value in joint.train_step(batch).items()} == pytest.approx(logs, rel=1e-3)
+    for batch, figures in zip(batches, wanted, strict=True):
+        assert joint(batch) == pytest.approx(figures, rel=1e-3)
     for network in ("generator", "discriminator"):
-        pairs = zip(getattr(joint, network).get_weights(), getattr(plain, network).get_weights(), strict=True)
+        pairs = zip(getattr(joint.gan, network).get_weights(), getattr(plain, network).get_weights(), strict=True)
         for ours, theirs in pairs:
             assert ours == pytest.approx(theirs, abs=2e-4)
 
 
 def test_k_stays_between_0_and_1():
-    model = compiled(lambda_k=1e6)
-    values = [float(model.train_step(faces(i))["k"]) for i in range(3)]
+    step = tiny_step(lambda_k=1.0)
+    step.gan.lambda_k = 1e6
+    values = [step(faces(i))["k"] for i in range(3)]
     assert all(0 <= k <= 1 for k in values) and 1.0 in values
 
 
 def test_the_average_follows_its_formula():
-    model = compiled(ema=0.9)
-    average = model.ema_generator.get_weights()[2]
-    for step in range(4):
-        model.train_step(faces(step))
-        keep = min(0.9, (1 + step) / (10 + step))
-        average = keep * average + (1 - keep) * model.generator.get_weights()[2]
-    assert model.ema_generator.get_weights()[2] == pytest.approx(average, abs=1e-6)
-
-
-def test_mirroring_flips_about_half_of_the_faces_left_to_right():
-    seen = []
-    model = compiled()
-    network = model.discriminator
-    original = network.call
-
-    def record(image, **options):
-        seen.append(np.asarray(image))
-        return original(image, **options)
-
-    network.call = record
-    batch = faces(count=64)
-    model.train_step(batch)  # D sees the generated half first, then the real one
-    real = np.asarray(batch).astype(np.float32) / 127.5 - 1
-    as_is = np.abs(seen[1] - real).max(axis=(1, 2, 3)) < 1e-6
-    flipped = np.abs(seen[1] - real[:, :, ::-1]).max(axis=(1, 2, 3)) < 1e-6
-    assert (as_is ^ flipped).all() and 16 < flipped.sum() < 48
+    step = tiny_step(ema=0.9)
+    average = step.average.get_weights()[2]
+    for number in range(4):
+        step(faces(number))
+        keep = min(0.9, (1 + number) / (10 + number))
+        average = keep * average + (1 - keep) * step.gan.generator.get_weights()[2]
+    assert step.average.get_weights()[2] == pytest.approx(average, abs=1e-6)
 
 
 def test_the_numbers_of_a_step_depend_on_seed_and_step_alone():
-    model, other = compiled(), compiled()
-    first = model.draw(4, 2).numpy()
-    assert (first == other.draw(4, 2).numpy()).all()
-    model.step.assign(1)
-    assert not (first == model.draw(4, 2).numpy()).any()
+    first = draws().latents(4).numpy()
+    assert (first == draws().latents(4).numpy()).all()
+    assert not (first == draws(step=1).latents(4).numpy()).any()
     assert np.abs(first).max() <= 1
-    assert not (first == compiled(seed=4).draw(4, 2).numpy()).any()
+    assert not (first == draws(seed=4).latents(4).numpy()).any()
 
 
 TWO_DEVICES = """
-import sys
-import keras, numpy as np, tensorflow as tf
-from lmedge.gan.began import Began
+import numpy as np, tensorflow as tf
+from tests.gan import tiny_step
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 losses = []
 for place in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
-    with place.scope():
-        model = Began(16, 4, 8, lambda_k=0.05, seed=3)
-        model.compile(1e-3)
+    step = tiny_step(place=place)
     images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3)).astype(np.uint8)
-    seen = []
-    callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs))
-    data = tf.data.Dataset.from_tensor_slices(images).batch(8, drop_remainder=True)
-    model.fit(data, epochs=2, verbose=0, shuffle=False, callbacks=[callback])
-    losses.append([[float(logs[name]) for name in ("loss_real", "loss_fake", "k", "measure")] for logs in seen])
-    assert int(model.step.numpy()) == 6
+    data = tf.data.Dataset.from_tensor_slices(images).batch(8, drop_remainder=True).repeat(2)
+    seen = [step(batch) for batch in place.experimental_distribute_dataset(data)]
+    losses.append([[figures[name] for name in ("loss_real", "loss_fake", "k", "measure")] for figures in seen])
+    assert int(step.count.numpy()) == 6
 np.testing.assert_allclose(losses[0], losses[1], rtol=2e-3, atol=2e-5)
 print("same", place.num_replicas_in_sync)
 """

@@ -1,4 +1,4 @@
-"""Series of figures as the known failures of BEGAN leave them."""
+"""Series of figures as the known failures of trainings, and of BEGAN's, leave them."""
 
 import json
 import math
@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from lmedge.gan.health import Health
+from lmedge.gan.families.began.health import BeganHealth
 
 STEP = 0.4  # kimg between lines
 
@@ -20,7 +20,7 @@ def healthy(kimg):
 
 def followed(series, until=400.0, health=None):
     """What is found over a whole training, with the kimg of each finding, and the health at the end."""
-    health = health or Health(patience=80, floor=2e-5)
+    health = health or BeganHealth(patience=80, floor=2e-5)
     found = []
     for kimg in np.arange(STEP, until, STEP):
         found += [(kimg, finding) for finding in health.look(kimg, series(kimg))]
@@ -38,7 +38,7 @@ def test_an_explosion_stops_and_is_suspicious_before_it_stops():
     def exploding(kimg):
         return healthy(kimg) | {"loss_real": healthy(kimg)["loss_real"] * (1 + max(0, kimg - 100) / 10)}
 
-    health = Health(80, 2e-5)
+    health = BeganHealth(patience=80, floor=2e-5)
     suspicious_since = None
     for kimg in np.arange(STEP, 400, STEP):
         found = health.look(kimg, exploding(kimg))
@@ -52,7 +52,7 @@ def test_an_explosion_stops_and_is_suspicious_before_it_stops():
 
 @pytest.mark.parametrize("name", ["loss_real", "norm_g", "k"])
 def test_a_value_that_is_not_finite_stops_at_once(name):
-    found = Health(80, 2e-5).look(0.016, healthy(1) | {name: math.nan})
+    found = BeganHealth(patience=80, floor=2e-5).look(0.016, healthy(1) | {name: math.nan})
     assert found[0].stop and f"{name} is nan" in found[0].text and "--learning-rate" in found[0].text
 
 
@@ -72,7 +72,7 @@ def test_a_rate_that_falls_early_and_one_that_has_nothing_left_are_said():
 
 
 def test_faces_that_become_alike_are_said_and_then_stop():
-    health = Health(80, 2e-5)
+    health = BeganHealth(patience=80, floor=2e-5)
     found = []
     for kimg in range(8, 200, 8):
         health.look(kimg, healthy(kimg))
@@ -85,7 +85,7 @@ def test_faces_that_become_alike_are_said_and_then_stop():
 
 
 def test_grey_faces_at_the_start_are_no_collapse():
-    health = Health(80, 2e-5)
+    health = BeganHealth(patience=80, floor=2e-5)
     assert [health.look_at_faces(kimg, 0.05 * kimg / 8) for kimg in range(8, 160, 8)] == [[]] * 19
 
 
@@ -95,7 +95,7 @@ def test_a_saved_state_goes_on_alike():
 
     whole, _ = followed(series)
     first, health = followed(series, until=60)
-    other = Health(80, 2e-5)
+    other = BeganHealth(patience=80, floor=2e-5)
     other.load(json.loads(json.dumps(health.state())))
     second = []
     for kimg in np.arange(STEP, 400, STEP):

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from lmedge.gan.networks import build_discriminator, build_generator, in_precision
+from lmedge.gan.families.began.networks import build_discriminator, build_generator
+from lmedge.gan.precision import in_precision
 
 
 def decoder_parameters(size, n, z):

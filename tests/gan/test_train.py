@@ -15,10 +15,13 @@ from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.gan import checkpoint
-from lmedge.gan.callbacks import Counter, Plateau
+from lmedge.gan.families.began.options import BeganConfig
+from lmedge.gan.judge import Judge
 from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.step import Step
 from lmedge.gan.train import train_gan
-from lmedge.gan.watch import Judge
+from lmedge.gan.training import Training
+from lmedge.latent import LatentSpec
 from lmedge.run import Run
 from tests.conftest import file_system, reordered, tiny_training
 
@@ -48,8 +51,8 @@ def test_a_run_folder_holds_what_the_design_says(trained):
     assert {"loss_real", "loss_fake", "k", "measure", "learning_rate", "images_per_second", "kimg"} <= set(lines[0])
     with Image.open(trained / "samples" / "step-00000006.png") as picture:
         assert picture.size == (8 * 34 - 2, 8 * 34 - 2)
-    options = Run.open(trained).stage("train-gan", TrainGanConfig)
-    assert options["width"] == 4 and options["precision"] == "float32"
+    options = Run.open(trained).stage("train-gan", BeganConfig)
+    assert options["width"] == 4 and options["precision"] == "float32" and options["family"] == "began"
 
 
 def test_the_saved_generator_is_the_averaged_one(trained):
@@ -113,11 +116,13 @@ def test_asked_to_stop_it_saves_first(toys, tmp_path, number):
 def test_the_first_pictures_are_there_before_the_first_step(toys, tmp_path, monkeypatch, capsys):
     seen = {}
 
-    def look(callback, batch, logs=None):
+    def look(step, batch):
         seen.setdefault("files", sorted(path.name for path in (tmp_path / "run" / "samples").iterdir()))
         seen.setdefault("said", capsys.readouterr().err)
+        return take(step, batch)
 
-    monkeypatch.setattr(Counter, "on_train_batch_begin", look, raising=False)
+    take = Step.__call__
+    monkeypatch.setattr(Step, "__call__", look)
     train_gan(tiny_training(toys, tmp_path / "run", steps=1))
     assert seen["files"] == ["real.png", "step-00000000.png"]
     assert f"pictures in {tmp_path / 'run' / 'samples'}: real.png, step-00000000.png" in seen["said"]
@@ -129,22 +134,19 @@ def test_the_first_pictures_are_there_before_the_first_step(toys, tmp_path, monk
 
 
 def test_who_is_asked_to_stop_does_not_measure_first(toys, trained):
-    model = FakeModel()
-    model.stop_training, model.ema_generator = False, Run.open(trained).generator()
-    judge = Judge(FakeJournal(), 1, 8, FaceDataset(toys))
-    judge.set_model(model)
+    training = Training(gan=None, average=Run.open(trained).generator(), batch=4, step=1)
+    judge = Judge(FakeJournal(), 1, LatentSpec.uniform(8), FaceDataset(toys))
     extract = judge.extract
 
     def asked_while_it_measures(faces, advance):
-        model.stop_training = True
+        training.stopped = True
         return extract(faces, advance)
 
     judge.extract = asked_while_it_measures
-    model.done = 1
-    judge.on_train_batch_end(1)
+    judge.after_step(training)
     assert judge.real is None and not judge.journal.lines
-    model.stop_training, judge.extract = False, extract
-    judge.on_train_batch_end(1)
+    training.stopped, judge.extract = False, extract
+    judge.after_step(training)
     assert judge.journal.lines[0]["frechet"] > 0
 
 
@@ -175,6 +177,11 @@ def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, traine
 def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
     with pytest.raises(UsageError, match=reason):
         train_gan(tiny_training(toys, trained, **{"steps": 9, **options}))
+
+
+def test_options_of_another_class_are_refused(toys, tmp_path):
+    with pytest.raises(UsageError, match="--family began takes BeganConfig, not TrainGanConfig"):
+        train_gan(TrainGanConfig(dataset=toys, run=tmp_path / "run", family="began"))
 
 
 def test_another_dataset_is_refused(toys, trained, tmp_path):
@@ -262,48 +269,9 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(toys, small_disk, lmedge_her
     assert done.returncode == 0 and "from 0.012 kimg" in done.stderr
 
 
-class FakeModel:
-    def __init__(self):
-        self.done = 0
-        self.g_optimizer, self.d_optimizer = FakeOptimizer(), FakeOptimizer()
-
-
 class FakeJournal:
     def __init__(self):
         self.lines = []
 
-    def write(self, step, values):
+    def write(self, training, values):
         self.lines.append(values)
-
-
-class FakeOptimizer:
-    def __init__(self):
-        self.learning_rate = Rate()
-
-
-class Rate:
-    value = 1e-3
-
-    def numpy(self):
-        return self.value
-
-    def assign(self, value):
-        self.value = value
-
-
-def test_the_rate_halves_when_the_measure_stalls_down_to_the_floor():
-    plateau = Plateau(3e-4, 50)
-    model = FakeModel()
-    plateau.set_model(model)
-    rates = []
-    for step in range(1, 1201):
-        model.done = step
-        plateau.on_train_batch_end(step, {"measure": max(0.2, 1 - step / 400)})
-        rates.append(model.g_optimizer.learning_rate.value)
-        # what is saved and loaded goes on alike
-        state = json.loads(json.dumps(plateau.state()))
-        plateau = Plateau(3e-4, 50)
-        plateau.set_model(model)
-        plateau.load(state)
-    assert rates[300] == 1e-3 and set(rates) == {1e-3, 5e-4, 3e-4} and rates[-1] == 3e-4
-    assert model.d_optimizer.learning_rate.value == 3e-4

@@ -9,6 +9,9 @@ from lmedge.errors import LmedgeError
 from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.gan import checkpoint, health
+from lmedge.gan.families.began import health as began_health
+from lmedge.gan.families.began.gan import Began
+from lmedge.gan.step import Step
 from lmedge.gan.train import train_gan
 from lmedge.run import Run
 from tests.conftest import tiny_training
@@ -18,7 +21,7 @@ from tests.conftest import tiny_training
 def impatient(monkeypatch):
     """Warm-up and averages of a few steps instead of thousands of images."""
     monkeypatch.setattr(health, "WARM_UP_KIMG", 0.02)
-    monkeypatch.setattr(health, "SMOOTHING_KIMG", 0.008)
+    monkeypatch.setattr(began_health, "SMOOTHING_KIMG", 0.008)
 
 
 def test_an_exploding_training_stops_at_the_checkpoint_from_before_and_goes_on_with_a_lower_rate(
@@ -52,15 +55,13 @@ def test_an_exploding_training_stops_at_the_checkpoint_from_before_and_goes_on_w
 
 
 def test_nan_from_the_first_step_is_one_sentence(toys, tmp_path, monkeypatch):
-    from lmedge.gan.began import Began
+    build = Began.__init__
 
-    compile_it = Began.compile
+    def broken(gan, *args):
+        build(gan, *args)
+        gan.discriminator.weights[0].assign(gan.discriminator.weights[0] * np.nan)
 
-    def broken(model, *args, **options):
-        compile_it(model, *args, **options)
-        model.discriminator.weights[0].assign(model.discriminator.weights[0] * np.nan)
-
-    monkeypatch.setattr(Began, "compile", broken)
+    monkeypatch.setattr(Began, "__init__", broken)
     with pytest.raises(
         LmedgeError, match=r"not finite any more \(.* is nan at 0.004 kimg\); .*No checkpoint was made before it\."
     ):
@@ -71,12 +72,10 @@ def test_nan_from_the_first_step_is_one_sentence(toys, tmp_path, monkeypatch):
 def test_out_of_memory_names_the_options(toys, tmp_path, monkeypatch):
     import tensorflow as tf
 
-    from lmedge.gan.began import Began
-
-    def full(model, *args, **options):
+    def full(step, batch):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr(Began, "fit", full)
+    monkeypatch.setattr(Step, "__call__", full)
     with pytest.raises(LmedgeError, match=r"out of memory at --batch 4 and --width 4; lower --batch"):
         train_gan(tiny_training(toys, tmp_path / "run"))
 

@@ -14,7 +14,7 @@ from PIL import Image
 from convert.options import ExportConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.evaluation.options import EvaluateConfig, ReportConfig
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.families.began.options import BeganConfig
 from lmedge.inversion.options import InvertConfig, InvertPhotoConfig
 from lmedge.landmarks import nme
 from lmedge.lgen.options import TrainLgenConfig
@@ -139,7 +139,7 @@ def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
             ", or say with --out where the picture goes",
         ),
         (train_lgen, TrainLgenConfig(run=run), ""),
-        (train_gan, TrainGanConfig(dataset=toys, run=run, preset="toy32"), ""),
+        (train_gan, BeganConfig(dataset=toys, run=run, preset="toy32"), ""),
     ):
         with pytest.raises(UsageError) as refused:
             stage(config)

@@ -3,27 +3,10 @@
 from typing import Any
 
 import keras
-import tensorflow as tf
+
+from lmedge.gan.precision import elu
 
 BASE = 8  # pixels of the smallest resolution
-
-
-def _elu(dtype: str) -> Any:
-    """The ELU for a layer that computes in `dtype`. TensorFlow's gradient of it is not vectorised for bfloat16 on a
-    CPU: 6 times the time of the same in float32, a third of a whole training step."""
-    return elu_bfloat16 if dtype == "mixed_bfloat16" else "elu"
-
-
-@tf.custom_gradient
-def elu_bfloat16(x: tf.Tensor) -> Any:
-    """ELU (alpha 1) of bfloat16 values; its gradient is computed in float32."""
-    y = tf.nn.elu(x)
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        wide = tf.raw_ops.EluGrad(gradients=tf.cast(upstream, tf.float32), outputs=tf.cast(y, tf.float32))
-        return tf.cast(wide, upstream.dtype)
-
-    return y, gradient
 
 
 def _stages(size: int) -> int:
@@ -46,7 +29,7 @@ def build_decoder(size: int, width: int, latent: int, dtype: str, name: str) -> 
         if stage:
             x = layers.UpSampling2D(interpolation="nearest", dtype=dtype, name=f"up_{side}")(x)
         for i in (1, 2):
-            x = layers.Conv2D(width, 3, padding="same", activation=_elu(dtype), dtype=dtype, name=f"conv_{side}_{i}")(x)
+            x = layers.Conv2D(width, 3, padding="same", activation=elu(dtype), dtype=dtype, name=f"conv_{side}_{i}")(x)
     image = layers.Conv2D(3, 3, padding="same", dtype=dtype, name="rgb")(x)
     image = layers.Activation("linear", dtype="float32", name="image")(image)
     return keras.Model(z, image, name=name)
@@ -66,7 +49,7 @@ def build_discriminator(size: int, width: int, latent: int, dtype: str = "float3
     layers = keras.layers
 
     def conv(x: Any, filters: int, name: str, strides: int = 1) -> Any:
-        return layers.Conv2D(filters, 3, strides, padding="same", activation=_elu(dtype), dtype=dtype, name=name)(x)
+        return layers.Conv2D(filters, 3, strides, padding="same", activation=elu(dtype), dtype=dtype, name=name)(x)
 
     image = keras.Input((size, size, 3), name="image")
     x = conv(image, width, "enc_rgb")
@@ -81,18 +64,3 @@ def build_discriminator(size: int, width: int, latent: int, dtype: str = "float3
     code = layers.Dense(latent, dtype=dtype, name="enc_code")(x)
     decoder = build_decoder(size, width, latent, dtype, "decoder")
     return keras.Model(image, decoder(code), name="discriminator")
-
-
-def in_precision(network: Any, dtype: str) -> Any:
-    """A copy of a network, with its weights, that computes in `dtype`; its last layer stays in float32."""
-
-    def copied(layer: Any) -> Any:
-        config = layer.get_config()
-        config["dtype"] = "float32" if layer is network.layers[-1] else dtype
-        if getattr(layer, "activation", None) in (keras.activations.elu, elu_bfloat16):
-            config["activation"] = _elu(dtype)
-        return type(layer).from_config(config)
-
-    copy = keras.models.clone_model(network, clone_function=copied)
-    copy.set_weights(network.get_weights())
-    return copy

@@ -1,0 +1,63 @@
+"""The families of generators, by name."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from lmedge.errors import UsageError
+from lmedge.gan.families.began.family import BeganFamily
+from lmedge.gan.family import Family
+from lmedge.gan.options import TrainGanConfig
+from lmedge.run import Run
+
+_FAMILIES: dict[str, Family[Any]] = {}
+DEFAULT = BeganFamily.name
+
+
+def register(family: Family[Any]) -> None:
+    """From now on `--family` knows it."""
+    _FAMILIES[family.name] = family
+
+
+def family_named(name: str, where: str = "--family") -> Family[Any]:
+    """The family called `name`. Raises UsageError, which says `where` the name stands."""
+    if name not in _FAMILIES:
+        near = difflib.get_close_matches(name, _FAMILIES, 1)
+        hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(_FAMILIES)}."
+        raise UsageError(f"{where} {name!r} is unknown; {hint}")
+    return _FAMILIES[name]
+
+
+def family_of(run: Run) -> Family[Any]:
+    """The family of a run's generator; the default one where none was trained yet. Raises UsageError."""
+    name = run.stage("train-gan", TrainGanConfig).get("family", DEFAULT)
+    return family_named(name, f"{run.config_file}: family")
+
+
+def options_of(words: list[str]) -> type[TrainGanConfig]:
+    """The options that a command line of `train-gan` is read with: those of the family that it names, or that its
+    file of options names. Raises UsageError for a family that is not known."""
+    return family_named(_said(words, "--family") or _in_file(_said(words, "--options")) or DEFAULT).options
+
+
+def _said(words: list[str], option: str) -> str | None:
+    """The last value of an option among words that nobody has read yet."""
+    value = None
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        if word == option:
+            value = following
+        elif word.startswith(f"{option}="):
+            value = word.removeprefix(f"{option}=")
+    return value
+
+
+def _in_file(file: str | None) -> str | None:
+    from lmedge.storage import read_json
+
+    if file is None or not Path(file).is_file():
+        return None  # who reads the options says what is wrong with it
+    name = read_json(Path(file), "a file of options").get("family")
+    return name if isinstance(name, str) else None
+
+
+register(BeganFamily())

@@ -1,0 +1,61 @@
+"""What a family of generators says: how its networks are built, what a step does, what it logs, how its rate falls,
+when it is ill. All else of a training (data, mirror, average, replicas, checkpoints, journal, judge) is shared.
+
+A family is imported to show its options, so what loads TensorFlow is imported in `build`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
+
+from lmedge.gan.gan import Gan
+from lmedge.gan.health import Health
+from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.schedule import Schedule
+from lmedge.latent import LatentSpec
+
+if TYPE_CHECKING:
+    from lmedge.faces.records import FaceDataset
+
+Options = TypeVar("Options", bound=TrainGanConfig)
+
+
+class Panel(NamedTuple):
+    """A plot over the whole training: figures of the log with what the legend calls them."""
+
+    title: str
+    figures: Mapping[str, str]
+
+
+class Family(ABC, Generic[Options]):
+    """One kind of generator. There is one object of it, in the table of `families`."""
+
+    name: ClassVar[str]
+    options: type[Options]
+    rate: ClassVar[float]  # that was tried, with 16 faces a step
+    panels: ClassVar[tuple[Panel, ...]]  # of the report, beside the learning rate
+    landmarks: ClassVar[bool] = False  # does a step look at the landmarks of the faces?
+    may_change: ClassVar[frozenset[str]] = frozenset()  # options of its own that sittings of one run may differ in
+
+    @abstractmethod
+    def build(self, config: Options, faces: "FaceDataset") -> Gan:
+        """Networks and optimisers for faces such as these, with fresh weights. `config` is resolved."""
+
+    @abstractmethod
+    def note(self, figures: dict[str, float]) -> str:
+        """What the line of progress says of the figures of a step."""
+
+    def check(self, config: Options) -> None:
+        """Raises UsageError for options that do not go together. `config` is resolved."""
+
+    def latent(self, config: Options) -> LatentSpec:
+        """What the generator draws from."""
+        return LatentSpec.uniform(config.latent)
+
+    def schedule(self, config: Options) -> Schedule:
+        """How the learning rate falls: not at all."""
+        return Schedule()
+
+    def health(self, config: Options) -> Health:
+        """Who says when a training goes wrong."""
+        return Health()

@@ -1,0 +1,39 @@
+"""What networks compute in."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def elu(dtype: str) -> Any:
+    """The ELU for a layer that computes in `dtype`. TensorFlow's gradient of it is not vectorised for bfloat16 on a
+    CPU: 6 times the time of the same in float32, a third of a whole training step."""
+    return elu_bfloat16 if dtype == "mixed_bfloat16" else "elu"
+
+
+@tf.custom_gradient
+def elu_bfloat16(x: tf.Tensor) -> Any:
+    """ELU (alpha 1) of bfloat16 values; its gradient is computed in float32."""
+    y = tf.nn.elu(x)
+
+    def gradient(upstream: tf.Tensor) -> tf.Tensor:
+        wide = tf.raw_ops.EluGrad(gradients=tf.cast(upstream, tf.float32), outputs=tf.cast(y, tf.float32))
+        return tf.cast(wide, upstream.dtype)
+
+    return y, gradient
+
+
+def in_precision(network: Any, dtype: str) -> Any:
+    """A copy of a network, with its weights, that computes in `dtype`; its last layer stays in float32."""
+
+    def copied(layer: Any) -> Any:
+        config = layer.get_config()
+        config["dtype"] = "float32" if layer is network.layers[-1] else dtype
+        if getattr(layer, "activation", None) in (keras.activations.elu, elu_bfloat16):
+            config["activation"] = elu(dtype)
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=copied)
+    copy.set_weights(network.get_weights())
+    return copy
