@@ -13,13 +13,13 @@ from convert.c_arrays import VARIANT, write_c_arrays
 from convert.gates import Limits, check_contents, check_delegation, check_parity, read_contents
 from convert.metadata import add_metadata
 from convert.model import Conversion
-from convert.parity import keras_faces, parity_latents
+from convert.parity import parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
 from lmedge.bounds import require
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
-from lmedge.keras_model import weights_hash
+from lmedge.keras_model import Generator, KerasFaceModel, weights_hash
 from lmedge.latent import Latents, LatentSpec
 from lmedge.progress import progress
 from lmedge.provenance import Provenance
@@ -81,21 +81,19 @@ def export(
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
-        wanted = keras_faces(generator, lgen, parity_latents(latent, PARITY_FACES), confidence)
+        model = KerasFaceModel(Generator(generator, latent), lgen, confidence, scheme=scheme, name=name)
+        wanted = model.render(parity_latents(latent, PARITY_FACES))
         if np.ptp(wanted.landmarks, axis=0).max() < LEAST_MOVED:
             raise LmedgeError("L-Gen gives the same landmarks for every latent; train it again.")
-        calibrating = keras_faces(generator, lgen, z)
         entries: dict[str, Any] = {}
         steps = sum(STEPS_OF.get(recipe.name, 1) for recipe in chosen)
         with progress("export", steps, "steps") as advance:
-            made = Conversion(
-                generator, lgen, latent, calibrating, rewrites, tuning, lambda text: advance(0, text), confidence
-            )
+            made = Conversion(model, model.render(z), rewrites, tuning, lambda text: advance(0, text))
             for recipe in chosen:
-                model, note = made.variant(recipe)
+                converted, note = made.variant(recipe)
                 path = beside / f"faces-{recipe.name}.tflite"
-                add_metadata(model, about, recipe.name)
-                entries[recipe.name] = _checked(fb.write(model), path, recipe, weights, limits, wanted) | note
+                add_metadata(converted, about, recipe.name)
+                entries[recipe.name] = _checked(fb.write(converted), path, recipe, weights, limits, wanted) | note
                 advance(STEPS_OF.get(recipe.name, 1), recipe.name)
         if c_array:
             write_c_arrays((beside / entries[VARIANT]["file"]).read_bytes(), about, beside / "c")

@@ -21,8 +21,8 @@ from convert.fold import fold_upsampling
 from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
+from lmedge.keras_model import KerasFaceModel
 from lmedge.landmarks import in_pixels
-from lmedge.latent import LatentSpec
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Faces
 from lmedge.runtime.bundle import SIGNATURE
@@ -61,24 +61,21 @@ def saved(generator: Any, lgen: Any, confidence: Any = None, whole: bool = False
 class Conversion:
     """Keras networks on their way to TFLite, and what their variants share.
 
-    `latent`: what they draw from; `calibration`: latents that set the ranges of int8, with what the float networks make
-    of them. `tell` is told how far the long parts are. `confidence`, z -> 0..1, may be None.
+    `calibration`: latents that set the ranges of int8, with what the float networks make of them. `tell` is told how
+    far the long parts are.
     """
 
-    generator: Any
-    lgen: Any
-    latent: LatentSpec
+    model: KerasFaceModel
     calibration: Faces
     rewrites: Rewrites
     tuning: Tuning
     tell: Callable[[str], None]
-    confidence: Any = None
     _models: dict[bool, Any] = field(default_factory=dict)
 
     @cached_property
     def folded(self) -> Any:
         """The generator without upsampling."""
-        return fold_upsampling(self.generator, self.rewrites.fold)
+        return fold_upsampling(self.model.generator.network, self.rewrites.fold)
 
     @cached_property
     def centred(self) -> tuple[Any, NDArray[np.float32] | None]:
@@ -86,22 +83,22 @@ class Conversion:
         end in a dense layer with a bias. The deviations are a fifth as wide as the landmarks, and so are the
         steps of their int8."""
         z = self.calibration.latents
-        return centred(self.lgen, np.asarray(self.lgen(z, training=False)).mean(axis=0), z[:PROBED])
+        return centred(self.model.lgen, np.asarray(self.model.lgen(z, training=False)).mean(axis=0), z[:PROBED])
 
     def variant(self, recipe: Recipe) -> tuple[Any, dict[str, Any]]:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
         LmedgeError where the converter cannot express the networks."""
         if not recipe.static:
-            with saved(self.folded, self.lgen, self.confidence) as folder:
+            with saved(self.folded, self.model.lgen, self.model.confidence) as folder:
                 return _finished(run_converter(_converter(folder, recipe)), recipe, self.rewrites, None), {}
         # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
-        lgen, mean = (self.lgen, None) if recipe.integer_io else self.centred
+        lgen, mean = (self.model.lgen, None) if recipe.integer_io else self.centred
         found = model = self._calibrated(mean is not None)
         note: dict[str, Any] = {}
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            drawing, marking, note = tune(self.folded, lgen, self.latent, found, self.tuning, self.tell)
+            drawing, marking, note = tune(self.folded, lgen, self.model.latent, found, self.tuning, self.tell)
             model = self._extremes(drawing, marking)
             copy_ranges(found, model)
         return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
@@ -109,12 +106,12 @@ class Conversion:
     def _calibrated(self, centred: bool) -> Any:
         """The float model with the ranges that its activations get in int8."""
         if centred not in self._models:
-            self._models[centred] = self._calibrate(*(self.centred if centred else (self.lgen, None)))
+            self._models[centred] = self._calibrate(*(self.centred if centred else (self.model.lgen, None)))
         return self._models[centred]
 
     def _extremes(self, generator: Any, lgen: Any) -> Any:
         """The float model with the extremes of its activations."""
-        with saved(generator, lgen, self.confidence) as folder:
+        with saved(generator, lgen, self.model.confidence) as folder:
             converter = _converter(folder, RECIPES["int8"])
             converter.representative_dataset = _representative(self.calibration.latents)
             converter._experimental_calibrate_only = True

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from convert import flatbuffer as fb
-from convert.parity import keras_faces
 from lmedge.bench.bench import bench
 from lmedge.bench.options import BenchConfig
 from lmedge.bench.ship import Row, Shipped, advice, shipped_of
@@ -150,8 +149,7 @@ def test_an_interpreter_that_is_not_installed_is_refused(bundle, monkeypatch):
 
 def test_the_reference_in_the_bundle_is_what_keras_computes(bundle, trained):
     reference = Faces(**read_arrays(bundle / "reference.npz"))
-    run = Run(trained)
-    faces = keras_faces(run.generator(), run.lgen(), reference.latents)
+    faces = Run(trained).face_model().render(reference.latents)
     assert (faces.images == reference.images).all() and len(reference) == 16
     assert faces.landmarks == pytest.approx(reference.landmarks, abs=1e-4)
 

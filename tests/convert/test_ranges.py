@@ -3,16 +3,18 @@ import pytest
 
 from convert import flatbuffer as fb
 from convert.model import Conversion, centred
-from convert.parity import keras_faces, parity_latents
+from convert.parity import parity_latents
 from convert.qat import tune, twin
 from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_ranges
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.errors import LmedgeError
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.parity import compare
+from lmedge.scheme import IBUG49
 from tests.convert import joining_generator
 
 SPEC = LatentSpec.uniform(8)
@@ -24,15 +26,22 @@ def networks(trained):
     return run.generator(), run.lgen()
 
 
+def face_model(networks):
+    generator, lgen = networks
+    return KerasFaceModel(Generator(generator), lgen, scheme=IBUG49)
+
+
 def conversion(networks, fit=True, steps=1):
-    faces = keras_faces(*networks, uniform(32, 8, 0))
-    return Conversion(*networks, SPEC, faces, Rewrites(fit_ranges=fit), Tuning(steps, batch=8), lambda text: None)
+    model = face_model(networks)
+    return Conversion(
+        model, model.render(uniform(32, 8, 0)), Rewrites(fit_ranges=fit), Tuning(steps, batch=8), lambda text: None
+    )
 
 
 def parity(model, networks, path):
     path.write_bytes(fb.write(model))
     sampler = FaceSampler(path)
-    wanted = keras_faces(*networks, parity_latents(SPEC, 64))
+    wanted = face_model(networks).render(parity_latents(SPEC, 64))
     return compare(sampler.render(wanted.latents), wanted, sampler.scheme)
 
 
@@ -103,7 +112,7 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     student = twin(made.folded, SPEC, ranges_before(made._calibrated(True), "image"), image=True)
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
     drawn = FaceSampler(tmp_path / "m.tflite").render(z).images.astype(float)
-    exact = np.asarray(made.generator(z)) * 127.5 + 127.5
+    exact = np.asarray(made.model.generator.network(z)) * 127.5 + 127.5
     # Roundings differ here and there.
     assert np.abs(simulated - drawn).mean() < 0.7 * np.abs(drawn - exact).mean() + 0.5
     assert set(np.unique(simulated)) <= set(map(float, range(256)))

@@ -7,13 +7,14 @@ from convert import flatbuffer as fb
 from convert import rewrites
 from convert.gates import read_contents
 from convert.model import Conversion, _quantised, stock
-from convert.parity import keras_faces
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.gan.families.began.networks import build_generator
-from lmedge.latent import LatentSpec, uniform
+from lmedge.keras_model import Generator, KerasFaceModel
+from lmedge.latent import uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime.delegation import Delegation, delegation
+from lmedge.scheme import IBUG49
 from tests.convert import joining_generator
 
 
@@ -26,9 +27,13 @@ def networks(trained):
 def conversion(networks, **options):
     z = uniform(8, 8, 0)
     rewriting = Rewrites(**{"fit_ranges": False, **options})
-    return Conversion(
-        *networks, LatentSpec.uniform(8), keras_faces(*networks, z), rewriting, Tuning(), lambda text: None
-    )
+    return conversion_of(networks, z, rewriting)
+
+
+def conversion_of(networks, z, rewrites):
+    generator, lgen = networks
+    model = KerasFaceModel(Generator(generator), lgen, scheme=IBUG49)
+    return Conversion(model, model.render(z), rewrites, Tuning(), lambda text: None)
 
 
 def written(networks, variant, **options):
@@ -136,10 +141,7 @@ def test_the_parts_cost_less_than_three_per_cent_of_the_file():
     z = uniform(2, 64, 0)
     sizes = {}
     for signatures in (False, True):
-        made = Conversion(
-            *networks, LatentSpec.uniform(64), keras_faces(*networks, z),
-            Rewrites(fit_ranges=False, signatures=signatures), Tuning(), lambda text: None,
-        )  # fmt: skip
+        made = conversion_of(networks, z, Rewrites(fit_ranges=False, signatures=signatures))
         for variant in ("fp32", "int8"):
             sizes[variant, signatures] = len(fb.write(made.variant(RECIPES[variant])[0]))
     for variant in ("fp32", "int8"):
