@@ -1,7 +1,10 @@
+import json
+
 import numpy as np
 import pytest
 
 from convert import flatbuffer as fb
+from convert.metadata import landmarks_form, put
 from convert.model import Conversion, centred
 from convert.parity import parity_latents
 from convert.qat import tune, twin
@@ -13,6 +16,7 @@ from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
+from lmedge.runtime.model_file import ABOUT
 from lmedge.runtime.parity import compare
 from lmedge.scheme import IBUG49
 from tests.convert import joining_generator
@@ -39,6 +43,7 @@ def conversion(networks, fit=True, steps=1):
 
 
 def parity(model, networks, path):
+    put(model, ABOUT, json.dumps({"landmarks": landmarks_form(IBUG49)}).encode())
     path.write_bytes(fb.write(model))
     sampler = FaceSampler(path)
     wanted = face_model(networks).render(parity_latents(SPEC, 64))
