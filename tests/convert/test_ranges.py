@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convert import flatbuffer as fb
-from convert.metadata import landmarks_form, put
+from convert.metadata import put
 from convert.model import Conversion, centred
 from convert.parity import parity_latents
 from convert.qat import tune, twin
@@ -16,6 +16,7 @@ from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
+from lmedge.runtime.bundle import landmarks_form
 from lmedge.runtime.model_file import ABOUT
 from lmedge.runtime.parity import compare
 from lmedge.scheme import IBUG49
@@ -42,10 +43,14 @@ def conversion(networks, fit=True, steps=1):
     )
 
 
-def parity(model, networks, path):
+def sampler_of(model, path):
     put(model, ABOUT, json.dumps({"landmarks": landmarks_form(IBUG49)}).encode())
     path.write_bytes(fb.write(model))
-    sampler = FaceSampler(path)
+    return FaceSampler(path)
+
+
+def parity(model, networks, path):
+    sampler = sampler_of(model, path)
     wanted = face_model(networks).render(parity_latents(SPEC, 64))
     return compare(sampler.render(wanted.latents), wanted, sampler.scheme)
 
@@ -112,11 +117,10 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     """An untuned twin against the model that the converter makes of the same ranges."""
     made = conversion(networks)
     model, _ = made.variant(RECIPES["int8"])
-    (tmp_path / "m.tflite").write_bytes(fb.write(model))
     z = uniform(20, 8, 4)
     student = twin(made.folded, SPEC, ranges_before(made._calibrated(True), "image"), image=True)
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
-    drawn = FaceSampler(tmp_path / "m.tflite").render(z).images.astype(float)
+    drawn = sampler_of(model, tmp_path / "m.tflite").render(z).images.astype(float)
     exact = np.asarray(made.model.generator.network(z)) * 127.5 + 127.5
     # Roundings differ here and there.
     assert np.abs(simulated - drawn).mean() < 0.7 * np.abs(drawn - exact).mean() + 0.5
