@@ -24,7 +24,7 @@ class Part:
     first: int
     count: int
 
-    def of(self, things: Sequence[Thing]) -> Sequence[Thing]:
+    def of(self, things: Any) -> Any:
         """Those of the part among all things of the work: a list, a range, an array `[N, ...]`."""
         return things[self.first : self.first + self.count]
 

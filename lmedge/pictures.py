@@ -14,7 +14,7 @@ from lmedge.landmarks import Array
 from lmedge.scheme import Scheme
 from lmedge.storage import write_bytes
 
-SHEET_FACES = 64
+SHEET_FACES = 64  # on a contact sheet
 SHEET_PIXELS = 128  # a face is enlarged to about this
 # ending of a file -> format, options, and the longest side that it can have
 FORMATS: dict[str, tuple[str, dict[str, Any], int]] = {
@@ -48,7 +48,7 @@ def enlarged(image: NDArray[np.uint8], scale: int) -> NDArray[np.uint8]:
     """The face `[H, W, 3]` as `[H*scale, W*scale, 3]`."""
     height, width = image.shape[:2]
     size = (width * scale, height * scale)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BICUBIC))
 
 
 def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 4) -> NDArray[np.uint8]:
@@ -66,14 +66,22 @@ def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 
     return np.asarray(picture)
 
 
-def sheet(images: NDArray[np.uint8], landmarks: Array, scheme: Scheme) -> Image.Image:
-    """The first 64 of faces `[N, H, W, 3]` with their landmarks `[N, K, 2]` (pixels), eight a row. Raises UsageError
-    where there is none."""
+def contact_sheet(
+    images: NDArray[np.uint8] | Sequence[NDArray[np.uint8]],
+    landmarks: Array | Sequence[Array] | None = None,
+    scheme: Scheme | None = None,
+    columns: int = 8,
+    pixels: int = SHEET_PIXELS,
+) -> NDArray[np.uint8]:
+    """Faces `[N, H, W, 3]`, each enlarged to about `pixels`, as one picture; with their landmarks `[N, K, 2]` (pixels)
+    where there are some. Raises UsageError where there is no face."""
     if not len(images):
         raise UsageError("there is no face to show.")
-    scale = max(1, SHEET_PIXELS // images.shape[2])
-    some = zip(images[:SHEET_FACES], landmarks, strict=False)
-    return Image.fromarray(grid([drawn(image, points, scheme, scale) for image, points in some], 8))
+    scale = max(1, pixels // images[0].shape[1])
+    if landmarks is None or scheme is None:
+        return grid([enlarged(image, scale) for image in images], columns)
+    pictures = [drawn(image, points, scheme, scale) for image, points in zip(images, landmarks, strict=True)]
+    return grid(pictures, columns)
 
 
 def grid(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:

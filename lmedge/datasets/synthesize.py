@@ -22,12 +22,12 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
 from lmedge.folders import making_folder
 from lmedge.options import to_json
-from lmedge.pictures import drawn, grid
+from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.processes import Processes
 from lmedge.progress import console, progress
 from lmedge.runtime import FaceModel, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
-from lmedge.runtime.gallery import CONTACT_FACES, CONTACT_PIXELS, chosen
+from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.storage import Damaged, read_arrays, write_arrays, write_bytes, write_json
 from lmedge.versions import versions
@@ -240,12 +240,10 @@ def _last(parts: Path, whole: int) -> tuple[int, bool]:
 
 def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) -> None:
     """card/contact.png: the first faces with their landmarks, where no reader takes it for a face."""
-    shown = samples.numbers[:CONTACT_FACES], samples.mirrored[:CONTACT_FACES]
-    scale = max(1, CONTACT_PIXELS // model.width)
-    pictures, steering = [], plan.steering(model)
-    for number, mirror in zip(*shown, strict=True):
+    faces, steering = [], plan.steering(model)
+    for number, mirror in zip(samples.numbers[:SHEET_FACES], samples.mirrored[:SHEET_FACES], strict=True):
         face = model.render(plan.latents(int(number), 1, model.latent, steering))
-        face = in_a_mirror(face, model.scheme) if mirror else face
-        pictures.append(drawn(np.ascontiguousarray(face.images[0]), face.landmarks[0], model.scheme, scale))
+        faces.append(in_a_mirror(face, model.scheme) if mirror else face)
     (out / "card").mkdir(exist_ok=True)
-    Image.fromarray(grid(pictures, 8)).save(out / "card" / "contact.png")
+    sheet = contact_sheet([face.images[0] for face in faces], [face.landmarks[0] for face in faces], model.scheme)
+    Image.fromarray(sheet).save(out / "card" / "contact.png")

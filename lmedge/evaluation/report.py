@@ -18,7 +18,7 @@ from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder, settle
 from lmedge.gan.families import family_of
 from lmedge.gan.options import TrainGanConfig
-from lmedge.pictures import drawn, enlarged, grid
+from lmedge.pictures import SHEET_PIXELS, contact_sheet, drawn, enlarged, grid
 from lmedge.run import Run
 from lmedge.storage import read_json, write_bytes, write_json
 
@@ -26,7 +26,7 @@ TEMPLATES = Path(__file__).parent
 KIND, FILES = "a report", ("index.html", "page.json", "*.png")
 PAGE_FILE = "page.json"  # what `report` takes over from the last evaluation
 SHOWN_NEIGHBOURS = 12
-FACE_PIXELS = 128  # faces are enlarged to about this
+PATH_PIXELS = 96  # to which the faces of a path are enlarged, about
 
 
 @dataclass
@@ -138,12 +138,10 @@ def _samples(evaluation: Evaluation) -> _Section:
     faces = evaluation.samples
     if faces is None:
         return section
-    scale = max(1, FACE_PIXELS // faces.shape[1])
-    section.add("samples.png", encode_png(grid([enlarged(f, scale) for f in faces], 8)), "64 fresh faces.")
+    section.add("samples.png", encode_png(contact_sheet(faces)), "64 fresh faces.")
     if evaluation.sample_points is not None:
-        scheme = evaluation.run.scheme
-        pictures = [drawn(f, p, scheme, scale) for f, p in zip(faces, evaluation.sample_points, strict=True)]
-        section.add("landmarks.png", encode_png(grid(pictures, 8)), "The same with the landmarks that L-Gen gives.")
+        marked = contact_sheet(faces, evaluation.sample_points, evaluation.run.scheme)
+        section.add("landmarks.png", encode_png(marked), "The same with the landmarks that L-Gen gives.")
     return section
 
 
@@ -152,7 +150,7 @@ def _inversions(evaluation: Evaluation) -> _Section:
     if evaluation.inversions is None or evaluation.latents is None:
         return section
     real, inverted = evaluation.inversions
-    scale = max(1, FACE_PIXELS // real.shape[1])
+    scale = max(1, SHEET_PIXELS // real.shape[1])
     rows = [enlarged(f, scale) for f in real], [enlarged(f, scale) for f in inverted]
     caption = "Above the real faces, below what the generator makes of them."
     if evaluation.inversion_points is not None:
@@ -180,7 +178,7 @@ def _mirror(evaluation: Evaluation) -> _Section:
     if evaluation.mirror is None or evaluation.mirror.real is None or evaluation.latents is None:
         return section
     paths, scheme = evaluation.mirror, evaluation.latents.scheme
-    scale = max(1, 96 // paths.faces.shape[2])
+    scale = max(1, PATH_PIXELS // paths.faces.shape[2])
     pictures = []
     for real, faces, points in zip(evaluation.mirror.real, paths.faces, paths.landmarks, strict=True):
         pictures.append(enlarged(real, scale))
@@ -195,15 +193,10 @@ def _random(evaluation: Evaluation) -> _Section:
     section = _Section("Random paths", "scroll")
     if evaluation.random is None:
         return section
-    faces = evaluation.random.faces
-    scheme = evaluation.run.scheme
-    scale = max(1, 96 // faces.shape[2])
-    pictures = [
-        drawn(face, points, scheme, scale)
-        for path in zip(faces, evaluation.random.landmarks, strict=True)
-        for face, points in zip(*path, strict=True)
-    ]
-    section.add("random.png", encode_png(grid(pictures, faces.shape[1])), "From one random face to another.")
+    faces, points = evaluation.random.faces, evaluation.random.landmarks
+    scheme, steps = evaluation.run.scheme, faces.shape[1]
+    paths = contact_sheet(np.concatenate(faces), np.concatenate(points), scheme, steps, PATH_PIXELS)
+    section.add("random.png", encode_png(paths), "From one random face to another.")
     return section
 
 
@@ -224,10 +217,9 @@ def _neighbours(evaluation: Evaluation) -> _Section:
     found = evaluation.realism
     if found is None or evaluation.samples is None:
         return section
-    scale = max(1, 96 // evaluation.samples.shape[1])
     order = found.neighbours.distance[: len(evaluation.samples)].argsort()[:SHOWN_NEIGHBOURS]
-    pictures = [enlarged(face, scale) for faces in (evaluation.samples, found.neighbour_faces) for face in faces[order]]
-    section.add("neighbours.png", encode_png(grid(pictures, len(order))),
+    pairs = np.concatenate([evaluation.samples[order], found.neighbour_faces[order]])
+    section.add("neighbours.png", encode_png(contact_sheet(pairs, columns=len(order), pixels=PATH_PIXELS)),
                 "Above the samples that are nearest to a training face, below that face.")  # fmt: skip
     return section
 

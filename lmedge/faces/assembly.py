@@ -17,12 +17,11 @@ from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
 from lmedge.folders import making_folder
 from lmedge.parts import Columns, Part, PartStore, going_on, split
-from lmedge.pictures import drawn, grid
+from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.storage import write_bytes, write_json
 
 SHARD_JOBS = 512
 PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
-CONTACT_FACES = 64
 COLUMNS: Columns = {"count": (0, "i"), "rejected": (2, "U")}  # faces of a shard; (photo, reason) of the others
 FILES = ("faces-*.tfrecord", DATASET_FILE, "rejected.csv", "contact.png")
 
@@ -114,18 +113,13 @@ def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, An
     names = [shard_name(int(shard.key), len(shards)) for shard in shards]
     document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
     write_json(out / DATASET_FILE, document)
-    write_bytes(out / "contact.png", contact_sheet(FaceDataset(out)))
+    write_bytes(out / "contact.png", _overview(FaceDataset(out)))
     store.clear()
     return Assembled(out, count, reasons, per_second)
 
 
-def contact_sheet(dataset: FaceDataset) -> bytes:
+def _overview(dataset: FaceDataset) -> bytes:
     """A PNG of faces spread over the dataset, with their landmarks."""
-    where = np.unique(np.linspace(0, len(dataset) - 1, CONTACT_FACES).round().astype(int))
+    where = np.unique(np.linspace(0, len(dataset) - 1, SHEET_FACES).round().astype(int))
     faces = dataset.read(where)
-    scale = max(1, 128 // dataset.size)
-    pictures = [
-        drawn(image, points, dataset.scheme, scale)
-        for image, points in zip(faces["image"], faces["landmarks"], strict=True)
-    ]
-    return encode_png(grid(pictures, 8))
+    return encode_png(contact_sheet(faces["image"], faces["landmarks"], dataset.scheme))

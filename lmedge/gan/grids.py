@@ -10,13 +10,12 @@ from PIL import Image
 from lmedge.gan.training import Callback, Training
 from lmedge.keras_model import to_uint8
 from lmedge.latent import LatentSpec
-from lmedge.pictures import grid
+from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.progress import console
 from lmedge.run import Run
 from lmedge.storage import replacing
 
 FIXED_FACES = 128  # latents that are drawn again and again
-SHOWN_FACES = 64
 REAL_FACES = "real.png"
 
 
@@ -54,4 +53,4 @@ class Grids(Callback):
 
     def _write(self, path: Path, images: NDArray[np.uint8]) -> None:
         with replacing(path) as beside:
-            Image.fromarray(grid(list(images[:SHOWN_FACES]), 8)).save(beside, "PNG")
+            Image.fromarray(contact_sheet(images[:SHEET_FACES], pixels=images.shape[2])).save(beside, "PNG")

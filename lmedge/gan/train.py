@@ -16,7 +16,7 @@ from lmedge.gan import checkpoint, devices
 from lmedge.gan.data import face_batches
 from lmedge.gan.families import family_named
 from lmedge.gan.family import Family
-from lmedge.gan.grids import SHOWN_FACES, Grids
+from lmedge.gan.grids import Grids
 from lmedge.gan.journal import Journal, memory_mib
 from lmedge.gan.judge import Judge
 from lmedge.gan.options import PRESETS, TrainGanConfig
@@ -26,6 +26,7 @@ from lmedge.gan.training import Callback, Training, steps_for, train
 from lmedge.gan.watch import Watch
 from lmedge.options import to_json
 from lmedge.owner import owning
+from lmedge.pictures import SHEET_FACES
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.versions import versions
@@ -133,7 +134,7 @@ def _train(
                   {"schedule": schedule, "health": health}, chief, found[-1] if found else None)  # fmt: skip
     # Every process decides alike; the chief alone writes.
     journal = Journal(run, steps_for(config.log_every, config.batch), chief)
-    some = np.linspace(0, len(dataset) - 1, min(SHOWN_FACES, len(dataset))).round().astype(np.int64)
+    some = np.linspace(0, len(dataset) - 1, min(SHEET_FACES, len(dataset))).round().astype(np.int64)
     grids = Grids(run, steps_for(config.sample_every, config.batch), step.spec, lambda: dataset.images(some), chief)
     judge = [Judge(journal, steps_for(config.judge_every, config.batch), step.spec, dataset)] if chief else []
     with progress("train-gan", last * config.batch, "img", start * config.batch, thousands=True) as advance:

@@ -10,14 +10,15 @@ from lmedge.executor import Executor
 from lmedge.keras_model import Generator, weights_hash
 from lmedge.landmarks import normalised
 from lmedge.lgen.faces import Faces
-from lmedge.progress import console, progress
+from lmedge.parts import PartStore, going_on, split
 from lmedge.run import Run
 from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
-from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
 SCHEMA = 2  # 1 named its landmark scheme, and drew from the seeds that converted models are compared on
 PART_FACES = 4096  # what a kill can lose
+# `looked_at`: faces drawn, of which those `at` these places have `landmarks`, pixels.
+COLUMNS = {"looked_at": (0, "iu"), "at": (1, "iu"), "landmarks": (3, "f")}
 # Face Mesh is not symmetric: its points and those it sees in a mirror differ by twice what a shift does. Their mean is
 # nearer to what the faces show.
 VIEWS: tuple[View, ...] = ("plain", "mirror")
@@ -30,40 +31,29 @@ def generated_faces(
     """`count` faces of the generator, less those on which the annotator finds nothing. Kept in RUN/generated, so that a
     second training, a larger count or a killed run looks at no face twice. Raises LmedgeError where it finds few."""
     generator = Generator(run.generator(), run.latent)
-    about = {"schema": SCHEMA, "generator": weights_hash(generator.network), "scheme": scheme.to_json(), "seed": seed,
-             "views": list(VIEWS), "annotator": annotator.name, "annotator_version": annotator.version}  # fmt: skip
-    folder = run.generated
-    if folder.exists() and (
-        not (folder / "about.json").exists() or read_json(folder / "about.json", "generated faces") != about
-    ):
-        # Of another state of the generator, or seen by another annotator.
-        for path in (*folder.glob("part-*.npz"), folder / "about.json"):
-            path.unlink(missing_ok=True)
-    folder.mkdir(exist_ok=True)
-    write_json(folder / "about.json", about)
+    about = {
+        "schema": SCHEMA, "generator": weights_hash(generator.network), "scheme": scheme.to_json(), "seed": seed,
+        "part": PART_FACES, "views": list(VIEWS), "annotator": annotator.name, "annotator_version": annotator.version,
+    }  # fmt: skip
+    store = PartStore(run.generated, COLUMNS, run.generated / "about.json", grows="looked_at")
+    if store.other(about):  # of another state of the generator, or seen by another annotator
+        store.clear()
+    store.begin(about)
     found: list[NDArray[np.int64]] = []
     points: list[NDArray[np.float32]] = []
     z = generator.latent.draw(count, seed, purpose=Purpose.GENERATED)
-    with progress("annotate generated faces", count, "faces") as advance:
-        for number, first in enumerate(range(0, count, PART_FACES)):
-            path = folder / f"part-{number:05}.npz"
-            wanted = min(PART_FACES, count - first)
-            part = {"looked_at": np.array(0)}
-            if path.exists():
-                try:
-                    part = read_arrays(path, ("looked_at", "at", "landmarks"))
-                except Damaged:
-                    console.print(f"{path} is damaged; its faces are looked at again")
-            if int(part["looked_at"]) < wanted:
-                faces = generator.images(z[first : first + wanted])
-                seen = look(annotator, faces, scheme, advance, VIEWS, executor)
-                part = {"looked_at": np.array(wanted), "at": seen.at, "landmarks": seen.landmarks}
-                write_arrays(path, part)
-            else:
-                advance(wanted)
-            inside = part["at"] < wanted
-            found.append(part["at"][inside] + first)
-            points.append(part["landmarks"][inside])
+    parts = split(count, PART_FACES)
+    missing = store.missing(parts)
+    with going_on("annotate generated faces", run.generated, "faces", parts, missing) as advance:
+        for part in missing:
+            seen = look(annotator, generator.images(part.of(z)), scheme, advance, VIEWS, executor)
+            looked_at = np.array(part.count)
+            store.write(part, {"looked_at": looked_at, "at": seen.at, "landmarks": seen.landmarks})
+    for part in parts:
+        kept = store.read(part)
+        inside = kept["at"] < part.count
+        found.append(kept["at"][inside] + part.first)
+        points.append(kept["landmarks"][inside])
     at = np.concatenate(found)
     if len(at) < FEWEST_FOUND * count:
         raise LmedgeError(

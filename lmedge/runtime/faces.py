@@ -48,11 +48,15 @@ class Faces:
     def picture(self) -> "Image.Image":
         """The first 64 as one picture with their landmarks, eight a row. Raises UsageError where there is none, or no
         scheme of their landmarks."""
-        from lmedge.pictures import sheet  # here, as a board that only draws faces needs no drawing of lines
+        # Here, as a board that only draws faces needs no drawing of lines.
+        from PIL import Image
+
+        from lmedge.pictures import SHEET_FACES, contact_sheet
 
         if self.scheme is None:
             raise UsageError("these faces do not know their landmark scheme; draw them with a FaceModel.")
-        return sheet(self.images, self.landmarks, self.scheme)
+        some = self[:SHEET_FACES]
+        return Image.fromarray(contact_sheet(some.images, some.landmarks, some.scheme))
 
     def _repr_png_(self) -> bytes | None:
         """What a notebook shows."""

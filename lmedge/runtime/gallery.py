@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.folders import making_folder
-from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
+from lmedge.pictures import SHEET_FACES, SHEET_PIXELS, check_picture, contact_sheet, write_picture
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces
@@ -20,8 +20,6 @@ from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.storage import claim_file, write_bytes
 
-CONTACT_FACES = 64
-CONTACT_PIXELS = 128  # a face is enlarged to about this on the contact sheet
 FILES = ("face-*.png", "landmarks.csv", "contact.png")
 CHUNK = 16  # faces drawn at a time while looking for confident ones
 
@@ -64,7 +62,8 @@ def _write(folder: Path, sampler: FaceSampler, selection: Selection, config: Sam
     writer = csv.writer(table, lineterminator="\n")
     sure = ["confidence"] if sampler.knows_confidence else []
     writer.writerow(["file", *(f"{name}_{axis}" for name in sampler.scheme.names for axis in "xy"), *sure])
-    sheet: list[NDArray[np.uint8]] = []
+    images: list[NDArray[np.uint8]] = []  # on the contact sheet
+    landmarks: list[NDArray[np.float32]] = []
     number = 0
     with progress("sample", config.count, "faces") as advance:
         for faces in _confident(sampler, selection, config):
@@ -73,11 +72,11 @@ def _write(folder: Path, sampler: FaceSampler, selection: Selection, config: Sam
                 name = f"face-{number:05}.png"
                 Image.fromarray(image).save(folder / name)
                 writer.writerow([name, *(f"{value:.3f}" for value in (*points.ravel(), *score))])
-                if len(sheet) < CONTACT_FACES:
-                    sheet.append(drawn(image, points, sampler.scheme, max(1, CONTACT_PIXELS // sampler.width)))
                 number += 1
+            images += list(faces.images)[: SHEET_FACES - len(images)]
+            landmarks += list(faces.landmarks)[: SHEET_FACES - len(landmarks)]
             advance(len(faces))
-    Image.fromarray(grid(sheet, 8)).save(folder / "contact.png")
+    Image.fromarray(contact_sheet(images, landmarks, sampler.scheme)).save(folder / "contact.png")
     write_bytes(folder / "landmarks.csv", table.getvalue().encode())
 
 
@@ -102,13 +101,10 @@ def _confident(sampler: FaceSampler, selection: Selection, config: SampleConfig)
 def interpolate(config: InterpolateConfig) -> Gallery:
     """Writes the strip from one face to another; see InterpolateConfig."""
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter)
-    scale = max(1, CONTACT_PIXELS // sampler.width)
+    scale = max(1, SHEET_PIXELS // sampler.width)
     check_picture(config.out, max(sampler.width * config.steps, sampler.height) * scale)
     claim_file(config.out, config.overwrite)
     faces = sampler.interpolate(config.seed, config.to_seed, config.steps)
-    pictures = [
-        drawn(image, points, sampler.scheme, scale) if config.landmarks else enlarged(image, scale)
-        for image, points in zip(faces.images, faces.landmarks, strict=True)
-    ]
-    write_picture(config.out, grid(pictures, config.steps))
+    points = faces.landmarks if config.landmarks else None
+    write_picture(config.out, contact_sheet(faces.images, points, sampler.scheme, config.steps))
     return Gallery(config.out, config.steps, sampler)
