@@ -112,7 +112,7 @@ class _Refusal:
 
     def unless(self, good: bool, what: str) -> None:
         if not good:
-            raise LmedgeError(f"{self.where} has {what:.200}; {WHAT} was damaged or edited by hand.")
+            raise LmedgeError(f"{self.where} has {what:.200}, which {WHAT} cannot have; mend that.")
 
 
 def _indices(values: Any, count: int) -> bool:

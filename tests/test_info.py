@@ -77,3 +77,19 @@ def test_facts_of_another_type_are_left_out():
 
 def test_half_of_the_facts_still_give_a_summary():
     assert summary({"kind": "run", "stages": []})[0] == "run         nothing was done yet"
+
+
+def test_numbers_that_no_float_holds_are_left_out(lmedge_here, bundle, tmp_path):
+    shutil.copytree(bundle, tmp_path / "b")
+    about = json.loads((tmp_path / "b" / "bundle.json").read_text())
+    about["variants"]["fp32"]["bytes"] = about["variants"]["fp32"]["parity"]["landmark_nme"] = 10**400
+    (tmp_path / "b" / "bundle.json").write_text(json.dumps(about))
+    assert lmedge_here("info", tmp_path / "b").returncode == 0
+
+
+def test_a_run_or_model_of_another_version_is_refused(lmedge_here, trained, tmp_path):
+    (tmp_path / "run").mkdir()
+    config = json.loads((trained / "config.json").read_text())
+    (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "schema": 2}))
+    told = lmedge_here("info", tmp_path / "run")
+    assert told.returncode == 1 and "has schema 2, this version reads" in told.stderr

@@ -39,7 +39,7 @@ def _dataset(path: Path) -> dict[str, Any]:
 
 
 def _run(path: Path) -> dict[str, Any]:
-    run = Run(path)
+    run = Run.open(path)
     config, trained = run.config(), run.stage("train-gan", TrainGanConfig)
     steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
     facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
@@ -71,6 +71,8 @@ def _bundle(path: Path) -> dict[str, Any]:
 
 def _model(path: Path) -> dict[str, Any]:
     model = read_model(path)
+    if model.about:
+        Bundle.open(path)  # refuses one of another version, which cannot be run either
     return {
         "kind": "model",
         "bytes": path.stat().st_size,

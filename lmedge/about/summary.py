@@ -70,7 +70,7 @@ def _bundle(facts: Facts) -> Iterator[Row]:
     yield from _about(facts)
     for name, entry in facts["variants"].items():
         size = entry.get("bytes")
-        row = f"{size / 1024:>7,.0f} KiB" if isinstance(size, int) else ""
+        row = f"{(size + 512) // 1024:>7,} KiB" if isinstance(size, int) else ""
         row += _say(", {:.1f} dB and NME {:.2%} from Keras", entry, "parity.image_psnr", "parity.landmark_nme")
         yield name, row + _say(", TFLite {} or later", entry, "min_runtime")
 
@@ -142,5 +142,5 @@ def _say(template: str, facts: Facts, *paths: str) -> str:
         values.append(value)
     try:
         return template.format(*values)
-    except (TypeError, ValueError):  # a text where a number is meant
+    except (TypeError, ValueError, OverflowError):  # a text where a number is meant, or one that no float holds
         return ""

@@ -10,7 +10,8 @@ def run(config: SampleConfig) -> None:
 
     result = sample(config)
     sampler = result.sampler
-    print(f"{result.count} faces in {result.out} ({sampler.variant} on {sampler.interpreter}); see contact.png")
+    how = f"{sampler.variant} on {sampler.interpreter}"
+    print(f"{result.count} faces in {result.out} ({how}); {result.out}/contact.png shows some.")
 
 
 VERB = Verb("sample", SampleConfig, run, needs=(INTERPRETER,))
