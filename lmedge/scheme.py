@@ -4,17 +4,20 @@ Built in, or read from a JSON file; datasets, runs and bundles carry theirs whol
 on the device.
 """
 
+from __future__ import annotations
+
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import check_form, read_json
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST_POINTS = 1000
 LONGEST_NAME, LONGEST_CURVES = 100, 10_000  # characters; points of all curves together
@@ -75,7 +78,7 @@ class Scheme:
         return {name: _listed(value) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, value: Any, where: str) -> "Scheme":
+    def from_json(cls, value: Any, where: str) -> Scheme:
         """The inverse of `to_json`; `where` it stands. Raises LmedgeError for what is no scheme."""
         if not isinstance(value, dict):
             raise LmedgeError(f"{where} has {value!r:.80} for a landmark scheme; make it again.")

@@ -1,5 +1,7 @@
 """Writing files so that a kill, a full disk or a second run loses nothing: write beside, then rename."""
 
+from __future__ import annotations
+
 import io
 import json
 import math
@@ -8,13 +10,13 @@ import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.regular import read_regular
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LARGEST_JSON = 64 << 20  # bytes; ours have kilobytes
 
@@ -41,6 +43,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Writes arrays by name as an .npz file in one step."""
+    import numpy as np
+
     # Through memory: a zip file that meets a full disk complains once more when it is closed.
     buffer = io.BytesIO()
     np.savez(buffer, **arrays)
@@ -55,7 +59,7 @@ class Damaged(LmedgeError):
         super().__init__(sentence)
 
     @classmethod
-    def file(cls, path: Path, reason: object) -> "Damaged":
+    def file(cls, path: Path, reason: object) -> Damaged:
         """The sentence for a file of which no more is known."""
         return cls(f"{path} is damaged ({reason}); delete it and run the same command again.", str(reason))
 
@@ -78,6 +82,8 @@ def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[An
 
 def _array(members: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """An array as `np.savez` stores it. Raises ValueError where its header claims other than there is."""
+    import numpy as np
+
     data = io.BytesIO(members.read(name))
     version = np.lib.format.read_magic(data)
     if version != (1, 0):

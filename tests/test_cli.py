@@ -22,6 +22,13 @@ def test_light_calls_import_no_tensorflow(args):
     assert done.stdout.splitlines()[-1] == "False False"
 
 
+@pytest.mark.parametrize("args", [["--help"], ["train-gan", "--help"], ["prepare", "--help"]])
+def test_help_imports_not_even_numpy(args):
+    code = f"import sys; from lmedge.cli import main; main({args}); print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 @pytest.mark.parametrize("columns", [80, 200])
 def test_overview_lists_the_verbs_in_order_and_fits_the_terminal(columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(columns))

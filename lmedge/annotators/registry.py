@@ -1,13 +1,18 @@
 """Which annotators there are, by name. Their modules are imported when one is asked for: options name them too, also
 where OpenCV and MediaPipe are not installed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from lmedge.annotators.annotator import Annotator
 from lmedge.errors import UsageError
-from lmedge.provenance import Provenance
-from lmedge.scheme import Scheme
+
+if TYPE_CHECKING:
+    from lmedge.annotators.annotator import Annotator
+    from lmedge.provenance import Provenance
+    from lmedge.scheme import Scheme
 
 _HOMES = {"mediapipe": ("face_mesh", "FaceMesh"), "pts": ("pts", "Pts"), "drawn": ("drawn", "Drawn")}
 _REGISTERED: dict[str, Callable[[], Annotator]] = {}

@@ -4,6 +4,8 @@ when it is ill. All else of a training (data, mirror, average, replicas, checkpo
 A family is imported to show its options, so what loads TensorFlow is imported in `build`.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
@@ -12,10 +14,10 @@ from lmedge.gan.gan import Gan
 from lmedge.gan.health import Health
 from lmedge.gan.options import TrainGanConfig
 from lmedge.gan.schedule import Schedule
-from lmedge.latent import LatentSpec
 
 if TYPE_CHECKING:
     from lmedge.faces.records import FaceDataset
+    from lmedge.latent import LatentSpec
 
 Options = TypeVar("Options", bound=TrainGanConfig)
 
@@ -38,7 +40,7 @@ class Family(ABC, Generic[Options]):
     may_change: ClassVar[frozenset[str]] = frozenset()  # options of its own that sittings of one run may differ in
 
     @abstractmethod
-    def build(self, config: Options, faces: "FaceDataset") -> Gan:
+    def build(self, config: Options, faces: FaceDataset) -> Gan:
         """Networks and optimisers for faces such as these, with fresh weights. `config` is resolved."""
 
     @abstractmethod
@@ -50,6 +52,8 @@ class Family(ABC, Generic[Options]):
 
     def latent(self, config: Options) -> LatentSpec:
         """What the generator draws from."""
+        from lmedge.latent import LatentSpec
+
         return LatentSpec.uniform(config.latent)
 
     def schedule(self, config: Options) -> Schedule:

@@ -1,14 +1,18 @@
 """A training: where it stands, and the loop that moves it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lmedge.gan.gan import Gan
 from lmedge.gan.health import Finding
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lmedge.gan.gan import Gan
 
 
 @dataclass

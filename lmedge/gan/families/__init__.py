@@ -1,14 +1,18 @@
 """The families of generators, by name."""
 
+from __future__ import annotations
+
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import UsageError
 from lmedge.gan.families.began.family import BeganFamily
 from lmedge.gan.family import Family
 from lmedge.gan.options import TrainGanConfig
-from lmedge.run import Run
+
+if TYPE_CHECKING:
+    from lmedge.run import Run
 
 _FAMILIES: dict[str, Family[Any]] = {}
 DEFAULT = BeganFamily.name
