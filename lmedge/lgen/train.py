@@ -50,8 +50,10 @@ def error_figures(errors: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def explained_share(predicted: NDArray[np.float32], true: NDArray[np.float32]) -> float:
-    """Share of the variance of landmarks `[N, K, 2]` around their mean face that a prediction has."""
-    return float(1 - np.square(predicted - true).sum() / np.square(true - true.mean(axis=0)).sum())
+    """Share of the variance of landmarks `[N, K, 2]` around their mean face that a prediction has; 0 where they do not
+    vary, as those of one face."""
+    variance = np.square(true - true.mean(axis=0)).sum()
+    return float(1 - np.square(predicted - true).sum() / variance) if variance else 0.0
 
 
 def linear(faces: Faces) -> Callable[..., NDArray[np.float32]]:

@@ -1,8 +1,12 @@
 import json
 
+import flatbuffers
 import pytest
+from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
 from mediapipe.tasks.python.metadata.metadata import MetadataDisplayer
 
+from convert import flatbuffer as fb
+from convert.standard_metadata import NAME
 from lmedge.errors import LmedgeError
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.scheme import IBUG49
@@ -21,6 +25,14 @@ def test_the_standard_reader_finds_what_the_manifest_says(bundle, variant):
     assert outputs["image"]["content"]["content_properties"]["color_space"] == "RGB"
     assert outputs["image"]["stats"] == {"max": [255.0], "min": [0.0]}
     assert [part["name"] for part in shown["subgraph_metadata"]] == ["sample", "generate", "landmarks"]
+
+
+def test_its_bytes_are_those_that_mediapipe_writes(bundle):
+    model = fb.read((bundle / "faces-int8.tflite").read_bytes())
+    (data,) = (bytes(model.buffers[m.buffer].data) for m in model.metadata if m.name in (NAME, NAME.encode()))
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(schema.ModelMetadataT.InitFromPackedBuf(data, 0).Pack(builder), file_identifier=b"M001")
+    assert bytes(builder.Output()) == data
 
 
 def test_a_model_alone_knows_what_its_bundle_knew(bundle):

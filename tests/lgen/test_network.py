@@ -40,6 +40,7 @@ def test_linear_regression_is_exact_on_a_linear_map_and_a_network_near_it():
     assert straight == pytest.approx(new.landmarks, abs=1e-5)
     assert explained_share(straight, new.landmarks) == pytest.approx(1, abs=1e-4)
     assert explained_share(np.broadcast_to(new.landmarks.mean(axis=0), new.landmarks.shape), new.landmarks) == 0
+    assert explained_share(straight[:1], new.landmarks[:1]) == 0  # one face has no variance
     network, step = fit_lgen(fit(steps=1500), learnt, ignore, None, 1500)
     assert step == 1500 and new.errors(network).mean() < 0.01
 
