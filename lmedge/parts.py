@@ -5,14 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from numpy.typing import NDArray
 
 from lmedge.progress import console, progress
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
 
-Thing = TypeVar("Thing")
 Columns = Mapping[str, tuple[int, str]]  # array of a part -> its dimensions, kinds of its dtype
 
 
@@ -40,15 +39,13 @@ class PartStore:
 
     `columns` are arrays that every part has; those with rows have the same number of them. `note` is a JSON file that
     says which work they belong to, where the folder may hold another's. `grows` names the array that says how many
-    things were there to make a part of, where later calls bring more. `in_order`: a part begins where the one before
-    ends, so that all behind a missing one are missing.
+    things were there to make a part of, where later calls bring more.
     """
 
     folder: Path
     columns: Columns
     note: Path | None = None
     grows: str | None = None
-    in_order: bool = False
 
     def file(self, part: Part) -> Path:
         """`part-00003.npz`, or the key of the part where that is a name."""
@@ -79,10 +76,7 @@ class PartStore:
 
     def missing(self, parts: Sequence[Part]) -> list[Part]:
         """The parts that are to be made. One that is damaged is among them, which is said."""
-        for at, part in enumerate(parts):
-            if self.in_order and not self._whole(part):
-                return list(parts[at:])
-        return [] if self.in_order else [part for part in parts if not self._whole(part)]
+        return [part for part in parts if not self._whole(part)]
 
     def _whole(self, part: Part) -> bool:
         if not self.file(part).exists():

@@ -41,13 +41,6 @@ def test_only_what_is_missing_is_made(tmp_path):
     assert (squares(store, split(10, 4), made) == whole).all() and made[3:] == [1]
 
 
-def test_behind_a_missing_part_all_are_missing_where_one_begins_at_the_end_of_another(tmp_path):
-    store, made = store_in(tmp_path, in_order=True), []
-    whole = squares(store, split(10, 3), made)
-    store.file(split(10, 3)[1]).unlink()
-    assert (squares(store, split(10, 3), made) == whole).all() and made[4:] == [1, 2, 3]
-
-
 KILLED = """
 import os, sys
 from pathlib import Path
