@@ -69,7 +69,8 @@ def test_a_name_cannot_steer_the_terminal(told, tmp_path):
 
 def test_facts_of_another_type_are_left_out():
     about = json.loads((PRETRAINED / "bundle.json").read_text())
-    about |= {"kind": "bundle", "training": ["many"], "image": None, "latent": {"size": "x", "low": {}}, "controls": 3}
+    about |= {"kind": "bundle", "training": ["many"], "image": None, "latent": {"size": "x", "low": {}}, "controls": 3,
+              "provenance": "x"}  # fmt: skip
     about["variants"]["fp32"] |= {"bytes": "x", "parity": {"image_psnr": "x"}, "min_runtime": {}}
     names = [line.split("  ")[0] for line in summary(about)]
     assert names == ["bundle", "landmarks", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
