@@ -91,6 +91,7 @@ Count = Annotated[int, whole(1)]
 Steps = Annotated[int, whole(1, 10_000_000)]
 Batch = Annotated[int, whole(1, 65_536)]
 Share = Annotated[float, within(0, 1)]
+Rate = Annotated[float, within(1e-9, 1)]  # of Adam
 Kimg = Annotated[float, within(0.001, 1_000_000)]
 Seed = Annotated[int, Check(require_seed)]
 TrainingSeed = Annotated[int, whole(0, (1 << 32) - 1)]  # NumPy and Keras take no longer ones

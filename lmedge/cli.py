@@ -1,6 +1,5 @@
 """The command line: parses, runs the verb, and turns what goes wrong into one sentence and an exit code."""
 
-import difflib
 import json
 import shutil
 import sys
@@ -8,7 +7,7 @@ import textwrap
 import traceback
 
 from lmedge import __version__, interrupt
-from lmedge.errors import LmedgeError, UsageError
+from lmedge.errors import LmedgeError, UsageError, nearest
 from lmedge.failures import outside_our_hands
 from lmedge.printable import print_text
 from lmedge.quiet import keep_quiet, load_tensorflow
@@ -52,9 +51,7 @@ def _main(argv: list[str]) -> int:
         return 0
     name, words = argv[0], argv[1:]
     if name not in VERBS:
-        near = difflib.get_close_matches(name, VERBS, 1)
-        hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(VERBS)}."
-        raise UsageError(f"there is no verb {name!r}; {hint}")
+        raise UsageError(f"there is no verb {name!r}; {nearest(name, VERBS)}")
     from lmedge.command_line import parse
     from lmedge.options import to_json
 

@@ -1,6 +1,17 @@
 """What a user is told when something cannot be done: one sentence, no traceback."""
 
+from collections.abc import Iterable
+
 from lmedge.printable import printable
+
+
+def nearest(name: str, known: Iterable[str], least: float = 0.6) -> str:
+    """What a refusal of a name advises: the known one that is most like it, by a share of `least`, or all of them."""
+    import difflib  # here, as hardly a call is wrong
+
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1, least)
+    return f"did you mean {near[0]}?" if near else f"take one of {', '.join(known)}."
 
 
 class LmedgeError(Exception):

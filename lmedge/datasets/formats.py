@@ -2,7 +2,6 @@
 whole set can say."""
 
 import csv
-import difflib
 import importlib.util
 import json
 import tarfile
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.datasets.stream import Samples
-from lmedge.errors import UsageError
+from lmedge.errors import UsageError, nearest
 from lmedge.installation import install
 from lmedge.landmarks import pts_text, rows
 from lmedge.provenance import Provenance
@@ -269,9 +268,7 @@ FORMATS: dict[str, Format] = {f.name: f for f in (Pts(), Coco(), Csv(), TfRecord
 def format_named(name: str) -> Format:
     """The format called `name`. Raises UsageError with the nearest one."""
     if name not in FORMATS:
-        near = difflib.get_close_matches(name.lower(), FORMATS, 1, 0.4)
-        hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(FORMATS)}."
-        raise UsageError(f"--format {name}: unknown; {hint}")
+        raise UsageError(f"--format {name}: unknown; {nearest(name.lower(), FORMATS, 0.4)}")
     return FORMATS[name]
 
 

@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.bounds import Batch, Kimg, Share, TrainingSeed, whole, within
+from lmedge.bounds import Batch, Kimg, Rate, Share, TrainingSeed, whole
 from lmedge.options import DatasetFolder, Precision, RunFolder, Stage
 
-Rate = Annotated[float, within(1e-9, 1)]
 FamilyName = Annotated[str, arg(metavar="FAMILY")]
 
 

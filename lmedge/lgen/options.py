@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
-from lmedge.bounds import Batch, Steps, TrainingSeed, whole, within
+from lmedge.bounds import Batch, Rate, Steps, TrainingSeed, whole, within
 from lmedge.options import RunFolder, Stage
-
-Rate = Annotated[float, within(1e-9, 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmedge.errors import UsageError
+from lmedge.errors import UsageError, nearest
 from lmedge.gan.families.began.family import BeganFamily
 from lmedge.gan.family import Family
 from lmedge.gan.options import TrainGanConfig
@@ -26,9 +25,7 @@ def register(family: Family[Any]) -> None:
 def family_named(name: str, where: str = "--family") -> Family[Any]:
     """The family called `name`. Raises UsageError, which says `where` the name stands."""
     if name not in _FAMILIES:
-        near = difflib.get_close_matches(name, _FAMILIES, 1)
-        hint = f"did you mean {near[0]}?" if near else f"take one of {', '.join(_FAMILIES)}."
-        raise UsageError(f"{where} {name!r} is unknown; {hint}")
+        raise UsageError(f"{where} {name!r} is unknown; {nearest(name, _FAMILIES)}")
     return _FAMILIES[name]
 
 

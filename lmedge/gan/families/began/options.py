@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from lmedge.bounds import Kimg, Share
-from lmedge.gan.options import EXPLANATION, FamilyName, Rate, TrainGanConfig
+from lmedge.bounds import Kimg, Rate, Share
+from lmedge.gan.options import EXPLANATION, FamilyName, TrainGanConfig
 
 
 @dataclass(frozen=True, kw_only=True)
