@@ -6,14 +6,15 @@ on the device.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+import re
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lmedge.errors import LmedgeError, UsageError
-from lmedge.storage import check_form, read_json
+from lmedge.errors import LmedgeError, UsageError, nearest
+from lmedge.storage import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,15 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000
 LONGEST_NAME, LONGEST_CURVES = 100, 10_000  # characters; points of all curves together
 WHAT = "a landmark scheme"
-FORM = {"name": str, "names": list, "mirror": list, "curves": list, "reference": list, "origin": list}
+# Of the object: type, and what to write.
+PARTS = {
+    "name": (str, "a text"),
+    "names": (list, "a list of what the points are called"),
+    "mirror": (list, "a list of indices: for each point that of the one it changes places with in a mirror"),
+    "curves": (list, "a list of lists of indices, or []"),
+    "reference": (list, "a list of the indices of two points, whose distance errors are divided by"),
+    "origin": (list, "a list that says of each point what it is, such as ibug68/36, facemesh/33 or hand"),
+}
 HAND = "hand"  # the origin of a point that people place
 
 
@@ -82,44 +91,92 @@ class Scheme:
         """The inverse of `to_json`; `where` it stands. Raises LmedgeError for what is no scheme."""
         if not isinstance(value, dict):
             raise LmedgeError(f"{where} has {value!r:.80} for a landmark scheme; make it again.")
-        check_form(value, FORM, where, WHAT)
-        names, origin, mirror = value["names"], value["origin"], value["mirror"]
-        count = len(names)
         refuse = _Refusal(where)
-        refuse.unless(0 < count <= MOST_POINTS, f"{count} points, not 1 to {MOST_POINTS}")
-        refuse.unless(all(isinstance(n, str) and n.isprintable() and 0 < len(n) <= LONGEST_NAME
-                          for n in (value["name"], *names, *origin)),
-                      f"names that are no printable texts of at most {LONGEST_NAME} characters")  # fmt: skip
-        refuse.unless(len(set(names)) == count, "a name twice")
-        refuse.unless(len(origin) == count, f"{len(origin)} origins for {count} points")
-        refuse.unless(
-            _indices(mirror, count) and sorted(mirror) == list(range(count)), "a mirror that is no permutation"
-        )
-        refuse.unless(all(mirror[mirror[i]] == i for i in range(count)), "a mirror that is not its own inverse")
+        refuse.parts(value)
+        names, origin, mirror, pair = value["names"], value["origin"], value["mirror"], value["reference"]
+        count = len(names)
+        refuse.unless(0 < count <= MOST_POINTS, f"{count} points", f"name 1 to {MOST_POINTS}")
+        for text in origin:
+            refuse.unless(isinstance(text, str), f"the origin {text!r:.60}", "write a text such as hand")
+        for name in (value["name"], *names, *(part for text in origin for part in text.split("/"))):
+            refuse.unless(_is_name(name), f"the name {name!r:.60}", "begin names with a letter, a digit or _, end them "
+                          f"with no space, and take up to {LONGEST_NAME} characters but / and \\")  # fmt: skip
+        refuse.once(names, "points called")
+        refuse.unless(len(origin) == count, f"{len(origin)} origins for {count} points", "say one for each")
+        each = f"each index from 0 to {count - 1}"
+        refuse.unless(_indices(mirror, count) and sorted(mirror) == list(range(count)),
+                      "a mirror that is no permutation", f"list {each} once")  # fmt: skip
+        refuse.unless(all(mirror[mirror[i]] == i for i in range(count)), "a mirror that is not its own inverse",
+                      "let points change places in pairs")  # fmt: skip
         refuse.unless(all(_indices(curve, count) and len(curve) > 1 for curve in value["curves"]),
-                      "curves through points that there are not, or through fewer than two")  # fmt: skip
-        refuse.unless(sum(map(len, value["curves"])) <= LONGEST_CURVES, "curves through too many points")
-        pair = value["reference"]
-        refuse.unless(
-            _indices(pair, count) and len(set(pair)) == len(pair) == 2, f"the reference {pair}, not two points"
-        )
+                      "curves through points that there are not, or through fewer than two",
+                      f"list two or more in each, of 0 to {count - 1}")  # fmt: skip
+        refuse.unless(sum(map(len, value["curves"])) <= LONGEST_CURVES, "curves through too many points",
+                      f"list up to {LONGEST_CURVES}")  # fmt: skip
+        refuse.unless(_indices(pair, count) and len(set(pair)) == len(pair) == 2,
+                      f"the reference {pair!r:.60}, not two points",
+                      f"name two of 0 to {count - 1}")  # fmt: skip
         scheme = cls(value["name"], tuple(names), tuple(mirror), tuple(map(tuple, value["curves"])), (pair[0], pair[1]),
                      tuple(origin))  # fmt: skip
-        refuse.unless(len(set(scheme.points)) == count, "an origin twice")
+        refuse.once(scheme.points, "points of the origin")
+        for i, partner in _known_partners(scheme):
+            refuse.unless(mirror[i] == partner, f"a mirror that takes {names[i]} to {names[mirror[i]]}",
+                          f"write {partner} ({names[partner]}) at place {i} of it")  # fmt: skip
         return scheme
 
 
 class _Refusal:
+    """Says what is wrong `where` a scheme stands, and what to write instead."""
+
     def __init__(self, where: str):
         self.where = where
 
-    def unless(self, good: bool, what: str) -> None:
+    def unless(self, good: bool, what: str, instead: str) -> None:
         if not good:
-            raise LmedgeError(f"{self.where} has {what:.200}, which {WHAT} cannot have; mend that.")
+            raise LmedgeError(f"{self.where} has {what}; {instead}.")
+
+    def parts(self, value: Mapping[str, Any]) -> None:
+        for name, (kind, meant) in PARTS.items():
+            if name not in value:
+                raise LmedgeError(f"{self.where} lacks {name!r}; add it, {meant}.")
+            self.unless(isinstance(value[name], kind), f"{value[name]!r:.80} for {name!r}", f"write {meant}")
+        for name in value:
+            if name not in PARTS:
+                self.unless(False, f"{name!r:.80}, which is no part of {WHAT}", nearest(name, PARTS).rstrip("."))
+
+    def once(self, texts: Sequence[str], what: str) -> None:
+        twice = next((text for i, text in enumerate(texts) if text in texts[:i]), "")
+        self.unless(not twice, f"two {what} {twice!r}", "let each be another")
+
+
+def _is_name(text: Any) -> bool:
+    """One that may stand in tables, file names and between the slashes of an origin."""
+    return (
+        isinstance(text, str) and 0 < len(text) <= LONGEST_NAME and text.isprintable() and not set(text) & set("/\\")
+        and (text[0].isalnum() or text[0] == "_") and not text.endswith(" ")
+    )  # fmt: skip
 
 
 def _indices(values: Any, count: int) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v < count for v in values)
+
+
+def _known_partners(scheme: Scheme) -> Iterator[tuple[int, int]]:
+    """Points and those that they change places with in a mirror, as far as a file alone says: by their origin in the
+    68, and by left and right in the names of those that stay where they are."""
+    for i, point in enumerate(scheme.points):
+        if point in _MIRROR_68 and _MIRROR_68[point] in scheme.places:
+            yield i, scheme.places[_MIRROR_68[point]]
+    lower = [name.lower() for name in scheme.names]
+    for i, name in enumerate(lower):
+        other = _SIDE.sub(lambda found: _OTHER_SIDE[found[0]], name)
+        if scheme.mirror[i] == i and other in lower:
+            yield i, lower.index(other)
+
+
+# A word for a side: l and r only where no letter is beside them.
+_SIDE = re.compile(r"left|right|(?<![^\W\d_])[lr](?![^\W\d_])")
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 def _listed(value: Any) -> Any:
@@ -136,6 +193,9 @@ _MIRROR_68_PAIRS = (
     (60, 64), (61, 63), (67, 65),  # inner mouth
 )  # fmt: skip
 
+_PARTNER_68 = {i: i for i in range(68)} | {a: b for pair in _MIRROR_68_PAIRS for a, b in (pair, pair[::-1])}
+_MIRROR_68 = {f"ibug68/{i}": f"ibug68/{j}" for i, j in _PARTNER_68.items()}
+
 # Curves of the 68 points as (first, last, closed), for drawing.
 _CURVES_68 = (
     (0, 16, False), (17, 21, False), (22, 26, False), (27, 30, False), (31, 35, False),
@@ -151,7 +211,6 @@ _PARTS_68 = (
 def ibug(name: str, of_68: Sequence[int]) -> Scheme:
     """Some of iBUG's 68 points, in an order; the outer eye corners (36 and 45) must be among them."""
     names_68 = [f"{part}_{i}" for part, count in _PARTS_68 for i in range(count)]
-    partner = {i: i for i in range(68)} | {a: b for pair in _MIRROR_68_PAIRS for a, b in (pair, pair[::-1])}
     at = {point: i for i, point in enumerate(of_68)}
     curves = []
     for first, last, closed in _CURVES_68:
@@ -159,7 +218,7 @@ def ibug(name: str, of_68: Sequence[int]) -> Scheme:
         if len(points) > 1:
             curves.append(tuple(points + points[:1] if closed else points))
     return Scheme(
-        name, tuple(names_68[i] for i in of_68), tuple(at[partner[i]] for i in of_68), tuple(curves),
+        name, tuple(names_68[i] for i in of_68), tuple(at[_PARTNER_68[i]] for i in of_68), tuple(curves),
         (at[36], at[45]), tuple(f"ibug68/{i}" for i in of_68),
     )  # fmt: skip
 

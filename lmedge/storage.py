@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import sys
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -105,6 +106,20 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, json_bytes(value))
 
 
+def parsed_json(data: bytes) -> Any:
+    """The value in a file of JSON, with a byte order mark or without. Raises ValueError, which says where it is none."""
+    try:
+        return json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is no UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    except ValueError:  # Python takes no longer ones
+        raise ValueError("a number has thousands of digits") from None
+
+
 Form = Mapping[str, Any]  # name -> a type, types, or the form of an object
 
 
@@ -114,29 +129,43 @@ def read_json(path: Path, what: str, form: Form | None = None) -> dict[str, Any]
     Raises LmedgeError when the file is missing, is not JSON, or holds something else.
     """
     try:
-        value = json.loads(read_regular(path, LARGEST_JSON).decode())
+        value = parsed_json(read_regular(path, LARGEST_JSON))
     except FileNotFoundError:
         raise LmedgeError(f"{path} is missing, so this is not {what}.") from None
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise LmedgeError(f"{path} is not JSON ({error}); {what} was damaged or edited by hand.") from None
+    except ValueError as error:
+        raise LmedgeError(f"{path} is not JSON ({error}); {what} {_EDITED}") from None
     if not isinstance(value, dict):
-        raise LmedgeError(f"{path} holds no JSON object; {what} was damaged or edited by hand.")
+        raise LmedgeError(f"{path} holds no JSON object; {what} {_EDITED}")
     check_form(value, form or {}, f"{path}", what)
     return value
 
 
 def check_form(value: Mapping[str, Any], form: Form, where: str, what: str) -> None:
-    """Raises LmedgeError where an object of `what` lacks what `form` names or has it of another type."""
+    """Raises LmedgeError where an object of `what` lacks what `form` names, has it of another type, or has a number
+    that no float holds where one is meant."""
     for name, kind in form.items():
         if name not in value:
-            raise LmedgeError(f"{where} lacks {name!r}; {what} was damaged or edited by hand.")
+            raise LmedgeError(f"{where} lacks {name!r}; {what} {_EDITED}")
         wanted: Any = dict if isinstance(kind, Mapping) else kind
-        # JSON has numbers: 1 is as good as 1.0, and true is none.
-        wanted = (int, float) if wanted is float else wanted
-        if not isinstance(value[name], wanted) or (isinstance(value[name], bool) and wanted is not bool):
-            raise LmedgeError(f"{where} has {value[name]!r:.80} for {name!r}; {what} was damaged or edited by hand.")
+        if not _is_of(value[name], wanted):
+            called = f", not {_CALLED[wanted]}" if wanted in _CALLED else ""
+            raise LmedgeError(f"{where} has {value[name]!r:.80} for {name!r}{called}; {what} {_EDITED}")
         if isinstance(kind, Mapping):
             check_form(value[name], kind, f"{where}, {name!r}", what)
+
+
+_EDITED = "was damaged or edited by hand: mend that, or take a whole copy of it."
+_CALLED = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", list: "a list",
+           dict: "an object"}  # fmt: skip
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """JSON has numbers: 1 is as good as 1.0, and true is none."""
+    if isinstance(value, bool):
+        return kind is bool
+    if kind is float:
+        return isinstance(value, int | float) and abs(value) <= sys.float_info.max  # false for nan
+    return isinstance(value, kind)
 
 
 def cache_folder() -> Path:

@@ -86,18 +86,26 @@ def test_a_scheme_survives_its_file(scheme):
     [
         (None, "has None for a landmark scheme"),
         ([], r"has \[\] for a landmark scheme"),
-        ({}, "lacks 'name'"),
-        (changed(names=5), "has 5 for 'names'"),
-        (changed(name=True), "has True for 'name'"),
-        (changed(name="\x1b[2J"), "no printable texts"),
-        (changed(name="n" * 101), "no printable texts of at most 100"),
-        (changed(names=[]), "0 points, not 1 to 1000"),
+        ({}, "lacks 'name'; add it, a text"),
+        (changed(names=5), "has 5 for 'names'; write a list of what the points are called"),
+        (changed(name=True), "has True for 'name'; write a text"),
+        (changed(curve=[]), "has 'curve', which is no part of a landmark scheme; did you mean curves"),
+        (changed(licence="mine"), "has 'licence', .*; take one of name, names, mirror, curves, reference, origin"),
+        (changed(name="\x1b[2J"), "begin names with a letter"),
+        (changed(name=" "), "has the name ' '; begin names with a letter"),
+        (changed(name="../x"), "has the name '../x'; begin names with a letter"),
+        (changed(names=["=1+1", "a", "b", "c", "d"]), "has the name '=1"),
+        (changed(names=["a ", "a", "b", "c", "d"]), "has the name 'a '; .* end them with no space"),
+        (changed(name="n" * 101), "take up to 100 characters"),
+        (changed(names=[]), "0 points; name 1 to 1000"),
         (changed(names=[str(i) for i in range(1001)]), "1001 points"),
-        (changed(names=["a", "a", "b", "c", "d"]), "a name twice"),
-        (changed(names=["a", {}, "b", "c", "d"]), "no printable texts"),
-        (changed(origin=["hand"] * 4), "4 origins for 5 points"),
-        (changed(origin=["ibug68/1"] * 5), "an origin twice"),
-        (changed(mirror=[0, 1, 2, 3]), "no permutation"),
+        (changed(names=["a", "a", "b", "c", "d"]), "two points called 'a'"),
+        (changed(names=["a", {}, "b", "c", "d"]), "has the name {}"),
+        (changed(origin=["hand"] * 4), "4 origins for 5 points; say one for each"),
+        (changed(origin=["hand"] * 4 + [3.5]), "has the origin 3.5"),
+        (changed(origin=["ibug68/1"] * 5), "two points of the origin 'ibug68/1'"),
+        (changed(origin=["ibug68/../1"] + ["hand"] * 4), "has the name '..'"),
+        (changed(mirror=[0, 1, 2, 3]), "no permutation; list each index from 0 to 4 once"),
         (changed(mirror=[0, 0, 2, 3, 4]), "no permutation"),
         (changed(mirror=[0, 1, 2, 3, 5]), "no permutation"),
         (changed(mirror=[False, True, 2, 3, 4]), "no permutation"),
@@ -105,9 +113,9 @@ def test_a_scheme_survives_its_file(scheme):
         (changed(curves=[[0, 5]]), "through points that there are not"),
         (changed(curves=[[0, -1]]), "through points that there are not"),
         (changed(curves=["01"]), "through points that there are not"),
-        (changed(curves=[[1]]), "fewer than two"),
-        (changed(curves=[[0, 1] * 6000]), "too many points"),
-        (changed(reference=[0]), "not two points"),
+        (changed(curves=[[1]]), "fewer than two; list two or more in each, of 0 to 4"),
+        (changed(curves=[[0, 1] * 6000]), "too many points; list up to 10000"),
+        (changed(reference=[0]), "not two points; name two of 0 to 4"),
         (changed(reference=[2, 2]), "not two points"),
         (changed(reference=[0, 1.0]), "not two points"),
     ],
@@ -116,6 +124,34 @@ def test_what_is_no_scheme_is_refused_with_a_sentence(value, what):
     with pytest.raises(LmedgeError, match=rf"^faces/dataset.json has.*{what}|^faces/dataset.json.*{what}") as refusal:
         Scheme.from_json(value, "faces/dataset.json")
     assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("names", "origin", "mirror", "said"),
+    [
+        (FIVE.names, FIVE.origin, [0, 1, 2, 3, 4], r"a mirror that takes right to right; write 1 \(left\) at place 0"),
+        (list("abcde"), FIVE.origin, [0, 1, 2, 4, 3], r"a mirror that takes a to a; write 1 \(b\) at place 0"),
+        (FIVE.names, FIVE.origin, [1, 0, 2, 3, 4], r"write 4 \(mouth_left\) at place 3"),
+        (list("abcde"), FIVE.origin, [1, 0, 3, 2, 4], r"takes c to d; write 2 \(c\) at place 2"),
+        (["eye R", "eye L", "tip", "b", "c"], ["hand"] * 5, [0, 1, 2, 4, 3], r"write 1 \(eye L\) at place 0"),
+        (["LeftEye", "RightEye", "tip", "b", "c"], ["hand"] * 5, [0, 1, 2, 4, 3], "write 1"),
+    ],
+)
+def test_a_mirror_that_leaves_a_side_where_it_is_is_refused(names, origin, mirror, said):
+    with pytest.raises(LmedgeError, match=f"^here has {said}" if said.startswith("a ") else said):
+        Scheme.from_json(changed(names=list(names), origin=list(origin), mirror=mirror), "here")
+
+
+@pytest.mark.parametrize("names", [["left_a", "left_b", "bright", "ball", "rim"], ["bridge_1", "tip", "c", "d", "e"]])
+def test_points_of_the_middle_may_stay_where_they_are(names):
+    """Of what no file says, the user's word counts."""
+    middle = changed(names=names, origin=["hand"] * 5, mirror=[0, 1, 2, 3, 4])
+    assert Scheme.from_json(middle, "here").mirror == (0, 1, 2, 3, 4)
+
+
+def test_a_file_of_another_editor_is_read_as_any_other(five_file):
+    five_file.write_text(five_file.read_text(), encoding="utf-8-sig")
+    assert scheme_of(str(five_file)) == FIVE
 
 
 def test_an_option_takes_a_name_a_file_or_a_scheme(five_file):

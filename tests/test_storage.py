@@ -1,5 +1,6 @@
 import io
 import json
+import math
 import os
 import zipfile
 
@@ -29,13 +30,35 @@ def test_a_full_disk_leaves_the_old_file(small_disk):
     assert list(small_disk.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("text", "reason"), [("{", "is not JSON"), ("[]", "no JSON object"), (None, "is missing")])
-def test_bad_json_is_refused_in_a_sentence(tmp_path, text, reason):
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"{", r"is not JSON \(line 1, column 2: .*\); a thing was damaged or edited by hand: mend that, or"),
+        (b'{"a": ' + b"1" * 5000 + b"}", r"\(a number has thousands of digits\)"),
+        (b'{"a": ' + b"[" * 100_000, r"\(it is nested too deep\)"),
+        (b'{"a": "\xff"}', r"\(byte 7 is no UTF-8\)"),
+        (b"[]", "no JSON object"),
+        (None, "is missing"),
+    ],
+)  # fmt: skip
+def test_bad_json_is_refused_in_a_sentence(tmp_path, data, reason):
     path = tmp_path / "a.json"
-    if text is not None:
-        path.write_text(text)
+    if data is not None:
+        path.write_bytes(data)
     with pytest.raises(LmedgeError, match=reason):
         read_json(path, "a thing")
+
+
+def test_a_byte_order_mark_is_no_part_of_json(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf{"a": 1}')
+    assert read_json(tmp_path / "a.json", "a thing") == {"a": 1}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 10**400, "1", True, None])
+def test_what_no_float_holds_is_no_number(tmp_path, value):
+    write_json(tmp_path / "a.json", {"inner": {"a": value}})
+    with pytest.raises(LmedgeError, match="a.json, 'inner' has .* for 'a', not a number; a thing was damaged"):
+        read_json(tmp_path / "a.json", "a thing", {"inner": {"a": float}})
 
 
 def test_arrays_come_back_as_they_were(tmp_path):

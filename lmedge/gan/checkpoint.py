@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lmedge.errors import LmedgeError
-from lmedge.storage import Damaged, check_form, read_arrays, write_arrays
+from lmedge.storage import Damaged, check_form, parsed_json, read_arrays, write_arrays
 
 SCHEMA = 3  # 2 knew one kind of generator
 STATE_FORM = {"schedule": dict, "health": dict}
@@ -57,7 +57,7 @@ def restore(path: Path, variables: Variables) -> dict[str, Any]:
     """
     try:
         arrays = read_arrays(path, ("note",))
-        state = json.loads(arrays.pop("note").tobytes())
+        state = parsed_json(arrays.pop("note").tobytes())
         check_form(state, {"schema": int}, str(path), "a checkpoint")
     except (Damaged, ValueError, TypeError) as error:
         raise LmedgeError(

@@ -11,7 +11,7 @@ from lmedge.latent import LatentSpec
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
-from lmedge.scheme import Scheme
+from lmedge.scheme import PARTS, Scheme
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 2  # 1 named its landmark scheme, and knew one kind of latents
@@ -174,7 +174,8 @@ def scheme_in(about: dict[str, Any], path: Path) -> Scheme:
     landmarks = about.get("landmarks")
     if not isinstance(landmarks, dict):
         raise LmedgeError(f"{path} does not say what its landmarks are; export the run again.")
-    return Scheme.from_json({**landmarks, "name": landmarks.get("scheme")}, f"{path}, 'landmarks'")
+    parts = {**{part: landmarks[part] for part in PARTS if part in landmarks}, "name": landmarks.get("scheme")}
+    return Scheme.from_json(parts, f"{path}, 'landmarks'")
 
 
 def _latent_in(about: dict[str, Any], path: Path) -> LatentSpec:

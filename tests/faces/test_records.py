@@ -56,7 +56,7 @@ def test_what_is_not_a_dataset_is_refused(tmp_path):
     ("values", "reason"),
     [
         ({"schema": 9}, "has schema 9"),
-        ({"size": None}, "has None for 'size'; a dataset made by .* was damaged or edited by hand"),
+        ({"size": None}, "has None for 'size', not a whole number; a dataset made by .* was damaged or edited by hand"),
         ({"count": 50}, "holds 48 faces, not the 50"),
         ({"scheme": "ibug12"}, "ibug12"),
         ({"shards": ["../../etc/passwd"]}, "missing or damaged"),
