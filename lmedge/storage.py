@@ -107,7 +107,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def parsed_json(data: bytes) -> Any:
-    """The value in a file of JSON, with a byte order mark or without. Raises ValueError, which says where it is none."""
+    """The value in a file of JSON; a byte order mark is no part of it. Raises ValueError, which says what is wrong."""
     try:
         return json.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
