@@ -59,8 +59,8 @@ def _main(argv: list[str]) -> int:
     verb.refuse_moved(words)
     try:
         options = parse(verb.kind(words), name, words)
-    except SystemExit as stop:  # --help, or options that do not parse; it has been said which
-        return int(stop.code or 0)
+    except SystemExit:  # --help has been printed
+        return 0
     if verb.trains:
         load_tensorflow()
     if options.dry_run:

@@ -6,7 +6,7 @@ import io
 import shutil
 import sys
 import textwrap
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any, NotRequired, TypedDict, get_type_hints
 
@@ -17,20 +17,26 @@ from lmedge.errors import UsageError
 from lmedge.option_help import FILE, described, explanation, usage
 from lmedge.options import Stage, bare_type, is_required, read_values
 from lmedge.scheme import Scheme
+from lmedge.wrong_words import refuse_words
 
 
 def parse(kind: type[Stage], verb: str, words: list[str]) -> Any:
     """The options of a verb: what `words` say, else what the file of `--options` says, else the defaults.
 
-    Raises UsageError for a required option that is missing and for what the file says wrong; SystemExit after the
-    help, and when tyro has told what is wrong with a word.
+    Raises UsageError for words that the verb does not take, a required option that is missing, and what the file says
+    wrong; SystemExit after the help.
     """
     if "-h" in words or "--help" in words:
         print(_help(kind, verb))
         raise SystemExit(0)
-    given: dict[str, Any] = tyro.cli(_table(kind), prog=f"lmedge {verb}", args=words)
+    given: dict[str, Any]
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # its boxes
+            given = tyro.cli(_table(kind), prog=f"lmedge {verb}", args=words)
+    except SystemExit:
+        refuse_words(kind, verb, words)
     file = given.pop(FILE.name, None)
-    values = {**(read_options(kind, file) if file else {}), **given}
+    values = {**(read_options(kind, verb, file) if file else {}), **given}
     for field in dataclasses.fields(kind):
         # Any number of photos is what tyro calls none.
         if is_required(field) and values.get(field.name, ()) == ():
@@ -39,13 +45,29 @@ def parse(kind: type[Stage], verb: str, words: list[str]) -> Any:
     return kind(**values)
 
 
-def read_options(kind: type[Stage], file: Path) -> dict[str, Any]:
-    """The options in a file, checked, by name. Raises UsageError."""
+def read_options(kind: type[Stage], verb: str, file: Path) -> dict[str, Any]:
+    """The options of a verb in a file, checked, by name. Raises UsageError."""
     from lmedge.storage import read_json
 
     if not file.is_file():
         raise UsageError(f"--options {file} is not a file; name what a --dry-run has printed.")
-    return read_values(kind, read_json(file, "a file of options"), file)
+    options = read_json(file, "a file of options")
+    known = {field.name for field in dataclasses.fields(kind)}
+    if (strange := next((name for name in options if name not in known), None)) and (other := _verb_of(options)):
+        raise UsageError(
+            f"--options {file} was written for lmedge {other}, and lmedge {verb} has no {strange!r}; name what lmedge "
+            f"{verb} --dry-run has printed."
+        )
+    return read_values(kind, options, file)
+
+
+def _verb_of(options: dict[str, Any]) -> str | None:
+    """The verb that has all of these options, and the fewest others."""
+    from lmedge.verbs import VERBS
+
+    fields = {name: {field.name for field in dataclasses.fields(verb.options)} for name, verb in VERBS.items()}
+    fitting = [name for name, known in fields.items() if known >= options.keys()]
+    return min(fitting, key=lambda name: len(fields[name]), default=None)
 
 
 def _help(kind: type[Stage], verb: str) -> str:

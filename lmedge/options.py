@@ -99,7 +99,7 @@ def read_values(kind: type[Stage], options: dict[str, Any], where: Path) -> dict
         if name not in hints:
             near = difflib.get_close_matches(name, hints, 1)
             hint = f"did you mean {near[0]}?" if near else "leave it out."
-            raise UsageError(f"{where}: there is no option {name!r} in {kind.__name__} of this version; {hint}")
+            raise UsageError(f"{where}: there is no option {name!r} in this version; {hint}")
         try:
             values[name] = _value(hints[name], value)
         except TypeError:

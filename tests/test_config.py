@@ -64,7 +64,7 @@ def test_dry_run_and_debug_are_not_results():
 
 
 def test_an_unknown_option_in_json_is_refused():
-    with pytest.raises(UsageError, match=r"^run/config.json: there is no option 'colour' in PrepareConfig"):
+    with pytest.raises(UsageError, match=r"^run/config.json: there is no option 'colour' in this version"):
         from_json(PrepareConfig, {"colour": 1}, Path("run/config.json"))
 
 

@@ -37,16 +37,19 @@ def family_of(run: Run) -> Family[Any]:
 
 def options_of(words: list[str]) -> type[TrainGanConfig]:
     """The options that a command line of `train-gan` is read with: those of the family that it names, or that its
-    file of options names. Raises UsageError for a family that is not known."""
-    return family_named(_said(words, "--family") or _in_file(_said(words, "--options")) or DEFAULT).options
+    file of options names. Raises UsageError for a family that is not known, and for none after --family."""
+    name = _said(words, "--family")
+    if name == "":
+        raise UsageError(f"--family needs a value; take one of {', '.join(_FAMILIES)}.")
+    return family_named(name or _in_file(_said(words, "--options")) or DEFAULT).options
 
 
 def _said(words: list[str], option: str) -> str | None:
-    """The last value of an option among words that nobody has read yet."""
+    """The last value of an option among words that nobody has read yet, "" where it has none; None without it."""
     value = None
-    for word, following in zip(words, [*words[1:], None], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=True):
         if word == option:
-            value = following
+            value = "" if following.startswith("--") else following
         elif word.startswith(f"{option}="):
             value = word.removeprefix(f"{option}=")
     return value
@@ -55,7 +58,7 @@ def _said(words: list[str], option: str) -> str | None:
 def _in_file(file: str | None) -> str | None:
     from lmedge.storage import read_json
 
-    if file is None or not Path(file).is_file():
+    if not file or not Path(file).is_file():
         return None  # who reads the options says what is wrong with it
     name = read_json(Path(file), "a file of options").get("family")
     return name if isinstance(name, str) else None
