@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from lmedge.errors import UsageError
+from lmedge.scheme import IBUG49, Scheme
 
 if TYPE_CHECKING:
     from lmedge.annotators.annotator import Annotator
     from lmedge.provenance import Provenance
-    from lmedge.scheme import Scheme
 
 _HOMES = {"mediapipe": ("face_mesh", "FaceMesh"), "pts": ("pts", "Pts"), "drawn": ("drawn", "Drawn")}
 _REGISTERED: dict[str, Callable[[], Annotator]] = {}
@@ -46,11 +46,13 @@ def annotator_named(name: str) -> Annotator:
     return getattr(import_module(f"lmedge.annotators.{module}"), kind)()
 
 
-def looking(provenance: Provenance, scheme: Scheme) -> Annotator:
+def looking(provenance: Provenance, scheme: Scheme) -> tuple[Annotator, Scheme]:
     """Who says where the landmarks of generated faces are, by a generator that learnt from faces of `provenance`: their
-    own annotator, or Face Mesh where it needs more than pixels or is not known here. Raises UsageError where that one
-    cannot place the points of `scheme`."""
+    own annotator, or Face Mesh where it needs more than pixels, is not known here or cannot place the points of
+    `scheme`. And which points: those of `scheme`, or where Face Mesh cannot place them either iBUG's 49, which tell all
+    the same where a face is and whether two are alike."""
     own = annotator_named(provenance.annotator) if provenance.annotator in names() else None
-    annotator = own if own is not None and own.looks else annotator_named("mediapipe")
-    annotator.check(scheme)
-    return annotator
+    if own is not None and own.looks and own.gives(scheme):
+        return own, scheme
+    mesh = annotator_named("mediapipe")
+    return mesh, scheme if mesh.gives(scheme) else IBUG49

@@ -18,7 +18,7 @@ from lmedge.faces.prepare import cut_photos
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.faces.sources import find_photos
 from lmedge.inversion.encoder import cached_encoder
-from lmedge.inversion.invert import check_fits, weights_for
+from lmedge.inversion.invert import check_size, weights_for
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.resolve import precision_in
 from lmedge.inversion.search import usual
@@ -60,7 +60,7 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
         return Centres(read_arrays(file, ("z",))["z"], left_out, noted["licence"])
     generator = Generator(run.generator(), run.latent)
     dataset, left_out = _faces(run, photos, keep, executor, generator.width)
-    check_fits(run, generator.network, dataset)
+    check_size(run, generator.network, dataset)
     # No encoder is trained for this: a run that comes with lmedge is not written to.
     encoder = cached_encoder(run, generator.network)
     search = usual("fast", "centre" if encoder is None else "encoder")
@@ -71,8 +71,7 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
     reasons = [""] * len(z)
     if not every:
-        annotator = looking(dataset.provenance, dataset.scheme)
-        reasons = unlike(generator.images(z), faces, dataset.landmarks, annotator, dataset.scheme)
+        reasons = unlike(generator.images(z), faces, dataset.landmarks, *looking(dataset.provenance, dataset.scheme))
     other = [(str(name), why) for name, why in zip(dataset.sources, reasons, strict=True) if why]
     for name, why in other[:SAID]:
         console.print(f"{name} is left out: {why}")
@@ -95,8 +94,8 @@ def unlike(
     scheme: Scheme,
 ) -> list[str]:  # fmt: skip
     """For each pair of pictures `[N, S, S, 3]`, an inversion and its face with landmarks `[N, K, 2]`, why they are not
-    the same face, or "". The variance of the face alone tells grey mush; where the annotator sees the parts of the
-    face tells another person, or one turned elsewhere. A face that it cannot see is judged by the first."""
+    the same face, or "". The variance of the face alone tells grey mush; where the annotator sees the points of
+    `scheme` tells another person, or one turned elsewhere. A face that it cannot see is judged by the first."""
     reasons = []
     with annotator:
         for one, face, points in zip(drawn, faces, landmarks, strict=True):

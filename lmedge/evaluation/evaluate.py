@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
@@ -67,17 +66,17 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     _realism(config, result, faces, extract)
     if model is not None:
         result.sample_points = model.landmarks(z[:SHOWN_SAMPLES])
-        annotator = looking(model.provenance, model.scheme)
-        _landmark_figures(config, result, model, annotator)
+        _choose_annotator(result, model)
+        _landmark_figures(config, result, model)
     if result.latents is not None:
         _inversion_figures(config, result, generator, model)
     if model is not None:
         if result.latents is not None:
-            _fault_figures(result, model, annotator)
-        _path_figures(config, result, model, annotator)
+            _fault_figures(result, model)
+        _path_figures(config, result, model)
         if config.people is not None:
-            _people_figures(config, result, model, annotator)
-    result.figures["options"] = to_json(config)
+            _people_figures(config, result, model)
+    result.figures |= {"notes": result.notes, "options": to_json(config)}
     if config.out is None:
         write_json(run.metrics_file, result.figures)
         run.record("evaluate", to_json(config))
@@ -103,7 +102,18 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
     result.lines += result.realism.lines()
 
 
-def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
+def _choose_annotator(result: Evaluation, model: KerasFaceModel) -> None:
+    annotator, placed = looking(model.provenance, model.scheme)
+    if placed == model.scheme:
+        result.annotator = annotator
+    else:
+        result.notes.append(
+            f"No figures of what an annotator sees on generated faces: {annotator.title} cannot place all points of "
+            f"{model.scheme}."
+        )
+
+
+def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel) -> None:
     record = result.run.lgen_metrics()
     held = record["held_out"]
     result.add("held_out", held, "L-Gen held-out NME", f"{held['nme']:.2%} on {held['faces']} inverted faces")
@@ -111,6 +121,14 @@ def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFa
     result.add("linear_nme", record["linear_nme"], "  a linear regression instead", f"{record['linear_nme']:.2%}")
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
+    _self_consistency(config, result, model)
+
+
+def _self_consistency(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel) -> None:
+    """L-Gen against an annotator on fresh faces."""
+    annotator = result.annotator
+    if annotator is None:
+        return
     z = model.latent.draw(config.samples, config.seed)
     with progress("self-consistency", config.samples, "faces") as advance:
         found = metrics.self_consistency(model, annotator, z, advance)
@@ -129,8 +147,7 @@ def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFa
         (f"  {who} against itself", f"{found.mirror:.2%} in a mirror, {found.shift:.2%} 2 pixels (of 64) further"),
         ("  the mean face instead", f"{found.mean_face:.2%}"),
     ]
-    if "generated" in record:
-        own = record["generated"]
+    if (own := result.run.lgen_metrics().get("generated")) is not None:
         result.lines.append(("  a linear regression instead", f"{own['linear_nme']:.2%} (held-out generated faces)"))
         result.lines.append(("  share of the landmarks' variance", f"{own['explained']:.3f}; linear regression "
                              f"{own['linear_explained']:.3f}"))  # fmt: skip
@@ -144,7 +161,7 @@ def _of_pose(part: dict[str, float]) -> str:
     return f"{part['nme']:.2%} ({part['faces']} faces)" if "nme" in part else f"{part['faces']} faces, too few to tell"
 
 
-def _path_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
+def _path_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel) -> None:
     """The paper's claim of continuity, in numbers."""
     result.random = paths.random_paths(model, model.latent.draw(2 * config.mirror_pairs, config.seed + 3))
     for name, label, walked in (("mirror_path", "Mirror paths", result.mirror),
@@ -152,14 +169,14 @@ def _path_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceMo
         if walked is None:
             continue
         console.print(f"evaluate: {len(walked.z)} {label.lower()}")
-        found = paths.continuity(walked, annotator, model.scheme)
+        found = paths.continuity(walked, result.annotator, model.scheme)
         text = (f"landmarks travel {found.length:.2f} times the distance of their ends, largest jump "
                 f"{found.largest_over_mean:.2f} times its path's mean")  # fmt: skip
         result.add(name, vars(found), label, text)
-        if found.agreement is not None:
+        if found.agreement is not None and result.annotator is not None:
             text = f"NME {found.agreement:.2%}, at the worst step {found.agreement_worst:.2%}"
             text += f"; a face at {found.found:.0%} of the steps"
-            result.lines.append((f"  L-Gen against {annotator.title} along them", text))
+            result.lines.append((f"  L-Gen against {result.annotator.title} along them", text))
 
 
 def _inversion_figures(
@@ -211,9 +228,12 @@ def _inverter(run: Run, generator: Generator, dataset: FaceDataset, batch: int) 
     return Inverter(generator.network, generator.latent, search, weights_for(dataset, search.background), encoder)
 
 
-def _fault_figures(result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
+def _fault_figures(result: Evaluation, model: KerasFaceModel) -> None:
     """Whose fault the error on held-out faces is."""
     latents, options = result.latents, result.run.stage("train-lgen", TrainLgenConfig)
+    annotator = result.annotator
+    if annotator is None:
+        return
     assert latents is not None
     *_, held_out = split_by_group(
         latents.groups, options.get("held_out", TrainLgenConfig.held_out), options.get("seed", 0)
@@ -231,7 +251,7 @@ def _fault_figures(result: Evaluation, model: KerasFaceModel, annotator: Annotat
     result.lines += [(f"  {name}", _of_pose(part)) for name, part in found.poses.items()]
 
 
-def _people_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel, annotator: Annotator) -> None:
+def _people_figures(config: EvaluateConfig, result: Evaluation, model: KerasFaceModel) -> None:
     """Against points that people placed."""
     assert config.people is not None
     dataset = FaceDataset(config.people)
@@ -241,16 +261,18 @@ def _people_figures(config: EvaluateConfig, result: Evaluation, model: KerasFace
     with progress("invert photos of people", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
     quality = psnr(model.generator.images(z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)
-    who = annotator.title
-    console.print(f"evaluate: {who} on photos and inversions")
-    found = metrics.people(model, z, faces, dataset.landmarks, annotator, quality)
+    who = "" if result.annotator is None else result.annotator.title
+    console.print(f"evaluate: {who or 'L-Gen'} on photos and inversions")
+    found = metrics.people(model, z, faces, dataset.landmarks, result.annotator, quality)
     if found is None:
         result.notes.append(f"No figures against people: {who} finds no face in {config.people}.")
         return
     result.add("people", vars(found), "L-Gen against people's points", f"NME {found.lgen:.2%} on {found.faces} photos "
                f"(inversions: median {found.psnr:.1f} dB)")  # fmt: skip
-    result.lines += [
-        (f"  {who} on the same photos", f"{found.annotator:.2%}; on their inversions {found.inverted:.2%}"),
-        ("  without the mean offset of each point", f"L-Gen {found.lgen_style:.2%}, {who} {found.style:.2%}"),
-        ("  the mean face instead", f"{found.mean_face:.2%}"),
-    ]
+    style = f"L-Gen {found.lgen_style:.2%}"
+    if found.annotator is not None:
+        text = f"{found.annotator:.2%}; on their inversions {found.inverted:.2%}"
+        result.lines.append((f"  {who} on the same photos", text))
+        style += f", {who} {found.style:.2%}"
+    result.lines.append(("  without the mean offset of each point", style))
+    result.lines.append(("  the mean face instead", f"{found.mean_face:.2%}"))

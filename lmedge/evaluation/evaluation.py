@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lmedge.run import Run
 
 if TYPE_CHECKING:
+    from lmedge.annotators.annotator import Annotator
     from lmedge.evaluation.paths import Paths
     from lmedge.evaluation.realism import Realism
     from lmedge.inversion.latents import Latents
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Evaluation:
-    """Everything the report shows. Parts that the run does not have are None; `notes` says why."""
+    """Everything the report shows. Parts that the run does not have are None; `notes` says why. `annotator`: who looks
+    at generated faces, where somebody can place the points of the run's scheme."""
 
     run: Run
     page: Path  # folder
+    annotator: Annotator | None = None
     figures: dict[str, Any] = field(default_factory=dict)
     lines: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

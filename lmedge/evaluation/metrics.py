@@ -130,42 +130,52 @@ class People:
     """Against points that people placed, on photos that nothing was trained on; mean NMEs: `lgen` of L-Gen(z*);
     `annotator` of the annotator on the photo; `inverted` of it on G(z*); `mean_face` of these photos' own mean face.
     `style` is the mean NME of the annotator when its mean offset of each point is taken away: people and Face Mesh mean
-    other places by the same names. `lgen_style`, the same for L-Gen. `psnr`, the inversions' median."""
+    other places by the same names. `lgen_style`, the same for L-Gen. `psnr`, the inversions' median. None is what
+    takes an annotator, where there is none."""
 
     faces: int
     lgen: float
     lgen_style: float
-    annotator: float
-    style: float
-    inverted: float
+    annotator: float | None
+    style: float | None
+    inverted: float | None
     mean_face: float
     psnr: float
 
 
 def people(
     model: FaceModel, latents: NDArray[np.float32], images: NDArray[np.uint8], landmarks: NDArray[np.float32],
-    annotator: Annotator, psnr: NDArray[np.float32],
+    annotator: Annotator | None, psnr: NDArray[np.float32],
 ) -> People | None:  # fmt: skip
     """For photos `[N, H, W, 3]` with hand-placed `landmarks` `[N, K, 2]` and their latents. None where the
     annotator finds no face."""
     faces, scheme = model.render(latents), model.scheme
-    with annotator:
-        looks = [[annotator.of_face(face, scheme) for face in pair] for pair in zip(images, faces.images, strict=True)]
-    at = [i for i, look in enumerate(looks) if all(points is not None for points in look)]
-    if not at:
-        return None
-    seen, seen_drawn = (np.array([looks[i][j] for i in at], np.float32) for j in (0, 1))
+    at, seen, seen_drawn = list(range(len(images))), None, None
+    if annotator is not None:
+        with annotator:
+            looks = [[annotator.of_face(f, scheme) for f in pair] for pair in zip(images, faces.images, strict=True)]
+        at = [i for i, look in enumerate(looks) if all(points is not None for points in look)]
+        if not at:
+            return None
+        seen, seen_drawn = (np.array([looks[i][j] for i in at], np.float32) for j in (0, 1))
     true, predicted = landmarks[at], faces.landmarks[at]
     right, left = scheme.reference
     eyes = np.linalg.norm(true[:, right] - true[:, left], axis=-1)[:, None, None]
 
-    def restyled(points: NDArray[np.float32]) -> float:
-        offset = ((points - true) / eyes).mean(axis=0)
-        return float(nme(points - offset * eyes, true, scheme).mean())
+    def error(points: NDArray[np.float32]) -> float:
+        return float(nme(points, true, scheme).mean())
 
-    mean_face = np.broadcast_to(true.mean(axis=0), true.shape)
+    def restyled(points: NDArray[np.float32]) -> NDArray[np.float32]:
+        offset = ((points - true) / eyes).mean(axis=0)
+        return points - offset * eyes
+
     return People(
-        len(at), float(nme(predicted, true, scheme).mean()), restyled(predicted), float(nme(seen, true, scheme).mean()),
-        restyled(seen), float(nme(seen_drawn, true, scheme).mean()), float(nme(mean_face, true, scheme).mean()),
-        float(np.median(psnr)),
-    )  # fmt: skip
+        faces=len(at),
+        lgen=error(predicted),
+        lgen_style=error(restyled(predicted)),
+        annotator=None if seen is None else error(seen),
+        style=None if seen is None else error(restyled(seen)),
+        inverted=None if seen_drawn is None else error(seen_drawn),
+        mean_face=error(np.broadcast_to(true.mean(axis=0), true.shape)),
+        psnr=float(np.median(psnr)),
+    )

@@ -35,7 +35,7 @@ class Continuity:
     """Of some paths. `length`: what the landmarks travel over how far apart the ends are, the mean of the points (1:
     straight there); `mean_jump`; `largest_jump`; `largest_over_mean`: the largest jump of a path over that path's mean
     one. `agreement`: mean NME of L-Gen against the annotator over all steps, `agreement_worst` at the step where it is
-    highest; `found`: the share of steps with a face."""
+    highest; `found`: the share of steps with a face; None where nobody looks."""
 
     paths: int
     length: float
@@ -44,7 +44,7 @@ class Continuity:
     largest_over_mean: float
     agreement: float | None
     agreement_worst: float | None
-    found: float
+    found: float | None
 
 
 def mirror_paths(
@@ -61,26 +61,33 @@ def random_paths(model: FaceModel, ends: NDArray[np.float32]) -> Paths:
     return _walked(model, ends[: len(ends) // 2], ends[len(ends) // 2 :], None)
 
 
-def continuity(paths: Paths, annotator: Annotator, scheme: Scheme) -> Continuity:
-    """The figures of paths; the annotator looks at every step."""
+def continuity(paths: Paths, annotator: Annotator | None, scheme: Scheme) -> Continuity:
+    """The figures of paths; the annotator, if there is one, looks at every step."""
     moved = np.linalg.norm(np.diff(paths.landmarks, axis=1), axis=-1).sum(axis=1)
     apart = np.linalg.norm(paths.landmarks[:, -1] - paths.landmarks[:, 0], axis=-1)
-    steps = paths.landmarks.shape[1]
-    flat = paths.landmarks.reshape(-1, *paths.landmarks.shape[2:])
-    faces = paths.faces.reshape(-1, *paths.faces.shape[2:])
-    seen = look(annotator, faces, scheme, lambda count: None)
-    errors = nme(flat[seen.at], seen.landmarks, scheme)
-    of_step = [errors[seen.at % steps == step] for step in range(steps)]
+    agreement, worst, found = (None, None, None) if annotator is None else _agreement(paths, annotator, scheme)
     return Continuity(
         paths=len(paths.z),
         length=float((moved.mean(axis=1) / np.maximum(apart.mean(axis=1), 1e-6)).mean()),
         mean_jump=float(paths.jumps.mean()),
         largest_jump=float(paths.jumps.max()),
         largest_over_mean=float((paths.jumps.max(axis=1) / np.maximum(paths.jumps.mean(axis=1), 1e-9)).max()),
-        agreement=float(errors.mean()) if len(errors) else None,
-        agreement_worst=max((float(step.mean()) for step in of_step if len(step)), default=None),
-        found=float(seen.found.mean()),
+        agreement=agreement,
+        agreement_worst=worst,
+        found=found,
     )
+
+
+def _agreement(paths: Paths, annotator: Annotator, scheme: Scheme) -> tuple[float | None, float | None, float]:
+    """Mean NME of L-Gen against what the annotator sees, that of the worst step, and the share of faces with one."""
+    steps = paths.landmarks.shape[1]
+    flat = paths.landmarks.reshape(-1, *paths.landmarks.shape[2:])
+    faces = paths.faces.reshape(-1, *paths.faces.shape[2:])
+    seen = look(annotator, faces, scheme, lambda count: None)
+    errors = nme(flat[seen.at], seen.landmarks, scheme)
+    of_step = [errors[seen.at % steps == step] for step in range(steps)]
+    worst = max((float(step.mean()) for step in of_step if len(step)), default=None)
+    return float(errors.mean()) if len(errors) else None, worst, float(seen.found.mean())
 
 
 def _walked(

@@ -204,11 +204,13 @@ def _points(evaluation: Evaluation) -> _Section:
     section = _Section("Where L-Gen errs")
     if evaluation.points is None or evaluation.samples is None or evaluation.sample_points is None:
         return section
+    assert evaluation.annotator is not None
     faces, points = evaluation.samples, evaluation.sample_points
     mean = points.mean(axis=0)
     middle = int(np.abs(points - mean).mean(axis=(1, 2)).argmin())  # the sample that is most like the mean face
     section.add("points.png", point_errors(faces[middle], points[middle], evaluation.points),
-                "Mean error of each point against Face Mesh, in percent of the inter-ocular distance.")  # fmt: skip
+                f"Mean error of each point against {evaluation.annotator.title}, in percent of the inter-ocular "
+                "distance.")  # fmt: skip
     return section
 
 
@@ -251,8 +253,8 @@ def _errors(evaluation: Evaluation) -> _Section:
     curves = {}
     if "held_out" in figures:
         curves["L-Gen on held-out inverted faces"] = figures["held_out"]["curve"]
-    if "self_consistency" in figures:
-        curves["L-Gen against Face Mesh on samples"] = figures["self_consistency"]["curve"]
+    if "self_consistency" in figures and evaluation.annotator is not None:
+        curves[f"L-Gen against {evaluation.annotator.title} on samples"] = figures["self_consistency"]["curve"]
     if curves:
         section.add("errors.png", error_curves(curves), "Share of faces below an error.")
     if evaluation.latents is not None:

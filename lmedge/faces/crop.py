@@ -43,12 +43,12 @@ class Cutting:
 
     @classmethod
     def as_of(cls, provenance: Provenance, scheme: Scheme, size: int) -> "Cutting":
-        """As faces of `provenance` were cut, or as `lmedge prepare` does it where they never were photos. Raises
-        UsageError for a scheme whose points nobody can place who only looks."""
+        """As faces of `provenance` were cut, or as `lmedge prepare` does it where they never were photos. Where nobody
+        who only looks can place the points of `scheme`, with landmarks of another one."""
         crop, margin = provenance.crop.get("crop", "haar"), provenance.crop.get("margin", MARGIN)
         if crop not in get_args(Crop) or not isinstance(margin, int | float) or not 0 <= margin <= 1:
             raise LmedgeError(f"faces were cut with {dict(provenance.crop)}, which this version cannot do.")
-        return cls(looking(provenance, scheme), scheme, size, crop, margin)
+        return cls(*looking(provenance, scheme), size, crop, margin)
 
     def check(self, photos: Sequence[Path] = ()) -> None:
         """Raises UsageError where the annotator cannot place the points of the scheme, or has nothing on any of these

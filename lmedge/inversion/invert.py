@@ -106,17 +106,22 @@ def invert(config: InvertConfig) -> Latents:
 
 def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
     """Raises UsageError where the faces have another size than the generator's, or other landmarks than the run's."""
-    size = generator.output_shape[1]
-    if dataset.size != size:
-        raise UsageError(
-            f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
-            f"make the dataset again with --size {size}."
-        )
+    check_size(run, generator, dataset)
     if dataset.scheme != run.scheme:
         other = "other " if dataset.scheme.name == run.scheme.name else ""
         raise UsageError(
             f"{dataset.path} has {dataset.scheme} landmarks and {run.path} began with {other}{run.scheme}; "
             f"make the dataset again with --scheme {run.scheme}."
+        )
+
+
+def check_size(run: Run, generator: Any, dataset: FaceDataset) -> None:
+    """Raises UsageError where the faces have another size than the generator's."""
+    size = generator.output_shape[1]
+    if dataset.size != size:
+        raise UsageError(
+            f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
+            f"make the dataset again with --size {size}."
         )
 
 

@@ -30,8 +30,8 @@ SHOWN_PIXELS = 320  # about the side of each picture
 @dataclass(frozen=True)
 class InvertedPhoto:
     """`z` `[Z]`; `psnr` dB and `explained` share of the variance (below half, `fits` is false: the generator cannot
-    draw this face); `nme` of L-Gen's landmarks against those of `annotator`, or None without an L-Gen; `picture`, a
-    file."""
+    draw this face); `nme` of L-Gen's landmarks against those of `annotator`, or None without an L-Gen or where that
+    one cannot place the points; `picture`, a file."""
 
     z: NDArray[np.float32]
     psnr: float
@@ -75,6 +75,11 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     claim_file(picture, config.overwrite)
     size, scheme = generator.width, run.scheme
     cutting = Cutting.as_of(run.provenance, scheme, size)
+    comparable = cutting.scheme == scheme
+    if not comparable:
+        console.print(
+            f"{cutting.annotator.title} cannot place all points of {scheme}: the photo's landmarks are left out"
+        )
     try:
         with FaceCutter(cutting) as cutter:
             face = cutter.face(Source(photo, photo.name, ""))
@@ -90,11 +95,11 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     points, error = None, None
     if model is not None:
         points = model.landmarks(z)
-        error = float(nme(points, face.landmarks[None], scheme)[0])
+        error = float(nme(points, face.landmarks[None], scheme)[0]) if comparable else None
     scale = max(1, SHOWN_PIXELS // size)
     inversion: Image8 = to_uint8(image)[0]
-    shown = [drawn(face.pixels, face.landmarks, scheme, scale)]
-    shown.append(enlarged(inversion, scale) if points is None else drawn(inversion, points[0], scheme, scale))
+    marked = (face.pixels, face.landmarks if comparable else None), (inversion, None if points is None else points[0])
+    shown = [enlarged(f, scale) if p is None else drawn(f, p, scheme, scale) for f, p in marked]
     write_picture(picture, grid(shown, 2))
     quality = float(psnr(image, real)[0]), float(explained(image, real)[0])
     return InvertedPhoto(z[0], *quality, error, cutting.annotator.title, picture)

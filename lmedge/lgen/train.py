@@ -84,7 +84,7 @@ def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
     sets, style = sets_of(run, latents, config.held_out, config.seed, generated, config.data == "both")
     fit, provenance = fit_of(config), latents.provenance
     if config.data == "generated":
-        seer = looking(provenance, latents.scheme)
+        seer, _ = looking(provenance, latents.scheme)
         provenance = seer.provenance(dict(provenance.crop), provenance.licence)
     used = [part for name, part in sets.items() if config.data in (name, "both")]
     learnt = joined([part.faces[part.training] for part in used])
@@ -139,7 +139,7 @@ def sets_of(
     and, unless `generated`, the number of faces to draw, is 0, "generated". Faces that the generator cannot draw are
     held out as others are, but nothing is learnt from them, unless they are most. Where both are learnt from (`mixed`)
     and two annotators saw them, landmarks of generated faces are moved to where the photos have theirs, and it is said
-    how. Raises UsageError for too few groups, and for landmarks that cannot be moved so."""
+    how. Raises UsageError for too few groups, and for landmarks that cannot be moved so or that nobody sees."""
     faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
     training, validation, last = split_by_group(latents.groups, held_out, seed)
     fits = training[latents.fits[training]]
@@ -151,7 +151,12 @@ def sets_of(
         fits = training
     sets, style = {"inverted": Split(faces, fits, validation, last)}, None
     if generated:
-        annotator = looking(latents.provenance, latents.scheme)
+        annotator, placed = looking(latents.provenance, latents.scheme)
+        if placed != latents.scheme:
+            raise UsageError(
+                f"{annotator.title} cannot place all points of {latents.scheme} on generated faces; take --data "
+                "inverted."
+            )
         if mixed and annotator.name != latents.provenance.annotator:
             style = style_of(latents, training, annotator, VIEWS)
         drawn = generated_faces(run, annotator, latents.scheme, generated, seed)

@@ -11,6 +11,8 @@ def run(config: EvaluateConfig) -> None:
     result = evaluate(config)
     for name, value in result.lines:
         print(f"{name:<42} {value}")
+    for note in result.notes:
+        print(note)
     print(f"report: {result.page / 'index.html'}")
 
 

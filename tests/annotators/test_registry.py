@@ -81,9 +81,10 @@ def test_drawn_photos_are_none(tmp_path, lmedge_here):
 
 
 def test_generated_faces_are_looked_at_by_their_own_annotator_or_face_mesh():
-    assert looking(Provenance("toy", "7"), IBUG49).name == "toy"
+    assert looking(Provenance("toy", "7"), IBUG49)[0].name == "toy"
     for name in ("mediapipe", "pts", "drawn", "lgen", "registered elsewhere", "not stated"):
-        assert looking(Provenance(name, ""), IBUG49).name == "mediapipe"
+        annotator, placed = looking(Provenance(name, ""), IBUG68)
+        assert annotator.name == "mediapipe" and placed == IBUG68
 
 
 def test_an_annotator_gives_a_scheme_whose_points_it_can_place():
@@ -93,7 +94,10 @@ def test_an_annotator_gives_a_scheme_whose_points_it_can_place():
     vertices = hand.from_json({**hand.to_json(), "origin": [f"facemesh/{i}" for i in range(49)]}, "mine.json")
     assert mesh.gives(vertices) and not annotator_named("drawn").gives(vertices)
     with pytest.raises(UsageError, match=r"Face Mesh has no right_brow_0 \(hand/right_brow_0\), so it"):
-        looking(Provenance("pts", "1"), hand)
+        mesh.check(hand)
+    for own in ("pts", "toy"):  # iBUG's points tell where the face is
+        annotator, placed = looking(Provenance(own, "7"), hand)
+        assert annotator.name == "mediapipe" and placed == IBUG49
 
 
 def test_exact_points_come_with_the_drawing():

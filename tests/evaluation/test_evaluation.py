@@ -211,7 +211,7 @@ def test_a_run_that_is_half_way_gets_the_report_it_can_have(run):
     shutil.rmtree(run.latents)
     run.lgen_file.unlink()
     result = evaluate(EvaluateConfig(run=run.path, samples=8))
-    assert result.figures.keys() == {"options", "realism"} and len(result.notes) == 2
+    assert result.figures.keys() == {"options", "notes", "realism"} and len(result.notes) == 2
     page = (run.report / "index.html").read_text()
     assert "run `lmedge invert" in page and "the run has no L-Gen" in page and "samples.png" in page
     run.generator_file.unlink()
