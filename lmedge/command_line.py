@@ -62,12 +62,13 @@ def read_options(kind: type[Stage], verb: str, file: Path) -> dict[str, Any]:
 
 
 def _verb_of(options: dict[str, Any]) -> str | None:
-    """The verb that has all of these options, and the fewest others."""
+    """The verb, and the words that choose its options, that has all of these, and the fewest others."""
     from lmedge.verbs import VERBS
 
-    fields = {name: {field.name for field in dataclasses.fields(verb.options)} for name, verb in VERBS.items()}
-    fitting = [name for name, known in fields.items() if known >= options.keys()]
-    return min(fitting, key=lambda name: len(fields[name]), default=None)
+    kinds = {(name, *words): kind for name, verb in VERBS.items() for words, kind in verb.kinds().items()}
+    fields = {" ".join(called): {field.name for field in dataclasses.fields(kind)} for called, kind in kinds.items()}
+    fitting = [called for called, known in fields.items() if known >= options.keys()]
+    return min(fitting, key=lambda called: len(fields[called]), default=None)
 
 
 def _help(kind: type[Stage], verb: str) -> str:

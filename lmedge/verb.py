@@ -1,6 +1,6 @@
 """A verb of the command line: what it is called, what it takes, what it does, and what it needs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,14 +21,27 @@ def _as_they_are(options: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """An option whose word chooses the class of the others, as `--family began` does.
+
+    `words` are those that it takes; `kind(words)` is the class that a command line is read with, which derives from the
+    verb's `options`.
+    """
+
+    option: str
+    words: Callable[[], Collection[str]]
+    kind: Callable[[list[str]], type[Stage]]
+
+
+@dataclass(frozen=True)
 class Verb:
     """`lmedge NAME`, whose first line of help, examples and options are those of the class `options`.
 
     `run(options)` calls the stage and prints its result. What the stage imports is imported there and nowhere else in
     the file, so that `lmedge --help` and `lmedge sample` start at once. `needs` are distributions, INTERPRETER or
     LITERT_JS; TensorFlow is loaded before `run` where it is among them. `resolve(options)` fills in what the stage
-    would, for --dry-run. `options_of(words)` is the class where words such as `--family began` choose it. `moved`: an
-    option that a reader may remember -> what does its work now.
+    would, for --dry-run. Where a `choice` adds options, `options` has those that all share. `moved`: an option that a
+    reader may remember -> what does its work now.
     """
 
     name: str
@@ -36,7 +49,7 @@ class Verb:
     run: Callable[[Any], None]
     needs: tuple[str, ...] = ()
     resolve: Callable[[Any], Any] = _as_they_are
-    options_of: Callable[[list[str]], type[Stage]] | None = None
+    choice: Choice | None = None
     moved: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -57,4 +70,10 @@ class Verb:
 
     def kind(self, words: list[str]) -> type[Stage]:
         """The class of its options, with these words after its name."""
-        return self.options_of(words) if self.options_of else self.options
+        return self.choice.kind(words) if self.choice else self.options
+
+    def kinds(self) -> dict[tuple[str, ...], type[Stage]]:
+        """Every class of its options, by the words that choose it: none where there is but one."""
+        if self.choice is None:
+            return {(): self.options}
+        return {words: self.kind([*words]) for words in ((self.choice.option, word) for word in self.choice.words())}

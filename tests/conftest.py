@@ -22,6 +22,7 @@ from lmedge.cli import main
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
+from lmedge.gan import families
 from lmedge.gan.families.began.options import BeganConfig
 from lmedge.inversion.options import InvertConfig
 from lmedge.lgen.options import TrainLgenConfig
@@ -199,6 +200,15 @@ def lmedge_here(capsys):
         return subprocess.CompletedProcess(args, code, said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def second_family(monkeypatch):
+    """From now on there is a second family of generators."""
+    from tests.second_family import SecondFamily
+
+    monkeypatch.setattr(families, "_FAMILIES", dict(families._FAMILIES))
+    families.register(SecondFamily())
 
 
 @contextmanager

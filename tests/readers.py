@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[1]
 COPIES = ("replace", "resolve", "filled")  # functions that give options of the same class back
 
 
-def unread(kind, module):
-    """Options of `kind` that no file reads which `module` imports, itself or through others."""
+def unread(kind, *modules):
+    """Options of `kind` that no file reads which `modules` import, themselves or through others."""
     owners = [owner for owner in kind.__mro__ if issubclass(owner, Stage) and owner is not Stage]
     names = {owner.__name__ for owner in owners}
-    read = set().union(*(_reads(tree, names) for tree in _trees(module)))
+    read = set().union(*(_reads(tree, names) for tree in _trees(modules)))
     methods = {}
     for owner in owners:
         for part in ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0].body:
@@ -31,9 +31,9 @@ def unread(kind, module):
     return sorted(own - read)
 
 
-def _trees(module):
-    """Of a module and of those of lmedge that it imports, wherever in it."""
-    waiting, seen = [Path(sys.modules[module].__file__)], set()
+def _trees(modules):
+    """Of modules and of those of lmedge that they import, wherever in them."""
+    waiting, seen = [Path(sys.modules[module].__file__) for module in modules], set()
     while waiting:
         file = waiting.pop()
         if file in seen:
@@ -63,7 +63,10 @@ def _imported(file):
 
 
 def _reads(tree, kinds):
-    """Attributes that are read of names which are annotated as one of `kinds`."""
+    """Attributes that are read of names which are annotated as one of `kinds`, or as a variable bound to one."""
+    kinds = kinds | {node.targets[0].id for node in tree.body
+                     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+                     for said in node.value.keywords if said.arg == "bound" and _name(said.value) in kinds}  # fmt: skip
     # What all of a module knows.
     read = _attributes(tree, {ast.unparse(part.target) for part in tree.body
                               if isinstance(part, ast.AnnAssign) and _says(part, kinds)})  # fmt: skip

@@ -54,6 +54,13 @@ def test_what_invert_did_before_names_the_verb_that_does_it(words, verb, capsys)
     assert said.startswith("lmedge: lmedge invert has no --") and f"; `lmedge {verb} RUN" in said
 
 
+def test_a_call_without_a_word_says_what_is_missing(capsys):
+    assert main(["train-gan"]) == main(["invert"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"lmedge: {what} is missing; lmedge {verb} --help explains it."
+                    for what, verb in (("DATASET", "train-gan"), ("RUN", "invert"))]  # fmt: skip
+
+
 def test_a_wrong_option_is_a_wrong_call(capsys):
     assert main(["toy", "--out", "a", "--colour", "red"]) == 2
     assert main(["toy", "--out", "a", "--scheme", "ibug12"]) == 2

@@ -11,18 +11,19 @@ from lmedge.cli import main
 from lmedge.command_line import parse
 from lmedge.datasets.formats import FORMATS
 from lmedge.datasets.options import FormatName
+from lmedge.faces.options import ToyConfig
 from lmedge.option_help import described
 from lmedge.options import bare_type, to_json
-from tests.test_config import ARGS, STAGES
+from tests.test_config import ARGS, STAGES, each_stage
 
 
 @pytest.fixture
 def help_page(capsys, monkeypatch):
-    """`help_page(verb, columns)` -> what `lmedge VERB --help` prints on so wide a terminal."""
+    """`help_page(called, columns)` -> what `lmedge VERB --help` prints on so wide a terminal."""
 
-    def printed(verb, columns):
+    def printed(called, columns):
         monkeypatch.setenv("COLUMNS", str(columns))
-        assert main([verb, "--help"]) == 0
+        assert main([*called, "--help"]) == 0
         return capsys.readouterr().out
 
     return printed
@@ -36,9 +37,9 @@ def in_box(page):
 
 
 @pytest.mark.parametrize("columns", [80, 120])
-@pytest.mark.parametrize("verb", STAGES)
-def test_help_breaks_lines_at_the_edge_only(verb, columns, help_page):
-    page = help_page(verb, columns)
+@each_stage
+def test_help_breaks_lines_at_the_edge_only(called, kind, columns, help_page):
+    page = help_page(called, columns)
     text = [line for line in page.splitlines() if not line.startswith("  lmedge ")]
     assert max(map(len, text)) <= columns
     lines = in_box(page)
@@ -47,41 +48,42 @@ def test_help_breaks_lines_at_the_edge_only(verb, columns, help_page):
         assert not goes_on or len(one) + 1 + len(two.split()[0]) > columns - 3, (one, two)
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_help_says_what_a_user_can_write(verb, help_page):
-    page = help_page(verb, 400)  # no words are parted
+@each_stage
+def test_help_says_what_a_user_can_write(called, kind, help_page):
+    page = help_page(called, 400)  # no words are parted
     assert not any(leak in page for leak in ("None", "True", "False", "ANNOTATED", "bold", "default: )"))
-    written = {option.name: option.written for option in described(STAGES[verb]) if not option.positional}
-    for option, hint in get_type_hints(STAGES[verb]).items():
+    written = {option.name: option.written for option in described(kind) if not option.positional}
+    for option, hint in get_type_hints(kind).items():
         if (flag := written.get(option)) is None:
             continue
         base = bare_type(hint)
         one = get_args(base)[0] if get_origin(base) is tuple else base
         if get_origin(one) is Literal:
             assert f"{flag} {{{','.join(get_args(one))}}}" in page
-        if hint is bool and getattr(STAGES[verb], option):
+        if hint is bool and getattr(kind, option):
             assert f"{flag}, --no-{flag[2:]} " in page and f"(default: {flag})" in page
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_examples_stand_one_a_line_and_are_calls_that_work(verb, help_page):
-    examples = [line.split("Example: ")[1] for line in STAGES[verb].__doc__.splitlines() if "Example: " in line]
-    assert [line.strip() for line in help_page(verb, 80).splitlines() if line.startswith("  lmedge ")] == examples
+@each_stage
+def test_examples_stand_one_a_line_and_are_calls_that_work(called, kind, help_page):
+    examples = [line.split("Example: ")[1] for line in kind.__doc__.splitlines() if "Example: " in line]
+    assert [line.strip() for line in help_page(called, 80).splitlines() if line.startswith("  lmedge ")] == examples
     for example in examples:
-        assert isinstance(parse(STAGES[verb], verb, shlex.split(example)[2:]), STAGES[verb])
+        assert isinstance(parse(kind, called[0], shlex.split(example)[2:]), kind)
 
 
 def test_formats_of_the_command_line_are_those_there_are():
     assert list(get_args(FormatName)) == list(FORMATS)
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_what_a_dry_run_prints_can_be_given_back(verb, capsys, tmp_path, trained):
+@each_stage
+def test_what_a_dry_run_prints_can_be_given_back(called, kind, capsys, tmp_path, trained):
+    verb, *chosen = called
     words = [
         str(trained) if word == "r" and verb in ("invert", "invert-photo", "check-inversion") else word
         for word in ARGS[verb]
     ]
-    assert main([verb, *words, "--dry-run"]) == 0
+    assert main([verb, *words, *chosen, "--dry-run"]) == 0
     printed = capsys.readouterr().out
     file = tmp_path / "options.json"
     file.write_text(printed)
@@ -172,31 +174,32 @@ def test_words_that_only_tyro_knows_to_be_wrong_are_refused_too(capsys, monkeypa
     assert said == "lmedge: lmedge sample does not take b --out 'a b'; lmedge sample --help says what it takes.\n"
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_a_file_of_options_of_another_verb_is_refused_with_its_name(verb, capsys, tmp_path, trained):
+@each_stage
+def test_a_file_of_options_of_another_verb_is_refused_with_its_name(called, kind, capsys, tmp_path, trained):
     """Where all of its options are this verb's too, it is read."""
-    words = [str(trained) if word == "r" and verb.endswith("inversion") else word for word in ARGS[verb]]
-    options = to_json(parse(STAGES[verb], verb, words))
+    words = [str(trained) if word == "r" and called[0].endswith("inversion") else word for word in ARGS[called[0]]]
+    options = to_json(parse(kind, called[0], words))
     (tmp_path / "options.json").write_text(json.dumps(options))
-    for other in STAGES:
-        strange = [name for name in options if name not in {f.name for f in dataclasses.fields(STAGES[other])}]
+    for (other, *chosen), kind_of_other in STAGES.items():
+        strange = [name for name in options if name not in {f.name for f in dataclasses.fields(kind_of_other)}]
         if strange:
-            assert main([other, *ARGS[other], "--options", str(tmp_path / "options.json"), "--dry-run"]) == 2
-            said = capsys.readouterr().err
-            assert f" was written for lmedge {verb}, and lmedge {other} has no {strange[0]!r}; name " in said, said
+            call = [other, *ARGS[other], *chosen, "--options", str(tmp_path / "options.json"), "--dry-run"]
+            assert main(call) == 2
+            said, written = capsys.readouterr().err, " ".join(called)
+            assert f" was written for lmedge {written}, and lmedge {other} has no {strange[0]!r}; name " in said, said
 
 
 def test_options_stand_after_what_is_the_verb_s_own(help_page):
-    names = [line.split()[0].strip(",") for line in in_box(help_page("toy", 80)) if line.startswith(" --")]
-    own = [f"--{f.name}" for f in dataclasses.fields(STAGES["toy"]) if f.name not in ("dry_run", "debug")]
+    names = [line.split()[0].strip(",") for line in in_box(help_page(("toy",), 80)) if line.startswith(" --")]
+    own = [f"--{f.name}" for f in dataclasses.fields(ToyConfig) if f.name not in ("dry_run", "debug")]
     assert names == [*own, "--dry-run", "--debug", "--options"]
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_what_is_described_is_what_tyro_understands(verb, help_page):
+@each_stage
+def test_what_is_described_is_what_tyro_understands(called, kind, help_page):
     """The description is what the reference page and completion are made from."""
-    page = " ".join(help_page(verb, 400).replace("│", " ").split())
-    for option in described(STAGES[verb]):
+    page = " ".join(help_page(called, 400).replace("│", " ").split())
+    for option in described(kind):
         kinds = f"{option.written} {option.metavar}".strip() if not option.positional else option.metavar
         assert f"{kinds} " in page.replace(f", --no-{option.written[2:]}", ""), option
         assert f"{option.explanation} {option.default}".strip() in page, option

@@ -18,10 +18,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.fixture
 def completed(capsys):
     """`completed("lmedge", "sam")` -> what bash offers for the last word."""
-    assert main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
 
     def press(*words):
+        assert main(["completion", "bash"]) == 0
+        script = capsys.readouterr().out
         code = PRESSED.format(words=shlex.join(words), last=len(words) - 1)
         done = subprocess.run(
             ["bash", "--norc", "-c", code], env={"SCRIPT": script}, capture_output=True, text=True, check=True
@@ -45,6 +45,18 @@ def test_bash_completes_verbs_options_and_the_words_they_take(completed):
 def test_bash_completes_files_itself_where_no_word_is_known(completed):
     assert completed("lmedge", "sample", "bun") == [] == completed("lmedge", "sample", "--out", "fac")
     assert completed("lmedge", "no-such-verb", "--") == []
+
+
+def test_bash_completes_the_options_of_the_family_that_the_line_names(completed, second_family):
+    def offered(*words):
+        found = completed("lmedge", "train-gan", "faces", *words, "--")
+        return [option for option in ("--kimg", "--gamma", "--slope") if option in found]
+
+    assert completed("lmedge", "train-gan", "--family", "s") == ["second"]
+    assert offered("--family", "second") == ["--kimg", "--slope"]
+    assert offered("--family", "=", "second", "--run", "a") == ["--kimg", "--slope"]  # as bash cuts --family=second
+    assert offered("--family", "began") == ["--kimg", "--gamma"]
+    assert offered("--run", "second") == offered() == ["--kimg", "--gamma", "--slope"]  # any may still be named
 
 
 def test_zsh_takes_the_same_script(capsys):

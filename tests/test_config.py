@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+from tyro.conf import Positional
 
 import lmedge
 from convert.options import ExportConfig
@@ -19,12 +20,13 @@ from lmedge.demo.options import DemoConfig
 from lmedge.errors import UsageError
 from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.gan.families.began.options import BeganConfig
-from lmedge.options import bare_type, from_json, is_required, to_json
+from lmedge.options import Stage, bare_type, from_json, is_required, to_json
 from lmedge.runtime.options import SampleConfig
 from lmedge.verbs import VERBS
 from tests.readers import unread
 
-STAGES = {name: verb.options for name, verb in VERBS.items()}
+# What a command line begins with -> the class of its options: `train-gan --family began`.
+STAGES = {(name, *words): kind for name, verb in VERBS.items() for words, kind in verb.kinds().items()}
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "how-to" / "datasets.md"
 
@@ -53,10 +55,14 @@ ARGS = {
 }
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_command_line_and_json_give_the_same_options(verb):
-    config = parse(STAGES[verb], verb, ARGS[verb])
-    assert from_json(STAGES[verb], to_json(config), Path("o.json")) == config
+each_stage = pytest.mark.parametrize(("called", "kind"), STAGES.items(), ids=map(" ".join, STAGES))
+
+
+@each_stage
+def test_command_line_and_json_give_the_same_options(called, kind):
+    verb, *words = called
+    config = parse(kind, verb, [*ARGS[verb], *words])
+    assert from_json(kind, to_json(config), Path("o.json")) == config
 
 
 def test_dry_run_and_debug_are_not_results():
@@ -68,23 +74,28 @@ def test_an_unknown_option_in_json_is_refused():
         from_json(PrepareConfig, {"colour": 1}, Path("run/config.json"))
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_every_option_has_a_reader(verb):
+@each_stage
+def test_every_option_has_a_reader(called, kind):
     """In the files that the verb imports; dry_run and debug are the command line's, which other tests see."""
-    assert unread(STAGES[verb], VERBS[verb].run.__module__) == []
+    assert unread(kind, VERBS[called[0]].run.__module__) == []
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_help_explains_every_option(verb, capsys, monkeypatch):
+@each_stage
+def test_help_explains_every_option(called, kind, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    assert main([verb, "--help"]) == 0
-    helptext = capsys.readouterr().out
-    source = inspect.getsource(STAGES[verb])
-    for field in dataclasses.fields(STAGES[verb]):
-        if f"    {field.name}: " in source:
-            explained = source.split(f"    {field.name}: ", 1)[1].split('"""')[1]
-            first = " ".join(explained.split()[:3])
-            assert first in " ".join(helptext.replace("│", " ").split()), field.name
+    assert main([*called, "--help"]) == 0
+    helptext = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    sources = [inspect.getsource(owner) for owner in kind.__mro__ if issubclass(owner, Stage)]  # its own goes first
+    hints = get_type_hints(kind, include_extras=True)
+    for field in dataclasses.fields(kind):
+        source = next(source for source in sources if f"    {field.name}: " in source)
+        explained = source.split(f"    {field.name}: ", 1)[1].split('"""')[1]
+        named = "" if Positional in getattr(hints[field.name], "__metadata__", ()) else written(field.name)
+        assert named in helptext and " ".join(explained.split()[:3]) in helptext, field.name
+
+
+def written(name):
+    return "--" + name.replace("_", "-")
 
 
 def numbers_of(kind):
@@ -97,16 +108,15 @@ def numbers_of(kind):
     return found
 
 
-@pytest.mark.parametrize("verb", STAGES)
+@each_stage
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30, -1e30, 2**64, -(2**64), -91, "3"])
-def test_no_option_of_any_verb_takes_an_absurd_number(verb, value):
-    kind = STAGES[verb]
+def test_no_option_of_any_verb_takes_an_absurd_number(called, kind, value):
     needed = {f.name: Path("x") for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING}
     if "photos" in needed:
         needed["photos"] = (Path("x"),)
     for name, (_, several) in numbers_of(kind).items():
         absurd = (value,) * several if several else value
-        option = "--" + name.replace("_", "-")
+        option = written(name)
         with pytest.raises(UsageError) as refusal:
             kind(**needed, **{name: absurd})
         sentence = str(refusal.value)
@@ -115,13 +125,14 @@ def test_no_option_of_any_verb_takes_an_absurd_number(verb, value):
         assert re.search(r" be (between .* and |at least |\d+, .* or |a whole number)", sentence), sentence
 
 
-@pytest.mark.parametrize("verb", STAGES)
-def test_the_command_line_refuses_them_too_and_starts_nothing(verb, capsys, tmp_path, monkeypatch):
+@each_stage
+def test_the_command_line_refuses_them_too_and_starts_nothing(called, kind, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, (whole, several) in numbers_of(STAGES[verb]).items():
-        option = "--" + name.replace("_", "-")
+    verb, *words = called
+    for name, (whole, several) in numbers_of(kind).items():
+        option = written(name)
         value = str(2**64) if whole else "inf"
-        assert main([verb, *ARGS[verb], option, *[value] * max(several, 1)]) == 2
+        assert main([verb, *ARGS[verb], *words, option, *[value] * max(several, 1)]) == 2
         said = capsys.readouterr().err
         assert said.startswith(f"lmedge: {option} must be ") and f", not {value}." in said, said
     assert not list(tmp_path.iterdir())

@@ -96,7 +96,7 @@ def test_a_page_loads_nothing_from_elsewhere(site):
 
 def test_every_verb_and_option_is_on_the_page_of_the_command_line(site):
     page = site["reference/command-line.html"]
-    for verb, kind in ((name, verb.options) for name, verb in VERBS.items()):
+    for verb, kind in ((name, kind) for name in VERBS for kind in VERBS[name].kinds().values()):
         assert f"lmedge {verb} [OPTIONS]" in page.text[verb]
         hints = get_type_hints(kind, include_extras=True)
         for field in {field.name for field in dataclasses.fields(kind)} - {f.name for f in dataclasses.fields(Stage)}:
@@ -104,6 +104,19 @@ def test_every_verb_and_option_is_on_the_page_of_the_command_line(site):
             assert positional or re.search(rf"--{field.replace('_', '-')}\b", page.text[verb]), (verb, field)
     assert "(default: 64)" in page.text["prepare"] and "PHOTOS... Photos, or folders" in squeezed(page.text["prepare"])
     assert "--crop {haar, landmarks, none}" in squeezed(page.text["prepare"])
+
+
+def test_options_that_families_share_stand_on_the_page_once(second_family, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    page = importlib.import_module("docs_command_line").command_line(VERBS.values())
+    verb = page.split("\n## train-gan\n")[1].split("\n## ")[0]
+    shared, began, second = re.split(r"^### train-gan --family (?:began|second)$", verb, flags=re.MULTILINE)
+    rows = [re.findall(r"^\| `--([a-z-]+)", part, re.MULTILINE) for part in (shared, began, second)]
+    assert {"family", "kimg", "seed", "batch"} <= set(rows[0]) and {"gamma", "patience"} <= set(rows[1])
+    assert rows[2] == ["batch", "slope", "forgotten"]  # of its batch it says more
+    assert {name for name in rows[0] if name in rows[1]} == {"learning-rate"}
+    assert "(default: `began`)" in shared and "(default: `0.2`)" in second and "a second kind." in second
+    assert verb.count("Continues by itself") == verb.count("lmedge train-gan faces") == 1
 
 
 def squeezed(text):

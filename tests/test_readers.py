@@ -6,10 +6,12 @@ import sys
 import pytest
 
 from lmedge.inversion.options import InvertPhotoConfig
+from lmedge.verbs import VERBS
 from tests.readers import unread
 
 TOY = """
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from lmedge.options import Stage
 
@@ -17,6 +19,7 @@ from lmedge.options import Stage
 @dataclass(frozen=True, kw_only=True)
 class Base(Stage):
     inherited: int = 1
+    by_variable: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,13 @@ def of_base(config: Base):
     return config.inherited
 
 
+Options = TypeVar("Options", bound=Base)
+
+
+def of_any(config: Options):
+    return config.by_variable
+
+
 def stage(config: ToyConfig, other):
     other.of_another
     again = replace(config, written=2)
@@ -76,6 +86,12 @@ def test_an_option_that_nobody_reads_is_caught(toy):
     """One that is only checked, one that another object has, one that is only written, one in a property that nobody
     asks for."""
     assert unread(toy.ToyConfig, "toy_options") == ["checked", "forgotten", "of_another", "written"]
+
+
+def test_an_option_of_a_family_that_nobody_reads_is_caught(second_family):
+    verb = VERBS["train-gan"]
+    caught = {words: unread(kind, verb.run.__module__, kind.__module__) for words, kind in verb.kinds().items()}
+    assert caught == {("--family", "began"): [], ("--family", "second"): ["forgotten"]}
 
 
 def test_a_reader_of_another_verb_is_none():

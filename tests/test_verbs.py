@@ -10,6 +10,7 @@ import pytest
 from lmedge import verbs
 from lmedge.about import doctor
 from lmedge.cli import main
+from lmedge.verb import Choice
 from lmedge.verbs import VERBS
 
 TALLY = '''
@@ -118,8 +119,9 @@ def test_words_may_choose_the_options(tally, monkeypatch, tmp_path, capsys):
         volume: int = 3
         """How loud."""
 
-    chosen = replace(tally, options_of=lambda words: Louder if "loud" in words else tally.options)
-    monkeypatch.setitem(VERBS, "tally", chosen)
+    choice = Choice("--voice", lambda: ("soft", "loud"), lambda words: Louder if "loud" in words else tally.options)
+    monkeypatch.setitem(VERBS, "tally", replace(tally, choice=choice))
+    assert VERBS["tally"].kinds() == {("--voice", "soft"): tally.options, ("--voice", "loud"): Louder}
     monkeypatch.chdir(tmp_path)
     assert main(["tally", "loud", "--volume", "4", "--dry-run"]) == 0
     assert json.loads(capsys.readouterr().out)["volume"] == 4

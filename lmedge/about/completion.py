@@ -3,13 +3,15 @@ each press of the key."""
 
 import itertools
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from lmedge.option_help import OptionHelp
+from lmedge.option_help import OptionHelp, described
+from lmedge.options import Stage
+from lmedge.verb import Verb
 
 BASH = """# lmedge: eval "$(lmedge completion bash)"
 _lmedge() {{
-    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" words=""
+    local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" line="${{COMP_WORDS[*]}} " words=""
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
         words={verbs}
@@ -18,7 +20,7 @@ _lmedge() {{
 {choices}
         esac
         if [ -z "$words" ] && [ "${{word#-}}" != "$word" ]; then
-            case "${{COMP_WORDS[1]}}" in
+            case "${{COMP_WORDS[1]}} ${{line// = / }}" in
 {options}
             esac
         fi
@@ -33,16 +35,38 @@ complete -o bashdefault -o default -F _lmedge lmedge
 ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
 
 
-def completion(shell: str, verbs: Mapping[str, list[OptionHelp]]) -> str:
-    """The script for "bash" or "zsh" that completes verbs, their options, the words that an option takes, and files;
-    `verbs`: name -> what `described` says of it."""
-    choices, options = [], []
-    for verb, described in verbs.items():
-        named = [option for option in described if not option.positional]
-        options.append(_case(verb, ["--help", *itertools.chain(*map(_written, named))], 16))
-        choices += [_case(f"{verb} {option.written}", option.choices, 12) for option in named if option.choices]
-    script = BASH.format(verbs=shlex.quote(" ".join(verbs)), choices="\n".join(choices), options="\n".join(options))
-    return (ZSH if shell == "zsh" else "") + script
+def completion(shell: str, verbs: Iterable[Verb]) -> str:
+    """The script for "bash" or "zsh" that completes verbs, their options, the words that an option takes, and files."""
+    verbs = list(verbs)
+    names, script = shlex.quote(" ".join(verb.name for verb in verbs)), ZSH if shell == "zsh" else ""
+    return script + BASH.format(
+        verbs=names,
+        choices="\n".join(itertools.chain(*map(_choices, verbs))),
+        options="\n".join(itertools.chain(*map(_options, verbs))),
+    )
+
+
+def _choices(verb: Verb) -> list[str]:
+    """What each option of a verb takes."""
+    taken: dict[str, list[str]] = {verb.choice.option: [*verb.choice.words()]} if verb.choice else {}
+    for option in itertools.chain(*map(_named, verb.kinds().values())):
+        taken.setdefault(option.written, []).extend(option.choices)
+    return [_case(shlex.quote(f"{verb.name} {option}"), words, 12) for option, words in taken.items() if words]
+
+
+def _options(verb: Verb) -> list[str]:
+    """The options of each kind where the line has the words that choose it, and else those of all."""
+    kinds = {" ".join(words): _named(kind) for words, kind in verb.kinds().items()}
+    begins, every = shlex.quote(f"{verb.name} "), [*itertools.chain(*kinds.values())]
+    cases = {f"{begins}*{shlex.quote(f' {words} ')}*": some for words, some in kinds.items() if words}
+    return [
+        _case(pattern, ["--help", *itertools.chain(*map(_written, named))], 16)
+        for pattern, named in {**cases, f"{begins}*": every}.items()
+    ]
+
+
+def _named(kind: type[Stage]) -> list[OptionHelp]:
+    return [option for option in described(kind) if not option.positional]
 
 
 def _written(option: OptionHelp) -> list[str]:
@@ -51,5 +75,5 @@ def _written(option: OptionHelp) -> list[str]:
     return [option.written, *([f"--no-{option.written[2:]}"] if on else [])]
 
 
-def _case(pattern: str, words: "list[str] | tuple[str, ...]", indent: int) -> str:
-    return f"{' ' * indent}{shlex.quote(pattern)}) words={shlex.quote(' '.join(words))} ;;"
+def _case(pattern: str, words: list[str], indent: int) -> str:
+    return f"{' ' * indent}{pattern}) words={shlex.quote(' '.join(dict.fromkeys(words)))} ;;"

@@ -42,10 +42,11 @@ Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
 """
 
 
+# What is asked of a training whatever the family. Each family has a class of its own that adds to it, names the family,
+# and is what `train_gan` takes; this one is enough to read what a run notes.
 @dataclass(frozen=True, kw_only=True)
 class TrainGanConfig(Stage):
-    """What is asked of a training whatever the family. Each family has a class of its own that adds to it, names the
-    family, and is what `train_gan` takes; this one is enough to read what a run notes."""
+    __doc__ = f"Train the face generator.\n{EXPLANATION}"
 
     dataset: Positional[DatasetFolder]
     """Dataset made by `prepare` or `toy`."""

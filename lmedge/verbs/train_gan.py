@@ -2,10 +2,10 @@
 
 import sys
 
-from lmedge.gan.families import DEFAULT, family_named, options_of
+from lmedge.gan.families import names, options_of
 from lmedge.gan.options import TrainGanConfig
 from lmedge.printable import print_text as print
-from lmedge.verb import Verb
+from lmedge.verb import Choice, Verb
 
 
 def run(config: TrainGanConfig) -> None:
@@ -29,5 +29,5 @@ def resolve(config: TrainGanConfig) -> TrainGanConfig:
     return resolved(config)
 
 
-VERB = Verb("train-gan", family_named(DEFAULT).options, run, needs=("tensorflow", "keras", "opencv-contrib-python"),
-            resolve=resolve, options_of=options_of)  # fmt: skip
+VERB = Verb("train-gan", TrainGanConfig, run, needs=("tensorflow", "keras", "opencv-contrib-python"),
+            resolve=resolve, choice=Choice("--family", names, options_of))  # fmt: skip

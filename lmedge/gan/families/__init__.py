@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,11 @@ DEFAULT = BeganFamily.name
 def register(family: Family[Any]) -> None:
     """From now on `--family` knows it."""
     _FAMILIES[family.name] = family
+
+
+def names() -> list[str]:
+    """Of the families that there are."""
+    return list(_FAMILIES)
 
 
 def family_named(name: str, where: str = "--family") -> Family[Any]:
@@ -47,7 +53,7 @@ def options_of(words: list[str]) -> type[TrainGanConfig]:
 def _said(words: list[str], option: str) -> str | None:
     """The last value of an option among words that nobody has read yet, "" where it has none; None without it."""
     value = None
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise([*words, ""]):
         if word == option:
             value = "" if following.startswith("--") else following
         elif word.startswith(f"{option}="):
