@@ -3,12 +3,14 @@ import itertools
 import json
 import shlex
 import sys
+from pathlib import Path
 from typing import Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
 from lmedge.cli import main
 from lmedge.command_line import parse
+from lmedge.datasets import formats
 from lmedge.datasets.formats import FORMATS
 from lmedge.datasets.options import FormatName
 from lmedge.faces.options import ToyConfig
@@ -73,7 +75,9 @@ def test_examples_stand_one_a_line_and_are_calls_that_work(called, kind, help_pa
 
 
 def test_formats_of_the_command_line_are_those_there_are():
-    assert list(get_args(FormatName)) == list(FORMATS)
+    assert [format_.name for format_ in FORMATS.values()] == list(get_args(FormatName))
+    files = {file.stem for file in Path(formats.__file__).parent.glob("*.py")}
+    assert files == {*FORMATS, "format", "__init__"}  # none was forgotten
 
 
 @each_stage

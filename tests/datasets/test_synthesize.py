@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import json
 import tarfile
 
@@ -7,8 +8,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from lmedge.datasets import formats, synthesize
+from lmedge.datasets import synthesize
 from lmedge.datasets.formats import FORMATS
+from lmedge.datasets.formats.coco import Coco
+from lmedge.datasets.formats.webdataset import WebDataset
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
@@ -32,7 +35,7 @@ def faces(bundle):
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch):
     """Several parts a set."""
-    monkeypatch.setattr(formats, "PART_FACES", 16)
+    monkeypatch.setattr("lmedge.datasets.formats.format.PART_FACES", 16)
     monkeypatch.setattr(synthesize, "PART_FACES", 16)
 
 
@@ -140,17 +143,17 @@ def contents(folder):
 def test_a_set_that_was_stopped_is_continued(bundle, tmp_path, monkeypatch):
     options = {"min_confidence": 0.4, "mirror": True}
     made(bundle, tmp_path / "whole", "coco", **options)
-    writing = formats.Coco.part
+    writing = Coco.part
 
     def stopped(self, out, first, samples, shape):
         if first == 32:
             raise KeyboardInterrupt
         writing(self, out, first, samples, shape)
 
-    monkeypatch.setattr(formats.Coco, "part", stopped)
+    monkeypatch.setattr(Coco, "part", stopped)
     with pytest.raises(KeyboardInterrupt):
         made(bundle, tmp_path / "stopped", "coco", **options)
-    monkeypatch.setattr(formats.Coco, "part", writing)
+    monkeypatch.setattr(Coco, "part", writing)
     assert not (tmp_path / "stopped").exists()
     with pytest.raises(UsageError, match="half made with other options"):
         made(bundle, tmp_path / "stopped", "coco", **options, truncation=0.5)
@@ -163,9 +166,9 @@ def test_a_set_that_was_stopped_is_continued(bundle, tmp_path, monkeypatch):
 def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, tmp_path, monkeypatch):
     from lmedge.about.doctor import doctor
 
-    there = formats.importlib.util.find_spec
+    there = importlib.util.find_spec
     hidden = {"cv2", "tensorflow"}
-    monkeypatch.setattr(formats.importlib.util, "find_spec", lambda name: None if name in hidden else there(name))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in hidden else there(name))
     with pytest.raises(
         UsageError, match=r"--format tfrecord: needs tensorflow and cv2, not .*train.*or take one of pts, coco"
     ):
@@ -180,17 +183,17 @@ def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, 
 
 
 def test_a_set_goes_on_with_other_versions_of_packages(bundle, tmp_path, monkeypatch):
-    writing = formats.Coco.part
+    writing = Coco.part
 
     def stopped(self, out, first, samples, shape):
         if first == 32:
             raise KeyboardInterrupt
         writing(self, out, first, samples, shape)
 
-    monkeypatch.setattr(formats.Coco, "part", stopped)
+    monkeypatch.setattr(Coco, "part", stopped)
     with pytest.raises(KeyboardInterrupt):
         made(bundle, tmp_path / "out", "coco")
-    monkeypatch.setattr(formats.Coco, "part", writing)
+    monkeypatch.setattr(Coco, "part", writing)
     monkeypatch.setattr(synthesize, "versions", lambda *names: dict.fromkeys(names, "99.0"))
     assert made(bundle, tmp_path / "out", "coco").count == COUNT
     assert json.loads((tmp_path / "out" / "card.json").read_text())["versions"]["fpng"] == "99.0"
@@ -331,18 +334,18 @@ def test_a_small_disk_is_refused_with_the_space_it_needs(bundle, small_disk, lme
 def test_memory_does_not_grow_with_the_count(bundle, tmp_path):
     """Labels wait on the disk: what is held at a time is a part and a few chunks."""
     held = []
-    writing = formats.WebDataset.part
+    writing = WebDataset.part
 
-    class Watched(formats.WebDataset):
+    class Watched(WebDataset):
         def part(self, out, first, samples, shape):
             held.append(len(samples))
             writing(self, out, first, samples, shape)
 
-    formats.FORMATS["watched"] = Watched()
+    FORMATS["watched"] = Watched()
     try:
         made(bundle, tmp_path / "out", "watched", count=100)
     finally:
-        del formats.FORMATS["watched"]
+        del FORMATS["watched"]
     assert held == [16] * 6 + [4]
     with tarfile.open(tmp_path / "out" / "faces-000006.tar") as tar:
         assert tar.getnames()[:2] == ["000096.png", "000096.json"]
