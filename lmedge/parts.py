@@ -33,6 +33,17 @@ def split(count: int, size: int) -> list[Part]:
     return [Part(number, first, min(size, count - first)) for number, first in enumerate(range(0, count, size))]
 
 
+def stretches(parts: Sequence[Part]) -> list[list[Part]]:
+    """Parts that follow each other, together."""
+    found: list[list[Part]] = []
+    for part in parts:
+        if found and found[-1][-1].first + found[-1][-1].count == part.first:
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return found
+
+
 @dataclass(frozen=True)
 class PartStore:
     """Parts in a folder, each an .npz file that is whole or absent, in whatever order they are made.
@@ -52,9 +63,9 @@ class PartStore:
         return self.folder / (f"{part.key}.npz" if isinstance(part.key, str) else f"part-{part.key:05}.npz")
 
     @property
-    def empty(self) -> bool:
-        """Has no numbered part been written?"""
-        return not any(self.folder.glob("part-*.npz"))
+    def written(self) -> int:
+        """How many numbered parts there are, whole or damaged."""
+        return sum(1 for _ in self.folder.glob("part-*.npz"))
 
     def write(self, part: Part, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Writes a part in one step. What else belongs to it is written before: the part says that all of it is
@@ -93,7 +104,7 @@ class PartStore:
         holds no part. What an older note does not say is no difference."""
         assert self.note is not None
         if not self.note.exists():
-            return set() if self.empty else set(work)
+            return set(work) if self.written else set()
         noted = read_json(self.note, "a folder of parts")
         return {name for name in noted if noted[name] != work.get(name)}
 

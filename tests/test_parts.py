@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from lmedge.parts import Part, PartStore, going_on, split
+from lmedge.parts import Part, PartStore, going_on, split, stretches
 from lmedge.storage import Damaged
 
 COLUMNS = {"made_of": (0, "i"), "at": (1, "i"), "squares": (1, "i")}
@@ -32,11 +32,17 @@ def test_parts_cover_all_things_once():
         assert all(0 < part.count <= size for part in parts) and len(parts) == -(-count // size)
 
 
+def test_parts_that_follow_each_other_are_together():
+    parts = split(22, 4)
+    some = [parts[i] for i in (0, 1, 3, 5)]
+    assert stretches(some) == [parts[:2], parts[3:4], parts[5:]] and stretches([]) == []
+
+
 def test_only_what_is_missing_is_made(tmp_path):
     store, made = store_in(tmp_path), []
-    assert store.empty
+    assert store.written == 0
     whole = squares(store, split(10, 4), made)
-    assert (whole == np.arange(10) ** 2).all() and made == [0, 1, 2] and not store.empty
+    assert (whole == np.arange(10) ** 2).all() and made == [0, 1, 2] and store.written == 3
     store.file(split(10, 4)[1]).unlink()
     assert (squares(store, split(10, 4), made) == whole).all() and made[3:] == [1]
 

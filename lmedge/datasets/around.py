@@ -24,10 +24,11 @@ from lmedge.inversion.resolve import precision_in
 from lmedge.inversion.search import usual
 from lmedge.keras_model import Generator
 from lmedge.landmarks import nme
+from lmedge.parts import Part, PartStore
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.scheme import Scheme
-from lmedge.storage import read_arrays, read_json, write_arrays, write_json
+from lmedge.storage import read_json, write_json
 
 # Chosen by looking at 158 photos of CelebA and HELEN beside their inversions by the model that comes with lmedge: below
 # and above lie nearly all that are mush, another person, or turned elsewhere.
@@ -53,11 +54,11 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
 
     Raises UsageError for a dataset of another size, LmedgeError where no face is left.
     """
-    file, note = keep / "around.npz", keep / "around.json"
-    if file.exists():
+    store, part, note = PartStore(keep, {"z": (2, "f")}), Part("around", 0, 1), keep / "around.json"
+    if not store.missing([part]):
         noted = read_json(note, "a half-made set")
         left_out = [(str(name), str(reason)) for name, reason in noted["left_out"]]
-        return Centres(read_arrays(file, ("z",))["z"], left_out, noted["licence"])
+        return Centres(store.read(part)["z"], left_out, noted["licence"])
     generator = Generator(run.generator(), run.latent)
     dataset, left_out = _faces(run, photos, keep, executor, generator.width)
     check_size(run, generator.network, dataset)
@@ -85,7 +86,7 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
         )
     licence = dataset.provenance.licence
     write_json(note, {"left_out": left_out + other, "licence": licence})
-    write_arrays(file, {"z": z[good]})
+    store.write(part, {"z": z[good]})
     return Centres(z[good], left_out + other, licence)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,15 @@ class Samples:
     def __getitem__(self, part: slice) -> "Samples":
         sure = None if self.confidence is None else self.confidence[part]
         return Samples(self.numbers[part], self.mirrored[part], self.landmarks[part], sure, self.pngs[part])
+
+    def labels(self) -> dict[str, NDArray[Any]]:
+        """All but the pictures, by name."""
+        return {name: value for name, value in vars(self).items() if name != "pngs" and value is not None}
+
+    @classmethod
+    def of(cls, labels: dict[str, NDArray[Any]]) -> "Samples":
+        """The faces of `labels`, without their pictures."""
+        return cls(labels["numbers"], labels["mirrored"], labels["landmarks"], labels.get("confidence"), [])
 
 
 def joined(parts: list[Samples]) -> Samples:

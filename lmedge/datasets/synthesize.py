@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,25 +17,27 @@ from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
-from lmedge.datasets.stream import Plan, Samples, chunks, in_a_mirror, joined
+from lmedge.datasets.stream import Chunk, Plan, Samples, chunks, in_a_mirror, joined
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
 from lmedge.folders import making_folder
 from lmedge.options import to_json
+from lmedge.parts import Columns, Part, PartStore, going_on, split, stretches
 from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.processes import Processes
-from lmedge.progress import console, progress
+from lmedge.progress import console
 from lmedge.runtime import FaceModel, FaceSampler
 from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
-from lmedge.storage import Damaged, read_arrays, write_arrays, write_bytes, write_json
+from lmedge.storage import write_bytes, write_json
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
     from lmedge.run import Run
 
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
+COLUMNS: Columns = {"numbers": (1, "i"), "mirrored": (1, "b"), "landmarks": (3, "f")}
 PROBE_FACES = 32  # whose size on disk is measured first
 FILES = ("[0-9]*.png", "[0-9]*.pts", "[0-9]*.txt", "images", "*.json", "*.csv", "faces-*", "README.md", "card")
 SPARE = 64 << 20  # bytes of the disk that are left free
@@ -75,30 +77,47 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     format_.check(shape)
     probe = Plan(config.seed, Selection(), config.truncation).chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
-    same = {**{name: fact for name, fact in about.items() if name != "versions"}, "count": config.count}
+    same = {name: fact for name, fact in about.items() if name != "versions"}
+    same |= {"count": config.count, "part": PART_FACES}
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
-        _check_disk(config, format_, shape, probe, _whole_parts(folder / PARTS))
+        store = _labels_in(folder, model)
+        _check_disk(config, format_, shape, probe, max(config.count - store.written * PART_FACES, 0))
+        parts = split(config.count, PART_FACES)
+        missing = store.missing(parts)
         try:
-            made = _made(config, executor, model, selection, format_, shape, folder)
+            plan = _plan(config, executor, model, selection, about, folder)
+            began = time.monotonic()
+            with going_on("synthesize", config.out, "faces", parts, missing) as advance:
+                for part, samples in _in_parts(store, parts, missing, model, plan, executor, advance):
+                    format_.part(folder, part.first, samples, shape)
+                    store.write(part, samples.labels())
+            per_second = sum(part.count for part in missing) / (time.monotonic() - began)
         except LmedgeError:
-            if not _whole_parts(folder / PARTS):  # nothing is lost, and another call is not in its way
+            if not store.written:  # nothing is lost, and another call is not in its way
                 for entry in folder.iterdir():
                     shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
             raise
-    return replace(made, out=config.out)
+        drawn = _finish(folder, format_, shape, plan, model, store, parts)
+    return Synthesized(config.out, config.count, drawn, per_second)
 
 
-def _made(
-    config: SynthesizeConfig, executor: Executor, model: FaceModel, selection: Selection, format_: Format, shape: Shape,
+def _labels_in(out: Path, model: FaceModel) -> PartStore:
+    """What is kept of the faces until all of them are there: everything but the pictures."""
+    sure = {"confidence": (1, "f")} if model.knows_confidence else {}
+    return PartStore(out / PARTS, {**COLUMNS, **sure})
+
+
+def _plan(
+    config: SynthesizeConfig, executor: Executor, model: FaceModel, selection: Selection, about: dict[str, Any],
     out: Path,
-) -> Synthesized:  # fmt: skip
-    """Writes what is missing of the set into the folder `out`."""
-    centres, about, parts = None, shape.about, out / PARTS
-    parts.mkdir(exist_ok=True)
+) -> Plan:  # fmt: skip
+    """Which faces are drawn; what the card says of it goes into `about`."""
+    centres = None
     if config.around is not None:
         from lmedge.datasets.around import centres_around
 
-        found = centres_around(_run(config), config.around, parts, executor, config.keep_all)
+        (out / PARTS).mkdir(exist_ok=True)
+        found = centres_around(_run(config), config.around, out / PARTS, executor, config.keep_all)
         centres = found.z
         about |= {
             "around": {"faces": len(found.z), "left_out": len(found.left_out), "licence": found.licence},
@@ -109,28 +128,26 @@ def _made(
         write_bytes(out / "around.csv", table.getvalue().encode("utf-8", "replace"))
     plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
     preview = look_ahead(plan, model)
-    if preview is not None:
-        for sentence in preview.sentences():
-            console.print(sentence)
-        plan = preview.plan
-        about |= {"reach": preview.reach, "variety": preview.variety}
-    start, before = time.monotonic(), _whole_parts(parts)
-    last = _last(parts, before)
-    done = min(before * PART_FACES, config.count)
-    with progress("synthesize", config.count, "faces", done) as advance:
-        for number, samples in enumerate(_in_parts(config, executor, model, plan, done, last, advance), before):
-            format_.part(out, number * PART_FACES, samples, shape)
-            # The files first: their note says that they are whole.
-            write_arrays(parts / f"{number:06}.npz", _arrays(samples))
-    per_second = (config.count - done) / (time.monotonic() - start)
-    drawn_faces = (_last(parts, _whole_parts(parts))[0] + 1) * (1 + config.mirror)
-    about |= {"count": config.count, "drawn": drawn_faces, "rejected": 1 - config.count / drawn_faces}
-    format_.finish(out, lambda: _labels(parts), shape)
+    if preview is None:
+        return plan
+    for sentence in preview.sentences():
+        console.print(sentence)
+    about |= {"reach": preview.reach, "variety": preview.variety}
+    return preview.plan
+
+
+def _finish(
+    out: Path, format_: Format, shape: Shape, plan: Plan, model: FaceModel, store: PartStore, parts: list[Part]
+) -> int:
+    """Writes what only the whole set can say; gives the number of faces that were drawn for it."""
+    drawn = (_last(store, parts[-1])[0] + 1) * (1 + plan.mirror)
+    shape.about.update(count=shape.count, drawn=drawn, rejected=1 - shape.count / drawn)
+    format_.finish(out, lambda: (Samples.of(store.read(part)) for part in parts), shape)
     write_bytes(out / "README.md", card(shape).encode())
-    _contact_sheet(out, plan, model, next(_labels(parts)))
-    write_json(out / CARD_FILE, {**about, "scheme": shape.scheme.to_json()})
-    shutil.rmtree(parts)
-    return Synthesized(out, config.count, drawn_faces, per_second)
+    _contact_sheet(out, plan, model, Samples.of(store.read(parts[0])))
+    write_json(out / CARD_FILE, {**shape.about, "scheme": shape.scheme.to_json()})
+    shutil.rmtree(store.folder)
+    return drawn
 
 
 def _model(config: SynthesizeConfig) -> FaceModel:
@@ -154,16 +171,15 @@ def _run(config: SynthesizeConfig) -> "Run":
     return Run.open(config.source or PRETRAINED_RUN)
 
 
-def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples, whole: int) -> None:
+def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples, left: int) -> None:
     """Refuses what the disk has no room for. Raises UsageError with the space it needs."""
     place = config.out.absolute()
     while not place.exists():
         place = place.parent
     disk = os.statvfs(place)
     png = float(np.mean([len(data) for data in probe.pngs]))
-    left = config.count - whole * PART_FACES
     labels = 8 * shape.scheme.count + 17  # what `.parts` keeps of a face until the end
-    needed = max(left, 0) * (format_.bytes_per_face(png, shape.scheme.count, disk.f_frsize) + labels)
+    needed = left * (format_.bytes_per_face(png, shape.scheme.count, disk.f_frsize) + labels)
     free = disk.f_bavail * disk.f_frsize
     sizes = f"{_gib(needed)} and the disk of {place} has {_gib(free)} free"
     if needed + SPARE > free:
@@ -181,61 +197,42 @@ def _gib(size: float) -> str:
 
 
 def _in_parts(
-    config: SynthesizeConfig, executor: Executor, model: FaceModel, plan: Plan, done: int, last: tuple[int, bool],
+    store: PartStore, parts: list[Part], missing: list[Part], model: FaceModel, plan: Plan, executor: Executor,
     advance: Any,
-) -> Iterator[Samples]:  # fmt: skip
-    """The faces that are missing, a part at a time. Raises LmedgeError where hardly one is wanted."""
-    if done == config.count:
-        return
-    tally, missing = Tally(plan.selection), config.count - done
-    some: list[Samples] = []
-    with chunks(model, plan, max(last[0], 0), executor) as stream:
-        for chunk in stream:
+) -> Iterator[tuple[Part, Samples]]:  # fmt: skip
+    """The faces of the missing parts. Raises LmedgeError where hardly one is wanted."""
+    tally = Tally(plan.selection)
+    for stretch in stretches(missing):
+        # How far the seed goes for a part depends on the selection: it begins behind the last face of the one before.
+        last = _last(store, parts[parts.index(stretch[0]) - 1]) if stretch[0].first else (-1, False)
+        with chunks(model, plan, max(last[0], 0), executor) as stream:
+            yield from _stretch(stretch, stream, last, tally, advance)
+
+
+def _stretch(
+    stretch: list[Part], stream: Iterator[Chunk], last: tuple[int, bool], tally: Tally, advance: Any
+) -> Iterator[tuple[Part, Samples]]:
+    """The faces of parts that follow each other, behind the face `last`."""
+    left, some = sum(part.count for part in stretch), list[Samples]()
+    for part in stretch:
+        while sum(map(len, some)) < part.count:
+            chunk = next(stream)
             samples = chunk.samples
             tally.add(chunk.looked, len(samples), chunk.seen)
             old = sum((n, m) <= last for n, m in zip(samples.numbers, samples.mirrored, strict=True))
-            samples = samples[old : old + missing]
-            missing -= len(samples)
-            advance(len(samples), "" if plan.selection.wants_all else f"{tally.share:.1%} of the drawn ones are kept")
+            samples = samples[old : old + left]
+            left -= len(samples)
+            advance(len(samples), "" if tally.selection.wants_all else f"{tally.share:.1%} of the drawn ones are kept")
             some.append(samples)
-            there = sum(map(len, some))
-            while there >= PART_FACES or (there and not missing):
-                whole = joined(some)
-                yield whole[:PART_FACES]
-                some = [whole[PART_FACES:]]
-                there = len(some[0])
-            if not missing:
-                return
+        whole = joined(some)
+        yield part, whole[: part.count]
+        some = [whole[part.count :]]
 
 
-def _arrays(samples: Samples) -> dict[str, Any]:
-    arrays = {"numbers": samples.numbers, "mirrored": samples.mirrored, "landmarks": samples.landmarks}
-    return arrays if samples.confidence is None else {**arrays, "confidence": samples.confidence}
-
-
-def _whole_parts(parts: Path) -> int:
-    """How many parts are whole; they are written in order."""
-    return sum(1 for _ in parts.glob("[0-9]*.npz"))
-
-
-def _part(parts: Path, number: int) -> Samples:
-    try:
-        arrays: dict[str, Any] = read_arrays(parts / f"{number:06}.npz", ("numbers", "mirrored", "landmarks"))
-    except Damaged:
-        raise LmedgeError(f"{parts}/{number:06}.npz is damaged; delete {parts.parent} and run again.") from None
-    return Samples(arrays["numbers"], arrays["mirrored"], arrays["landmarks"], arrays.get("confidence"), [])
-
-
-def _labels(parts: Path) -> Iterator[Samples]:
-    return (_part(parts, number) for number in range(_whole_parts(parts)))
-
-
-def _last(parts: Path, whole: int) -> tuple[int, bool]:
-    """The latent of the last face that is there, and whether it is the mirror image."""
-    if not whole:
-        return -1, False
-    samples = _part(parts, whole - 1)
-    return int(samples.numbers[-1]), bool(samples.mirrored[-1])
+def _last(store: PartStore, part: Part) -> tuple[int, bool]:
+    """The latent of the last face of a part, and whether it is the mirror image."""
+    kept = store.read(part)
+    return int(kept["numbers"][-1]), bool(kept["mirrored"][-1])
 
 
 def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) -> None:
