@@ -33,7 +33,7 @@ def info(config: InfoConfig) -> dict[str, Any]:
 
 def _dataset(path: Path) -> dict[str, Any]:
     about = read_json(path / "dataset.json", "a dataset", {"shards": list})
-    return {"kind": "dataset", **{k: v for k, v in about.items() if k != "shards"},
+    return {**{k: v for k, v in about.items() if k != "shards"}, "kind": "dataset",
             "shards": len(about["shards"]),
             "bytes": sum(shard.stat().st_size for shard in path.glob("faces-*.tfrecord"))}  # fmt: skip
 
@@ -66,7 +66,7 @@ def _bundle(path: Path) -> dict[str, Any]:
     bundle = Bundle.open(path)
     for variant in bundle.variants:
         bundle.model(variant)  # checks its hash and its structure
-    return {"kind": "bundle", **bundle.about}
+    return {**bundle.about, "kind": "bundle"}
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -74,11 +74,11 @@ def _model(path: Path) -> dict[str, Any]:
     if model.about:
         Bundle.open(path)  # refuses one of another version, which cannot be run either
     return {
+        **model.about,
         "kind": "model",
         "bytes": path.stat().st_size,
         "signatures": {name: f"{', '.join(inputs)} -> {', '.join(outputs)}"
                        for name, (inputs, outputs) in model.signatures.items()},
         "operators": sum(model.ops.values()),
         "metadata": list(model.metadata),
-        **model.about,
     }  # fmt: skip
