@@ -31,7 +31,7 @@ def summary(facts: Facts) -> list[str]:
 
 def _dataset(facts: Facts) -> Iterator[Row]:
     yield "dataset", _say("{:,} faces of {} x {} pixels", facts, "count", "size", "size")
-    yield "landmarks", _scheme(facts) + _say(", {} {}", facts, "provenance.annotator", "provenance.annotator_version")
+    yield "landmarks", _scheme(facts) + _whose(", {} {}", facts)
     yield "crop", _say("{}", facts, "provenance.crop.crop")
     yield "made by", _say("lmedge {}", facts, "made_by")
     yield "photos", _say("{:,}", facts, "photos")
@@ -53,11 +53,7 @@ def _run(facts: Facts) -> Iterator[Row]:
     step = facts.get("checkpoint_step")
     yield "checkpoint", "none" if step is None else f"step {step}"
     yield "dataset", _say("{:,} faces of {} pixels", facts, "dataset.count", "dataset.size")
-    yield (
-        "landmarks",
-        _scheme(facts.get("dataset"))
-        + _say(", {} {}", facts, "dataset.provenance.annotator", "dataset.provenance.annotator_version"),
-    )
+    yield "landmarks", _scheme(facts.get("dataset")) + _whose(", {} {}", facts.get("dataset"))
     yield "licence", _say("{}", facts, "dataset.provenance.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "held_out_nme")
     yield "has", ", ".join(name for file, name in FILES_OF_A_RUN.items() if facts.get(file))
@@ -91,8 +87,8 @@ def _about(facts: Facts) -> Iterator[Row]:
     confidence = ", and a confidence" if facts.get("confidence") else ""
     yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
     yield "trained on", _say("{:,} faces", facts, "training.faces") + _say(", {:g} kimg", facts, "training.kimg")
-    yield "landmarks of", _say("{} {}", facts, "provenance.annotator", "provenance.annotator_version")
-    yield "licence", _say("{}", facts, "training.licence")
+    yield "landmarks of", _whose("{} {}", facts)
+    yield "licence", _say("{}", facts, "training.licence") or _say("{}", facts, "provenance.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "training.held_out_nme")
     controls = facts.get("controls")
     if isinstance(controls, list):
@@ -104,6 +100,13 @@ def _scheme(facts: Any) -> str:
     scheme = facts.get("scheme") if isinstance(facts, dict) else None
     names = scheme.get("names") if isinstance(scheme, dict) else None
     return _say("{}", facts, "scheme.name") + f", {len(names)} points" if isinstance(names, list) else ""
+
+
+def _whose(template: str, facts: Any) -> str:
+    """`mediapipe 0.10.21`, and of a generated face whose landmarks its L-Gen learnt."""
+    place = "provenance.learnt."
+    learnt = _say(" (learnt from {} {})", facts, f"{place}annotator", f"{place}annotator_version")
+    return _say(template, facts, "provenance.annotator", "provenance.annotator_version") + learnt
 
 
 def _latent(form: Any) -> str:

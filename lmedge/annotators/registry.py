@@ -51,7 +51,8 @@ def looking(provenance: Provenance, scheme: Scheme) -> tuple[Annotator, Scheme]:
     own annotator, or Face Mesh where it needs more than pixels, is not known here or cannot place the points of
     `scheme`. And which points: those of `scheme`, or where Face Mesh cannot place them either iBUG's 49, which tell all
     the same where a face is and whether two are alike."""
-    own = annotator_named(provenance.annotator) if provenance.annotator in names() else None
+    name = provenance.origin.annotator
+    own = annotator_named(name) if name in names() else None
     if own is not None and own.looks and own.gives(scheme):
         return own, scheme
     mesh = annotator_named("mediapipe")

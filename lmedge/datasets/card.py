@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from lmedge.datasets.formats import Shape
+from lmedge.provenance import Provenance
 
 CARD_FILE = "card.json"
 FROM_THE_PRIOR = """\
@@ -29,6 +30,7 @@ def card(shape: Shape) -> str:
 |---|---|
 | faces | {shape.count:,} of {shape.width} x {shape.height} pixels, {about["format"]} |
 | landmarks | {shape.scheme.name}, {shape.scheme.count} points (x, y) in pixels |
+| landmarks given by | {Provenance.from_json(about["provenance"], CARD_FILE).landmarks} |
 | centre of the top-left pixel | {_origin(about)} |
 | generator | {about["generator"]} |
 | trained on | {training.get("faces", "unknown")} faces ({training.get("source", "unknown")}) |

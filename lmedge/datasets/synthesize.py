@@ -119,9 +119,11 @@ def _plan(
         (out / PARTS).mkdir(exist_ok=True)
         found = centres_around(_run(config), config.around, out / PARTS, executor, config.keep_all)
         centres = found.z
+        licence = f"{about['licence']}; of the photos that it was drawn around: {found.licence}"
         about |= {
             "around": {"faces": len(found.z), "left_out": len(found.left_out), "licence": found.licence},
-            "licence": f"{about['licence']}; of the photos that it was drawn around: {found.licence}",
+            "licence": licence,
+            "provenance": {**about["provenance"], "licence": licence},
         }
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *found.left_out])

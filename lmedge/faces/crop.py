@@ -45,9 +45,10 @@ class Cutting:
     def as_of(cls, provenance: Provenance, scheme: Scheme, size: int) -> "Cutting":
         """As faces of `provenance` were cut, or as `lmedge prepare` does it where they never were photos. Where nobody
         who only looks can place the points of `scheme`, with landmarks of another one."""
-        crop, margin = provenance.crop.get("crop", "haar"), provenance.crop.get("margin", MARGIN)
+        how = provenance.origin.crop
+        crop, margin = how.get("crop", "haar"), how.get("margin", MARGIN)
         if crop not in get_args(Crop) or not isinstance(margin, int | float) or not 0 <= margin <= 1:
-            raise LmedgeError(f"faces were cut with {dict(provenance.crop)}, which this version cannot do.")
+            raise LmedgeError(f"faces were cut with {dict(how)}, which this version cannot do.")
         return cls(*looking(provenance, scheme), size, crop, margin)
 
     def check(self, photos: Sequence[Path] = ()) -> None:

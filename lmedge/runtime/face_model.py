@@ -119,6 +119,7 @@ class FaceModel(ABC):
             "version": self.version,
             "training": self.training,
             "licence": self.provenance.licence,
+            "provenance": self.provenance.by_lgen(self.version).to_json(),
         }
 
     def _checked(self, latents: Any) -> Latents:

@@ -80,7 +80,10 @@ def test_another_reader_finds_the_same_faces(bundle, faces, tmp_path, name):
     about = json.loads((out / "card.json").read_text())
     assert Scheme.from_json(about["scheme"], "card.json") == IBUG49
     assert about["synthetic"] is True and about["licence"] == "CC0-1.0" and about["rejected"] == 0
+    drawn = {"annotator": "drawn", "annotator_version": "1", "crop": {}, "licence": "CC0-1.0"}
+    assert about["provenance"] == {**drawn, "annotator": "lgen", "annotator_version": about["version"], "learnt": drawn}
     text = (out / "README.md").read_text()
+    assert f"given by | lgen {about['version']} (learnt from drawn 1) |" in text
     assert "CC0-1.0" in text and "`--seed 3`" in text and "tiny" not in text
     assert picture(out / "card" / "contact.png").shape[1] == 8 * 130 - 2
     assert [path.name for path in out.rglob("*") if path.name.startswith(".")] == [MANIFEST]

@@ -5,7 +5,6 @@ from pathlib import Path
 from lmedge.datasets.formats.format import Format, Labels, Shape, part_of, parts_of
 from lmedge.datasets.stream import Samples
 from lmedge.errors import UsageError
-from lmedge.provenance import Provenance
 from lmedge.storage import write_json
 
 
@@ -43,11 +42,10 @@ class TfRecord(Format):
 
         super().finish(out, labels, shape)
         about = shape.about
-        lgen = Provenance("lgen", str(about["version"]), {}, about["licence"])
         write_json(out / DATASET_FILE, {
             "schema": SCHEMA, "count": shape.count, "rejected": {}, "made_by": "synthesize", "synthetic": True,
-            "size": shape.width, "scheme": shape.scheme.to_json(), "provenance": lgen.to_json(), "photos": shape.count,
-            "generator": about.get("generator"),
+            "size": shape.width, "scheme": shape.scheme.to_json(), "provenance": about["provenance"],
+            "photos": shape.count, "generator": about.get("generator"),
             "versions": about.get("versions"), "options": about.get("options"),
             "shards": [self._shard(i, shape) for i in range(parts_of(shape.count))],
         })  # fmt: skip
