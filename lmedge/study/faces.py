@@ -1,12 +1,15 @@
-"""The faces of a study: real ones to learn from, others to test on, generated ones, and what Face Mesh says of them."""
+"""The faces of a study: real ones to learn from, others to test on, generated ones, and what somebody sees on them."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.annotators.registry import annotator_named
+from lmedge.annotators.annotator import Annotator
+from lmedge.annotators.looking import look
+from lmedge.annotators.registry import annotator_named, looking
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
@@ -20,6 +23,7 @@ from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
 
 LEAST_CONFIDENCE = 0.2  # of the generated faces
+SEEN_FILE = "seen.npz"
 
 
 def real_and_test(config: StudyConfig, executor: Executor) -> tuple[FaceDataset, FaceDataset]:
@@ -94,20 +98,36 @@ def labelled(dataset: FaceDataset, scheme: Scheme) -> LabelledFaces:
     return LabelledFaces(dataset.images(np.arange(len(dataset))), marks, scheme)
 
 
-def face_mesh(out: Path, real: FaceDataset, test: FaceDataset, scheme: Scheme) -> dict[str, NDArray[np.float32]]:
-    """What Face Mesh finds on real and test faces, nan where it finds nothing: kept in the folder."""
-    file = out / "face_mesh.npz"
+@dataclass(frozen=True)
+class Seen:
+    """What `annotator` finds on `real` and `test` faces `[N, K, 2]`, nan where it finds nothing; None where nobody can
+    place the points. Landmarks of generated faces move by what it finds on real ones where it `speaks` as L-Gen does,
+    and the real ones are another's."""
+
+    annotator: Annotator | None
+    real: NDArray[np.float32]
+    test: NDArray[np.float32]
+    speaks: bool
+
+
+def seen_on(out: Path, real: FaceDataset, test: FaceDataset, synthetic: FaceDataset, executor: Executor) -> Seen:
+    """What the annotator that L-Gen learnt from finds on real and test faces, or Face Mesh where that one cannot look:
+    kept in the folder."""
+    scheme, whose = synthetic.scheme, synthetic.provenance.origin.annotator
+    annotator, placed = looking(synthetic.provenance, scheme)
+    found = {name: np.full((len(faces), scheme.count, 2), np.nan, np.float32)
+             for name, faces in (("real", real), ("test", test))}  # fmt: skip
+    if placed != scheme:
+        return Seen(None, **found, speaks=False)
+    file = out / SEEN_FILE
     if file.exists():
-        return read_arrays(file, ("real", "test"))
-    found = {}
-    with progress("Face Mesh on real faces", len(real) + len(test), "faces") as advance, \
-            annotator_named("mediapipe") as mesh:  # fmt: skip
-        for name, dataset in (("real", real), ("test", test)):
-            points = np.full((len(dataset), scheme.count, 2), np.nan, np.float32)
-            for i, face in enumerate(dataset.images(np.arange(len(dataset)))):
-                marks = mesh.of_face(face, scheme)
-                points[i] = np.nan if marks is None else marks
-                advance(1)
-            found[name] = points
-    write_arrays(file, found)
-    return found
+        found = read_arrays(file, ("real", "test"))
+    else:
+        with progress(f"{annotator.title} on real faces", len(real) + len(test), "faces") as advance:
+            for name, dataset in (("real", real), ("test", test)):
+                faces = dataset.images(np.arange(len(dataset)))
+                seen = look(annotator, faces, scheme, advance, executor=executor)
+                found[name][seen.at] = seen.landmarks
+        write_arrays(file, found)
+    speaks = annotator.name == whose != real.provenance.origin.annotator
+    return Seen(annotator, **found, speaks=speaks)

@@ -43,7 +43,8 @@ class StudyConfig(Stage):
     """Share of generated faces in a batch of both."""
     style: bool = True
     """Move the landmarks of generated faces to where the real ones have theirs, as far as the real faces of a training
-    tell: L-Gen speaks as Face Mesh, people mean other places by some of the names."""
+    tell: L-Gen speaks as the annotator that it learnt from, people mean other places by some of the names. Where that
+    one cannot look at photos, or has placed the real ones too, they stay."""
     workers: Workers = 0
     """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
     overwrite: bool = False

@@ -35,13 +35,10 @@ def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]
     for model in result.exported:
         text = f"NME {model.nme:.2%}, {model.bytes / 1024:.0f} KiB, {model.ms:.2f} ms a face on one thread"
         lines.append((f"detector/{model.file.name} ({model.arm}, {model.real} real faces)", text))
-    if result.face_mesh is not None:
-        mesh = result.face_mesh
-        text = (
-            f"NME {mesh.nme:.2%} where it finds a face ({mesh.found:.1%}), {mesh.ms:.2f} ms a face as MediaPipe runs it"
-        )
-        lines.append(("Face Mesh itself on the test faces", text))
-        lines.append(("  fitted to the style of all real faces", f"NME {mesh.styled:.2%}"))
+    if (own := result.annotator) is not None:
+        text = f"NME {own.nme:.2%} where it finds a face ({own.found:.1%}), {own.ms:.2f} ms a face"
+        lines.append((f"{own.title} itself on the test faces", text))
+        lines.append(("  fitted to the style of all real faces", f"NME {own.styled:.2%}"))
     curves = {
         arm.name: [
             (amount, *vars(found).values()) for (name, amount), found in result.errors.items() if name == arm.name

@@ -20,10 +20,11 @@ class ExportedDetector:
 
 
 @dataclass(frozen=True)
-class FaceMeshFigures:
-    """NME on the test faces in which it finds a face, as it is and fitted to the style of all real faces; the share of
-    such faces; milliseconds a face, as MediaPipe runs it."""
+class AnnotatorFigures:
+    """Of the annotator called `title`: NME on the test faces in which it finds a face, as it is and fitted to the style
+    of all real faces; the share of such faces; milliseconds a face."""
 
+    title: str
     nme: float
     styled: float
     found: float
@@ -33,11 +34,11 @@ class FaceMeshFigures:
 @dataclass(frozen=True)
 class StudyResult:
     """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share `HELPED` is
-    below `BASELINE`, by real faces; `face_mesh`: Face Mesh itself on the test faces, or None where it finds none."""
+    below `BASELINE`, by real faces; `annotator`: who looks, itself on the test faces, or None where it finds none."""
 
     out: Path
     test_faces: int
     errors: dict[tuple[str, int], Interval]
     gains: dict[int, Interval]
     exported: list[ExportedDetector]
-    face_mesh: FaceMeshFigures | None
+    annotator: AnnotatorFigures | None

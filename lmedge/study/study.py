@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.annotators.registry import annotator_named
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.growing import growing_folder
@@ -20,20 +19,20 @@ from lmedge.landmarks import nme
 from lmedge.options import to_json
 from lmedge.parts import Part, going_on
 from lmedge.processes import Processes
+from lmedge.progress import console
 from lmedge.storage import write_bytes, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
 from lmedge.study.options import StudyConfig
-from lmedge.study.result import ExportedDetector, FaceMeshFigures, StudyResult
+from lmedge.study.result import AnnotatorFigures, ExportedDetector, StudyResult
 from lmedge.study.training import Training, trainings_in
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
     from lmedge.detector.network import LabelledFaces
-
-Points = NDArray[np.float32]
+    from lmedge.study.faces import Seen
 
 STUDY_FILE, RESULTS_FILE = "study.json", "results.json"
-ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "face_mesh.npz", "detector", "curves.png", "index.html")
+ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "seen.npz", "detector", "curves.png", "index.html")
 # Options that change no training: more of them are added to those that are there.
 NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
 TIMED = 200  # faces
@@ -47,35 +46,40 @@ def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
 
 
 def _study(config: StudyConfig, executor: Executor) -> StudyResult:
-    from lmedge.study.faces import check_same_kind, face_mesh, generated, labelled, real_and_test
+    from lmedge.study.faces import check_same_kind, generated, labelled, real_and_test, seen_on
     from lmedge.study.report import write_report
 
     real, test = real_and_test(config, executor)
     amounts = _amounts(config, len(real))
-    about = {
+    about: dict[str, Any] = {
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_TRAININGS},
-        "real": len(real), "test": len(test), "licence": real.provenance.licence,
+        "real": len(real), "test": len(test),
+        "provenance": {"real": real.provenance.to_json(), "test": test.provenance.to_json()},
         "versions": versions("tensorflow", "keras", "numpy", "mediapipe"),
     }  # fmt: skip
     _claim(config, about)
     synthetic = generated(config, executor)
     for dataset in (real, test):
         check_same_kind(dataset, synthetic)
-    seen = face_mesh(config.out, real, test, synthetic.scheme)
+    seen = seen_on(config.out, real, test, synthetic, executor)
+    moved = config.style and seen.speaks
+    if config.style and not moved:
+        console.print("landmarks of generated faces stay where L-Gen has them: no annotator tells how real ones differ")
     trainings = [
         Training(arm, amount, seed)
         for seed in range(config.seeds) for arm in ARMS for amount in (amounts if arm.real else (0,))
     ]  # fmt: skip
-    there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path)
-    errors = _train(there, trainings, seen["real"], executor)
+    there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved)
+    errors = _train(there, trainings, seen.real, executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
-    facts = {"licence": real.provenance.licence}
-    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, facts)
+    about["provenance"]["synthetic"] = synthetic.provenance.to_json()
+    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, about["provenance"])
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
         "detectors": [{**vars(model), "file": model.file.name} for model in result.exported],
-        "face_mesh": asdict(result.face_mesh) if result.face_mesh else None, "seeds": config.seeds, **about,
+        "annotator": asdict(result.annotator) if result.annotator else None, "moved": moved, "seeds": config.seeds,
+        **about,
     })  # fmt: skip
     write_report(result, config, about)
     return result
@@ -105,7 +109,7 @@ def _train(
     config: StudyConfig, trainings: list[Training], seen: NDArray[np.float32], executor: Executor
 ) -> list[NDArray[np.float32]]:
     """NMEs `[test faces]` of the detectors. Those that are missing are trained in workers of one thread each: twice as
-    fast as one after the other with all threads. `seen`: what Face Mesh finds on the real faces."""
+    fast as one after the other with all threads. `seen`: what an annotator finds on the real faces."""
     from lmedge.study.work import start_training, work
 
     store = trainings_in(config.out)
@@ -126,7 +130,7 @@ def _train(
 
 def _result(
     config: StudyConfig, trained: list[tuple[Training, NDArray[np.float32]]], amounts: tuple[int, ...],
-    seen: dict[str, Points], real: LabelledFaces, test: LabelledFaces, facts: dict[str, Any],
+    seen: Seen, real: LabelledFaces, test: LabelledFaces, provenance: dict[str, Any],
 ) -> StudyResult:  # fmt: skip
     errors: dict[tuple[str, int], Errors] = {}
     for training, one in trained:
@@ -136,19 +140,21 @@ def _result(
     return StudyResult(
         config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
         {amount: lowered(errors[HELPED, amount], errors[BASELINE, amount]) for amount in amounts},
-        _export(best, config.out, real, test, facts), _face_mesh(seen, real, test),
+        _export(best, config.out, real, test, provenance["real" if best.arm.real else "synthetic"]),
+        _annotator(seen, real, test),
     )  # fmt: skip
 
 
 def _export(
-    best: Training, out: Path, real: LabelledFaces, test: LabelledFaces, facts: dict[str, Any]
+    best: Training, out: Path, real: LabelledFaces, test: LabelledFaces, provenance: dict[str, Any]
 ) -> list[ExportedDetector]:
-    """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it."""
+    """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it. `provenance` of the
+    landmarks in whose style it speaks."""
     from convert.detector import export_detector
     from lmedge.keras_file import load_network
     from lmedge.runtime.detector import LandmarkDetector
 
-    facts = {**facts, "arm": best.arm.name, "real": best.amount}
+    facts = {"provenance": provenance, "arm": best.arm.name, "real": best.amount}
     files = export_detector(load_network(best.network_file(out)), real, out / "detector", facts, True)
     found = []
     for file in files.values():
@@ -159,18 +165,18 @@ def _export(
     return found
 
 
-def _face_mesh(seen: dict[str, Points], real: LabelledFaces, test: LabelledFaces) -> FaceMeshFigures | None:
-    """Face Mesh beside the detectors, on the same faces; `seen`: what it found on them."""
+def _annotator(seen: Seen, real: LabelledFaces, test: LabelledFaces) -> AnnotatorFigures | None:
+    """Who looks beside the detectors, on the same faces; `seen`: what was found on them."""
     from lmedge.style import fit_style
 
-    known, found = (np.isfinite(seen[name]).all(axis=(1, 2)) for name in ("real", "test"))
-    if not (found.any() and known.any()):
+    known, found = (np.isfinite(points).all(axis=(1, 2)) for points in (seen.real, seen.test))
+    if seen.annotator is None or not (found.any() and known.any()):
         return None
-    styled = fit_style(seen["real"][known], real.landmarks[known], real.scheme)(seen["test"][found])
-    with annotator_named("mediapipe") as mesh:
-        ms = _milliseconds(lambda face: mesh.of_face(face, test.scheme), test.images)
-    plain, fitted = (nme(p, test.landmarks[found], test.scheme).mean() for p in (seen["test"][found], styled))
-    return FaceMeshFigures(float(plain), float(fitted), float(found.mean()), ms)
+    styled = fit_style(seen.real[known], real.landmarks[known], real.scheme)(seen.test[found])
+    with seen.annotator as own:
+        ms = _milliseconds(lambda face: own.of_face(face, test.scheme), test.images)
+    plain, fitted = (nme(p, test.landmarks[found], test.scheme).mean() for p in (seen.test[found], styled))
+    return AnnotatorFigures(own.title, float(plain), float(fitted), float(found.mean()), ms)
 
 
 def _milliseconds(find: Callable[[NDArray[np.uint8]], object], faces: NDArray[np.uint8]) -> float:

@@ -20,7 +20,7 @@ _sets: dict[str, "LabelledFaces"]
 
 def start_training(config: StudyConfig, seen: NDArray[np.float32]) -> None:
     """Loads the faces of three datasets into a worker, and keeps it to one thread: trainings run beside each other.
-    `seen` `[N, K, 2]`: what Face Mesh finds on the real faces, nan where it finds nothing."""
+    `seen` `[N, K, 2]`: what an annotator finds on the real faces, nan where it finds nothing or does not look."""
     load_tensorflow()
     import cv2
     import tensorflow as tf

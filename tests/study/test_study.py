@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -16,10 +17,12 @@ from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
 from lmedge.landmarks import nme, write_pts
 from lmedge.processes import Processes
+from lmedge.provenance import Provenance
 from lmedge.runtime.detector import LandmarkDetector
+from lmedge.scheme import IBUG49
 from lmedge.storage import read_arrays
 from lmedge.study.arms import ARMS
-from lmedge.study.faces import real_and_test
+from lmedge.study.faces import real_and_test, seen_on
 from lmedge.study.options import StudyConfig
 from lmedge.study.report import answer
 from lmedge.study.study import study
@@ -55,7 +58,7 @@ def test_every_arm_is_trained_for_every_amount_and_seed(done):
     ]
     assert files == sorted(wanted)
     assert done.test_faces == 12
-    mesh = done.face_mesh  # of drawn faces it finds few
+    mesh = done.annotator  # of drawn faces it finds few
     assert mesh is None or (0 < mesh.found <= 1 and mesh.ms > 0 and mesh.styled < mesh.nme < 0.5)
 
 
@@ -69,7 +72,38 @@ def test_the_figures_are_those_of_the_trainings(done):
     for row in results["gains"]:
         helped, base = (by_name[name, row["real"]] for name in ("real + synthetic + classical", "real + classical"))
         assert row["value"] == pytest.approx(1 - helped / base, abs=1e-6)
-    assert results["licence"] == "CC0-1.0" and results["real"] == 48 and results["options"]["steps"] == 3
+    assert results["real"] == 48 and results["options"]["steps"] == 3
+
+
+def test_whose_landmarks_were_compared_stands_in_results_and_detector(done, toys, sets, lmedge_here):
+    results = json.loads((done.out / "results.json").read_text())
+    whose = {name: Provenance.from_json(facts, "results") for name, facts in results["provenance"].items()}
+    datasets = {"real": toys, "test": sets / "test", "synthetic": sets / "synthetic"}
+    assert whose == {name: FaceDataset(path).provenance for name, path in datasets.items()}
+    assert whose["synthetic"].learnt == whose["real"] and not results["moved"]  # both are drawn
+    shown = lmedge_here("info", done.exported[0].file).stdout
+    learnt = " (learnt from drawn 1)" if done.exported[0].real == 0 else ""
+    assert re.search(rf"landmarks of +\w+ \w+{re.escape(learnt)}\n", shown) and re.search("licence +CC0-1.0\n", shown)
+
+
+def test_generated_faces_move_where_an_annotator_tells_how_the_real_ones_differ(toys, sets, tmp_path):
+    def seen(learnt, own="drawn", scheme=IBUG49):
+        whose = {"real": Provenance(own, "1"), "made": Provenance(learnt, "1").by_lgen("7")}
+        for (name, provenance), source in zip(whose.items(), (toys, sets / "synthetic"), strict=True):
+            about = json.loads((source / "dataset.json").read_text())
+            shutil.copytree(source, tmp_path / name, dirs_exist_ok=True)
+            changed = {**about, "provenance": provenance.to_json(), "scheme": scheme.to_json()}
+            (tmp_path / name / "dataset.json").write_text(json.dumps(changed))
+        real, made = FaceDataset(tmp_path / "real"), FaceDataset(tmp_path / "made")
+        (tmp_path / "seen.npz").unlink(missing_ok=True)
+        return seen_on(tmp_path, real, real, made, Processes(1))
+
+    assert seen("mediapipe").speaks and seen("mediapipe").annotator.name == "mediapipe"
+    assert not seen("mediapipe", "mediapipe").speaks  # nothing to move
+    assert not seen("pts").speaks and seen("pts").annotator.name == "mediapipe"  # L-Gen speaks as people do
+    hand = replace(IBUG49, name="mine", origin=("hand",) * 49)
+    nobody = seen("mediapipe", scheme=hand)
+    assert nobody.annotator is None and not nobody.speaks and np.isnan(nobody.real).all()
 
 
 def test_the_report_has_the_table_the_plot_and_the_answer(done):
@@ -87,7 +121,7 @@ def test_the_best_detector_is_exported(done, sets):
     test = FaceDataset(sets / "test")
     for model in done.exported:
         detector = LandmarkDetector(model.file)
-        assert (model.arm, model.real) == best and detector.about["licence"] == "CC0-1.0"
+        assert (model.arm, model.real) == best and detector.about["provenance"]["licence"] == "CC0-1.0"
         errors = nme(detector.landmarks(test.images(np.arange(12))), test.landmarks, test.scheme)
         assert model.nme == pytest.approx(errors.mean(), abs=1e-6) and model.ms > 0
     assert "detector/detector-int8.tflite" in (done.out / "index.html").read_text()
