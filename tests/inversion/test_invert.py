@@ -17,6 +17,7 @@ from lmedge.inversion.options import CheckInversionConfig, InvertConfig
 from lmedge.inversion.resolve import recorded
 from lmedge.inversion.search import Search, usual
 from lmedge.landmarks import in_pixels
+from lmedge.provenance import Provenance
 from lmedge.run import Run
 from tests.conftest import reordered
 
@@ -159,6 +160,26 @@ def test_what_does_not_fit_the_run_is_refused(run, toys, tmp_path):
     run.generator_file.write_bytes(b"not a network")
     with pytest.raises(LmedgeError, match="cannot be read"):
         invert(InvertConfig(run=run.path, faces=toys))
+
+
+def test_faces_that_another_annotator_has_seen_are_not_inverted(run, toys, tmp_path):
+    """Their landmarks would be learnt beside the run's own. What an L-Gen says counts as whose landmarks it learnt."""
+    before = {path.name: path.read_bytes() for path in run.latents.iterdir()}
+
+    def refused(began, shown, sentence):
+        run.record("train-gan", run.config()["stages"]["train-gan"], dataset={"provenance": began.to_json()})
+        faces = shutil.copytree(toys, tmp_path / "faces", dirs_exist_ok=True)
+        about = json.loads((toys / "dataset.json").read_text())
+        (faces / "dataset.json").write_text(json.dumps({**about, "provenance": shown.to_json()}))
+        with pytest.raises(UsageError, match=sentence):
+            invert(InvertConfig(run=run.path, faces=faces, start="centre", steps=1, overwrite=True))
+        assert {path.name: path.read_bytes() for path in run.latents.iterdir()} == before
+
+    drawn, placed = Provenance("drawn", "1"), Provenance("pts", "1")
+    refused(drawn, placed, r"faces has landmarks of pts 1 and .* began with those of drawn 1; name faces with the same")
+    refused(
+        drawn.by_lgen("7"), placed.by_lgen("8"), r"of lgen 8 \(learnt from pts 1\) and .*lgen 7 \(learnt from drawn"
+    )
 
 
 def test_a_generator_with_code_in_it_is_not_run(run, toys, tmp_path):
