@@ -16,15 +16,23 @@ from typing import Any
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.owner import LOCK_FILE, Owner, writable
+from lmedge.manifest import (
+    HIDDEN,
+    MANIFEST,
+    PARTIAL,
+    SWAP,
+    files_below,
+    kind_of,
+    not_ours,
+    own_files,
+    visible,
+    write_manifest,
+)
+from lmedge.owner import Owner, writable
 from lmedge.storage import read_json, write_json
+from lmedge.swap import complete, is_folder
 
-MANIFEST = ".lmedge.json"
-PARTIAL = ".lmedge.partial"  # what is being made: a note and
-FILES = "files"
-SWAP = ".lmedge.swap"  # whole; takes the place of what was there
-HIDDEN = (MANIFEST, f".{MANIFEST}.tmp", PARTIAL, SWAP, LOCK_FILE)
-OF_THE_DISK = ("lost+found",)
+FILES = "files"  # of what is being made, beside its note
 TRIES = 100  # to own a folder that others put in its place and take away, or that takes no file, such as /proc
 
 
@@ -63,7 +71,7 @@ def making_folder(
     out = _Output(real_folder(path, option), f"{option}{path}", kind)
     with _taken(out) as stage:
         if stage.parent == out.path:
-            _complete(out.path)
+            complete(out.path)
             _check(out, overwrite, names, adopt)
         files = _begin(out, stage, overwrite, resume)
         whole = False
@@ -84,34 +92,13 @@ def half_made(path: Path) -> bool:
     return any((stage / MANIFEST).is_file() and "of" in read_json(stage / MANIFEST, "half-made") for stage in stages)
 
 
-def check_whole(path: Path) -> None:
-    """Before a folder is read, which changes nothing in it. Raises LmedgeError while new files take the place of old
-    ones, and where that was killed."""
-    if os.path.lexists(path / SWAP):
-        raise LmedgeError(
-            f"{path} is being replaced, or that was killed halfway ({SWAP} lies in it); repeat the command that did."
-        )
-
-
-def settle(path: Path) -> None:
-    """Before a folder of our own is read and then written: completes what was killed while new files took the place of
-    old ones."""
-    if not os.path.lexists(path / SWAP):
-        return
-    owner = Owner(path)
-    try:
-        _complete(path)
-    finally:
-        owner.release()
-
-
 def check_folder(path: Path, kind: str, overwrite: bool, *, names: tuple[str, ...] = (), adopt: tuple[str, ...] = (),
                  option: str = "--out ") -> None:  # fmt: skip
     """Refuses now what `making_folder` would refuse later. Raises UsageError, LmedgeError."""
     out = _Output(real_folder(path, option), f"{option}{path}", kind)
     with _taken(out) as stage:
         if stage.parent == out.path:
-            _complete(out.path)
+            complete(out.path)
             _check(out, overwrite, names, adopt)
 
 
@@ -168,10 +155,10 @@ def _remove_empty(folder: Path) -> None:
 
 def _check(out: _Output, overwrite: bool, names: tuple[str, ...], adopt: tuple[str, ...]) -> None:
     """Refuses a folder that is there and holds something. Raises UsageError."""
-    entries = [entry for entry in sorted(out.path.iterdir()) if entry.name not in (*HIDDEN, *OF_THE_DISK)]
+    entries = visible(out.path)
     if not entries:
         return
-    known, kind = _known(out.path, adopt)
+    known, kind = own_files(out.path, adopt), kind_of(out.path)
     if kind is None and not known:
         raise not_ours(out.shown, entries[0])
     if kind not in (None, out.kind):
@@ -183,16 +170,8 @@ def _check(out: _Output, overwrite: bool, names: tuple[str, ...], adopt: tuple[s
             _refuse_strangers(out, entry, known)
 
 
-def not_ours(shown: str, entry: Path) -> UsageError:
-    """A folder holds `entry`, and nothing says that lmedge wrote it."""
-    return UsageError(
-        f"{shown} holds {entry.name}, and no {MANIFEST} says that lmedge wrote it, so it is left alone; name another "
-        "folder, or empty this one yourself."
-    )
-
-
 def _refuse_strangers(out: _Output, entry: Path, known: set[str]) -> None:
-    inside = [file for file in entry.rglob("*") if not file.is_dir()] if _is_folder(entry) else [entry]
+    inside = [file for file in entry.rglob("*") if not file.is_dir()] if is_folder(entry) else [entry]
     for file in inside:
         if file.relative_to(out.path).as_posix() not in known:
             raise UsageError(f"{out.shown} holds {file.relative_to(out.path)}, which lmedge did not write and would "
@@ -224,8 +203,8 @@ def _begin(out: _Output, stage: Path, overwrite: bool, resume: dict[str, Any] | 
 
 def _publish(out: _Output, files: Path, adopt: tuple[str, ...]) -> None:
     """Puts what is whole in its place."""
-    new = _files(files)
-    write_json(files / MANIFEST, {"kind": out.kind, "lmedge": __version__, "files": new})
+    new = files_below(files)
+    write_manifest(files, out.kind, new)
     if files.parent.parent != out.path:
         try:
             files.rename(out.path)
@@ -234,86 +213,14 @@ def _publish(out: _Output, files: Path, adopt: tuple[str, ...]) -> None:
                 raise
             raise LmedgeError(f"{out.shown} was made by somebody else in the meantime; {files} is whole.") from None
         return
-    known, kind = _known(out.path, adopt)
+    known = own_files(out.path, adopt)
     folders = {out.path / parent for file in new for parent in PurePosixPath(file).parents} - {out.path}
-    strange = [folder for folder in sorted(folders) if os.path.lexists(folder) and not _is_folder(folder)]
+    strange = [folder for folder in sorted(folders) if os.path.lexists(folder) and not is_folder(folder)]
     at = {file: out.path / file for file in new}
-    strange += [path for file, path in at.items() if _is_folder(path) or (file not in known and os.path.lexists(path))]
+    strange += [path for file, path in at.items() if is_folder(path) or (file not in known and os.path.lexists(path))]
     if strange:
         raise LmedgeError(f"{strange[0]} is in the way and not lmedge's; move it away.")
-    if kind is None:
-        write_json(out.path / MANIFEST, {"kind": out.kind, "lmedge": __version__, "files": sorted(known)})
+    if kind_of(out.path) is None:
+        write_manifest(out.path, out.kind, known)
     files.rename(out.path / SWAP)  # from here on the new files win
-    _complete(out.path)
-
-
-def _complete(path: Path) -> None:
-    """Puts the files of a swap in their place and deletes those that they replace. May be killed and repeated: the old
-    manifest goes last."""
-    swap = path / SWAP
-    if not os.path.lexists(swap):
-        return
-    # Whoever gave us the folder may have put it there: nothing is followed, in it or to where it leads.
-    strange = [place for place in (swap, *swap.rglob("*")) if place.is_symlink()] if _is_folder(swap) else [swap]
-    if strange:
-        raise LmedgeError(f"{strange[0]} is not lmedge's; delete it.")
-    if (swap / MANIFEST).is_file():
-        new, old = _listed(swap), _listed(path) if (path / MANIFEST).is_file() else set()
-        for file in sorted(new):
-            if (swap / file).exists():
-                if linked := [folder for folder in _folders(path, file) if folder.is_symlink()]:
-                    raise LmedgeError(f"{linked[0]} is in the way and not lmedge's; move it away.")
-                (path / file).parent.mkdir(parents=True, exist_ok=True)
-                (swap / file).replace(path / file)
-        for file in sorted(old - new, reverse=True):
-            _delete(path, file)
-        (swap / MANIFEST).replace(path / MANIFEST)
-    shutil.rmtree(swap)
-
-
-def _delete(path: Path, file: str) -> None:
-    """Deletes a listed file and the folders that it leaves empty; nothing behind a link."""
-    folders = _folders(path, file)
-    if any(not _is_folder(folder) for folder in folders) or _is_folder(path / file):
-        return
-    (path / file).unlink(missing_ok=True)
-    for folder in folders:
-        if any(folder.iterdir()):
-            return
-        folder.rmdir()
-
-
-def _folders(path: Path, file: str) -> list[Path]:
-    """The folders below `path` in which a listed file lies, the innermost first."""
-    return [path / parent for parent in PurePosixPath(file).parents][:-1]
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _files(folder: Path) -> list[str]:
-    """All files below a folder but the hidden ones of this module, relative to it."""
-    found = []
-    for place, folders, names in os.walk(folder):
-        if Path(place) == folder:
-            folders[:], names = ([name for name in some if name not in HIDDEN] for some in (folders, names))
-        found += [(Path(place) / name).relative_to(folder).as_posix() for name in names]
-    return sorted(found)
-
-
-def _known(path: Path, adopt: tuple[str, ...]) -> tuple[set[str], str | None]:
-    """The files in a folder that are lmedge's, and the kind that its manifest names; None without one."""
-    if (path / MANIFEST).is_file():
-        return _listed(path), str(read_json(path / MANIFEST, "the list of lmedge's files").get("kind"))
-    return {file for file in _files(path) if any(fnmatch.fnmatch(file, pattern) for pattern in adopt)}, None
-
-
-def _listed(path: Path) -> set[str]:
-    """What a manifest lists. Raises LmedgeError for names that lead out of the folder."""
-    files: Any = read_json(path / MANIFEST, "the list of lmedge's files", {"kind": str, "files": list})["files"]
-    for file in files:
-        parts = PurePosixPath(file).parts if isinstance(file, str) else ()
-        if not parts or ".." in parts or file.startswith("/") or "\\" in file or parts[0] in HIDDEN:
-            raise LmedgeError(f"{path / MANIFEST} lists {file!r}, which is no file of the folder; delete the manifest.")
-    return set(files)
+    complete(out.path)

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lmedge import __version__
 from lmedge.errors import UsageError
-from lmedge.folders import HIDDEN, MANIFEST, OF_THE_DISK, not_ours, real_folder
+from lmedge.folders import real_folder
+from lmedge.manifest import MANIFEST, kind_of, not_ours, visible, write_manifest
 from lmedge.owner import Owner, writable
-from lmedge.storage import read_json, write_json
 
 OLD = ".lmedge.old"  # what --overwrite replaces, until the new one is whole
 ASIDE = ".lmedge.aside"  # the same, not yet all of it
@@ -45,14 +44,13 @@ def growing_folder(path: Path, kind: str, entries: tuple[str, ...], overwrite: b
 
 
 def _claim(real: Path, shown: Path, kind: str, entries: tuple[str, ...], overwrite: bool) -> None:
-    others = [e for e in sorted(real.iterdir()) if e.name not in (*HIDDEN, *OF_THE_DISK, OLD)]
-    known = str(read_json(real / MANIFEST, "the list of lmedge's files").get("kind")) if _has(real, MANIFEST) else None
+    others, known = [entry for entry in visible(real) if entry.name != OLD], kind_of(real)
     if others and known is None and (overwrite or not _has(real, entries[0])):
         raise not_ours(str(shown), others[0])
     if known not in (None, kind):
         raise UsageError(f"{shown} holds {known}, not {kind}; name another folder.")
     if known is None:
-        write_json(real / MANIFEST, {"kind": kind, "lmedge": __version__, "files": []})
+        write_manifest(real, kind, ())
     if overwrite and any(_has(real, entry) for entry in entries):
         if _has(real, OLD):  # of an --overwrite that was killed; what came after it is no more wanted
             for entry in entries:

@@ -9,10 +9,10 @@ import numpy as np
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import HIDDEN, OF_THE_DISK
 from lmedge.keras_file import load_network
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import LatentSpec
+from lmedge.manifest import visible
 from lmedge.options import Stage, read_values
 from lmedge.progress import console
 from lmedge.provenance import NOT_STATED, Provenance
@@ -44,7 +44,7 @@ class Run:
         run = cls(path)
         run.refuse_shipped()
         if not run.config_file.exists():
-            if path.is_dir() and any(entry.name not in (*HIDDEN, *OF_THE_DISK) for entry in path.iterdir()):
+            if path.is_dir() and visible(path):
                 raise UsageError(f"--run {path} holds other things and no config.json; name another folder.")
             path.mkdir(parents=True, exist_ok=True)
             write_json(run.config_file, {"schema": SCHEMA, "versions": {"lmedge": __version__}, "stages": {}})

@@ -1,40 +1,17 @@
-"""Folders that verbs write: whose files are deleted, when, and what a kill leaves."""
+"""Folders that verbs write: where they can be, when they appear, and how work on them goes on."""
 
 import contextlib
-import json
-import os
-import shutil
 import subprocess
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import MANIFEST, PARTIAL, SWAP, check_whole, half_made, making_folder, settle
-from lmedge.growing import growing_folder
+from lmedge.errors import UsageError
+from lmedge.folders import half_made, making_folder
+from lmedge.manifest import MANIFEST, PARTIAL, SWAP
 from lmedge.owner import Owner
-from lmedge.runtime import FaceSampler
-from lmedge.runtime.gallery import sample
-from lmedge.runtime.options import SampleConfig
-
-
-def make(path, files, overwrite=False, **options):
-    """A folder of files with the text of each."""
-    with making_folder(path, "a thing", overwrite, **options) as folder:
-        for name, text in files.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_text(text)
-
-
-def texts(path):
-    """What lies in a folder, but for the manifest."""
-    return {file.relative_to(path).as_posix(): file.read_text()
-            for file in path.rglob("*") if file.is_file() and file.name != MANIFEST}  # fmt: skip
-
-
-OLD = {"a": "old", "b/one": "old", "b/two": "old"}
-NEW = {"a": "new", "b/one": "new", "c/three": "new"}
+from tests.making import NEW, OLD, Killed, killed_at, make, texts
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path):
@@ -47,75 +24,6 @@ def test_a_folder_appears_when_it_is_whole(tmp_path):
         raise RuntimeError
     assert texts(tmp_path) == {"out/mark": "1"}
     assert {path.name for path in out.iterdir()} == {"mark", MANIFEST}
-
-
-def test_overwrite_replaces_what_the_manifest_lists_and_leaves_the_rest(tmp_path):
-    out = tmp_path / "out"
-    make(out, OLD)
-    (out / "diary.txt").write_text("mine")
-    (out / "b" / "photo").write_text("mine")
-    with pytest.raises(UsageError, match=r"--out .*out exists and is not empty; add --overwrite"):
-        make(out, NEW)
-    make(out, NEW, overwrite=True)
-    assert texts(out) == {**NEW, "diary.txt": "mine", "b/photo": "mine"}
-    make(out, {"d": "newer"}, overwrite=True)
-    assert texts(out) == {"d": "newer", "diary.txt": "mine", "b/photo": "mine"}
-    assert not (out / "c").exists()
-
-
-def test_photos_beside_a_table_of_somebody_else_are_not_deleted(bundle, tmp_path):
-    """Its name alone made a folder ours."""
-    names = {*(f"photo-{i}.png" for i in range(3)), "landmarks.csv"}
-    for name in names:
-        (tmp_path / name).write_text("mine")
-    with pytest.raises(UsageError, match="no .lmedge.json says that lmedge wrote it"):
-        sample(SampleConfig(bundle=bundle, out=tmp_path, count=1, overwrite=True))
-    assert set(texts(tmp_path)) == names
-
-
-def test_a_strangers_file_in_the_place_of_a_new_one_is_refused_before_the_work(bundle, tmp_path):
-    out = tmp_path / "out"
-    sample(SampleConfig(bundle=bundle, out=out, count=2))
-    (out / "face-mine.png").write_text("mine")
-    with pytest.raises(UsageError, match="holds face-mine.png, which lmedge did not write"):
-        sample(SampleConfig(bundle=bundle, out=out, count=3, overwrite=True))
-    (out / "face-mine.png").rename(out / "mine.png")
-    sample(SampleConfig(bundle=bundle, out=out, count=1, overwrite=True))
-    assert {p.name for p in out.iterdir()} == {"face-00000.png", "landmarks.csv", "contact.png", "mine.png", MANIFEST}
-
-
-def test_a_folder_of_another_kind_is_not_replaced(tmp_path):
-    make(tmp_path / "out", OLD)
-    with (
-        pytest.raises(UsageError, match="holds a thing, which is not replaced by a bundle"),
-        making_folder(tmp_path / "out", "a bundle", True),
-    ):
-        pass
-
-
-def test_a_manifest_that_leads_out_of_its_folder_deletes_nothing(tmp_path):
-    out, mine = tmp_path / "out", tmp_path / "mine"
-    make(out, OLD)
-    mine.mkdir()
-    (mine / "two").write_text("mine")
-    for files in (["../mine/two"], [str(mine / "two")], [7], "a"):
-        (out / MANIFEST).write_text(json.dumps({"kind": "a thing", "files": files}))
-        with pytest.raises(LmedgeError, match=MANIFEST):
-            make(out, NEW, overwrite=True)
-    shutil.rmtree(out / "b")
-    (out / "b").symlink_to(mine)
-    (out / MANIFEST).write_text(json.dumps({"kind": "a thing", "files": list(OLD)}))
-    make(out, {"a": "new"}, overwrite=True)
-    assert texts(mine) == {"two": "mine"} and (out / "a").read_text() == "new"
-    with pytest.raises(LmedgeError, match="is in the way"):
-        make(out, {"a": "newer", "b/two": "newer"}, overwrite=True)
-    with pytest.raises(LmedgeError, match="is in the way"):
-        make(out, {"a": "newer", "b/deep/er": "newer"}, overwrite=True)
-    (out / "a").unlink()
-    (out / "a").mkdir()
-    with pytest.raises(LmedgeError, match="a is in the way"):
-        make(out, {"a": "newer"}, overwrite=True)
-    assert texts(mine) == {"two": "mine"} and not any((out / "a").iterdir())
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nowhere", "below a file"])
@@ -168,91 +76,6 @@ def test_a_mount_point_below_a_parent_that_is_read_only(tmp_path):
             subprocess.run(["mount", "-o", "remount,ro", str(out)], check=True)
             with pytest.raises(UsageError, match="cannot be written"):
                 make(out, OLD, overwrite=True)
-
-
-class Killed(BaseException):
-    pass
-
-
-def killed_at(monkeypatch, step):
-    """Lets nothing on the disk change from this change on; says afterwards whether there were as many."""
-    left = [step]
-    for owner, name in ((os, "rename"), (os, "replace"), (os, "unlink"), (os, "rmdir"), (os, "mkdir")):
-        real = getattr(owner, name)
-
-        def call(*args, real=real, **kwargs):
-            if left[0] == 0:
-                raise Killed
-            left[0] -= 1
-            return real(*args, **kwargs)
-
-        monkeypatch.setattr(owner, name, call)
-    return lambda: left[0] == 0
-
-
-def test_old_or_new_is_whole_after_a_kill_at_any_step_of_the_swap(tmp_path):
-    outcomes = []
-    for step in count():
-        out = tmp_path / str(step)
-        make(out, OLD)
-        (out / "diary.txt").write_text("mine")
-        with pytest.MonkeyPatch.context() as patch:
-            was_killed = killed_at(patch, step)
-            with contextlib.suppress(Killed):
-                make(out, NEW, overwrite=True)
-            if not was_killed():
-                break
-        settle(out)
-        found = texts(out)
-        assert found.pop("diary.txt") == "mine"
-        visible = {name: text for name, text in found.items() if not name.startswith(".lmedge")}
-        assert visible in (OLD, NEW), (step, found)
-        outcomes.append(visible == NEW)
-        make(out, NEW, overwrite=True)
-        assert texts(out) == {**NEW, "diary.txt": "mine"}
-        assert {path.name for path in out.iterdir()} == {"a", "b", "c", "diary.txt", MANIFEST}
-    assert outcomes == sorted(outcomes) and {*outcomes} == {False, True}
-
-
-def given(path, files, swap):
-    """A folder from a stranger: lmedge's, with a swap under way that lmedge never began."""
-    make(path, {"a": "theirs"})
-    (path / SWAP).mkdir()
-    for name, text in swap.items():
-        (path / SWAP / name).parent.mkdir(exist_ok=True)
-        (path / SWAP / name).write_text(text)
-    (path / SWAP / MANIFEST).write_text(json.dumps({"kind": "a thing", "files": files}))
-
-
-@pytest.mark.parametrize("link", ["where files go", "where files come from", "the swap"])
-def test_a_stranger_s_swap_leads_nowhere(tmp_path, link):
-    mine, out = tmp_path / "mine", tmp_path / "out"
-    make(mine, {"notes": "mine"})
-    if link == "where files go":
-        given(out, ["d/notes"], {"d/notes": "evil"})
-        (out / "d").symlink_to(mine)
-    elif link == "where files come from":
-        given(out, ["d/notes"], {})
-        (out / SWAP / "d").symlink_to(mine)
-    else:
-        make(out, {"a": "theirs"})
-        (out / SWAP).symlink_to(mine)
-    for change in (lambda: settle(out), lambda: make(out, {"a": "new"}, overwrite=True)):
-        with pytest.raises(LmedgeError, match="not lmedge's; (delete|move)"):
-            change()
-    assert texts(mine) == {"notes": "mine"} and (mine / MANIFEST).is_file()
-
-
-def test_who_reads_a_folder_changes_nothing_in_it(bundle, tmp_path):
-    given(tmp_path / "out", [], {})
-    copy = shutil.copytree(bundle, tmp_path / "copy")
-    shutil.copytree(tmp_path / "out" / SWAP, copy / SWAP)
-    before = texts(tmp_path / "out"), {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()}
-    with pytest.raises(LmedgeError, match="being replaced, or that was killed halfway"):
-        check_whole(tmp_path / "out")
-    with pytest.raises(LmedgeError, match="repeat the command that did"):
-        FaceSampler(copy)
-    assert before == (texts(tmp_path / "out"), {file: file.read_bytes() for file in copy.rglob("*") if file.is_file()})
 
 
 @pytest.mark.parametrize("name", [SWAP, f"{SWAP}/x", PARTIAL, MANIFEST, "n" * 300, "circle", "circle/x"])
@@ -315,67 +138,3 @@ def test_work_that_can_be_continued_is(tmp_path):
     assert half_made(out) and {k: v for k, v in texts(out).items() if k in OLD} == OLD
     make(out, NEW, overwrite=True, resume={"of": 3})
     assert texts(out) == {**NEW, "part-0": "3", "part-1": "3"}
-
-
-def test_a_study_begun_again_keeps_the_old_one_until_the_new_one_is_whole(tmp_path):
-    out, names = tmp_path / "out", ("mark", "deep", "late")
-
-    def grow(files, overwrite=False, fail=False):
-        with growing_folder(out, "a study", names, overwrite):
-            for name, text in files.items():
-                (out / name).parent.mkdir(exist_ok=True)
-                (out / name).write_text(text)
-            if fail:
-                raise LmedgeError("no")
-
-    with pytest.raises(LmedgeError):
-        grow({}, fail=True)
-    assert not out.exists()
-    old = {"mark": "old", "deep/one": "old", "late": "old"}
-    grow(old)
-    (out / "diary.txt").write_text("mine")
-    grow({"deep/two": "more"})
-    assert texts(out) == {**old, "deep/two": "more", "diary.txt": "mine"}
-    with pytest.raises(LmedgeError):
-        grow({"mark": "new"}, overwrite=True, fail=True)
-    assert {"mark": "new", ".lmedge.old/mark": "old", ".lmedge.old/deep/two": "more"}.items() <= texts(out).items()
-    with pytest.raises(LmedgeError):
-        grow({"mark": "newer"}, overwrite=True, fail=True)
-    assert {"mark": "newer", ".lmedge.old/late": "old"}.items() <= texts(out).items()
-    grow({"late": "new"})
-    assert texts(out) == {"mark": "newer", "late": "new", "diary.txt": "mine"}
-
-
-def test_a_study_that_is_killed_while_it_is_begun_again_is_the_old_or_the_new_one(tmp_path):
-    def grow(text, overwrite):
-        with growing_folder(out, "a study", ("mark", "late"), overwrite):
-            before = texts(out)
-            for name in ("mark", "late"):
-                (out / name).write_text(text)
-            finished.append(text)
-        return before
-
-    seen = set()
-    for step in count():
-        out, finished = tmp_path / str(step), []
-        grow("old", False)
-        with pytest.MonkeyPatch.context() as patch:
-            was_killed = killed_at(patch, step)
-            with contextlib.suppress(Killed):
-                grow("new", True)
-            if not was_killed():
-                break
-        before = grow("newer", False)
-        kept = {name.removeprefix(".lmedge.old/"): text for name, text in before.items() if text == "old"}
-        assert finished[1] == "new" or kept == {"mark": "old", "late": "old"}
-        seen.add(finished[1])
-        assert texts(out) == {"mark": "newer", "late": "newer"}
-    assert seen == {"new", "newer"}
-
-
-def test_a_folder_of_somebody_else_is_no_study(tmp_path):
-    (tmp_path / "diary.txt").write_text("mine")
-    for overwrite in (False, True):
-        with pytest.raises(UsageError, match="left alone"), growing_folder(tmp_path, "a study", ("mark",), overwrite):
-            raise AssertionError
-    assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]

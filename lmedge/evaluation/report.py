@@ -15,12 +15,13 @@ from lmedge.evaluation.evaluation import Evaluation
 from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.plots import error_curves, judged_curves, point_errors, psnr_histogram, training_curves
 from lmedge.faces.record import encode_png
-from lmedge.folders import check_folder, making_folder, settle
+from lmedge.folders import check_folder, making_folder
 from lmedge.gan.families import family_of
 from lmedge.gan.options import TrainGanConfig
 from lmedge.pictures import SHEET_PIXELS, contact_sheet, drawn, enlarged, grid
 from lmedge.run import Run
 from lmedge.storage import read_json, write_bytes, write_json
+from lmedge.swap import settle
 
 TEMPLATES = Path(__file__).parent
 KIND, FILES = "a report", ("index.html", "page.json", "*.png")

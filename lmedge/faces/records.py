@@ -17,11 +17,12 @@ from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 from lmedge.affine import Image8
 from lmedge.errors import LmedgeError
 from lmedge.faces.record import Record
-from lmedge.folders import check_whole, half_made
+from lmedge.folders import half_made
 from lmedge.landmarks import far_outside
 from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
 from lmedge.storage import check_form, read_json, replacing
+from lmedge.swap import check_whole
 
 SCHEMA = 2  # 1 named its landmark scheme, and had annotator, crop and licence apart
 DATASET_FILE = "dataset.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.decoding import SUFFIXES
 from lmedge.faces.photo import gone
-from lmedge.folders import MANIFEST, SWAP
+from lmedge.manifest import MANIFEST, SWAP
 from lmedge.progress import console
 from lmedge.regular import read_regular
 

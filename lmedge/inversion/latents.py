@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import check_whole, half_made, making_folder, settle
+from lmedge.folders import half_made, making_folder
 from lmedge.keras_model import weights_hash
 from lmedge.provenance import Provenance
 from lmedge.run import Run
 from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
+from lmedge.swap import check_whole, settle
 
 SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme and did not say whose its landmarks are
 ABOUT_FILE = "latents.json"

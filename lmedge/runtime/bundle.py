@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import check_whole
 from lmedge.latent import LatentSpec
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import PARTS, Scheme
 from lmedge.storage import check_form, read_json
+from lmedge.swap import check_whole
 
 SCHEMA = 2  # 1 named its landmark scheme, and knew one kind of latents
 BUNDLE_FILE = "bundle.json"

@@ -10,10 +10,10 @@ from PIL import Image
 
 from lmedge.bounds import cores
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.folders import MANIFEST
 from lmedge.keras_model import to_uint8
 from lmedge.landmarks import in_pixels
 from lmedge.latent import uniform
+from lmedge.manifest import MANIFEST
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler, interpreter
 from lmedge.runtime.gallery import interpolate
