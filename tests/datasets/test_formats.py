@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from lmedge.datasets.formats import FORMATS
 from lmedge.errors import UsageError
-from lmedge.folders import MANIFEST
+from lmedge.manifest import MANIFEST
 from lmedge.scheme import IBUG49, Scheme
 from tests.datasets import COUNT, made, picture, read_pts
 

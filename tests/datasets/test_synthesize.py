@@ -12,7 +12,6 @@ from lmedge.faces.records import FaceDataset
 from lmedge.gan.families.began.options import BeganConfig
 from lmedge.landmarks import mirrored
 from lmedge.latent import uniform
-from lmedge.manifest import MANIFEST
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
 from lmedge.scheme import IBUG49
