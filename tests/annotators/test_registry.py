@@ -13,10 +13,13 @@ from lmedge.faces.records import FaceDataset
 from lmedge.provenance import Provenance
 from lmedge.scheme import IBUG49, IBUG68
 
+PHOTOS = 6
+
 
 @register
 class Centred(Annotator):
-    """Says that all landmarks lie on a circle in the middle of the square that it is shown."""
+    """Says that all landmarks lie on a circle in the middle of the square that it is shown, left and right ones on
+    either side."""
 
     name, title, version, looks = "toy", "The toy", "7", True
     points = frozenset(IBUG68.points)
@@ -29,33 +32,40 @@ class Centred(Annotator):
 
     def find(self, picture, scheme):
         assert not self.lock.locked()
-        angle = np.linspace(0, 2 * np.pi, scheme.count, endpoint=False)
+        one, other = np.arange(scheme.count), np.array(scheme.mirror)
+        angle = np.pi / 2 + np.pi * np.sign(one - other) * np.minimum(one + 1, other + 1) / scheme.count
         in_face = picture.size / 2 - 0.5 + picture.size / 4 * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
         linear, offset = picture.to_face[:, :2], picture.to_face[:, 2]
         return ((in_face - offset) @ np.linalg.inv(linear).T).astype(np.float32)
 
 
-@pytest.fixture(scope="module")
-def circles(tmp_path_factory):
-    """A dataset of two photos of 100 x 80 pixels, annotated by the toy through the command line."""
+def on_the_circle(landmarks, tolerance):
+    """Are landmarks `[N, K, 2]`, pixels of faces of 32, the toy's?"""
+    return np.linalg.norm(landmarks - 15.5, axis=-1) == pytest.approx(np.full(landmarks.shape[:2], 8), abs=tolerance)
+
+
+@pytest.fixture(scope="session")
+def circles(once):
+    """A dataset of six photos of 100 x 80 pixels, annotated by the toy through the command line."""
     from lmedge.cli import main
 
-    folder = tmp_path_factory.mktemp("toy")
-    (folder / "photos").mkdir()
-    for i in range(2):
-        picture = np.random.default_rng(i).integers(0, 255, (80, 100, 3)).astype(np.uint8)
-        Image.fromarray(picture).save(folder / "photos" / f"{i}.png")
-    words = ("prepare", folder / "photos", "--out", folder / "faces", "--annotator", "toy", "--crop", "none", "--size",
-             32, "--licence", "CC0-1.0", "--workers", 1)  # fmt: skip
-    assert main([str(word) for word in words]) == 0
-    return folder / "faces"
+    def make(folder):
+        (folder / "photos").mkdir(parents=True)
+        for i in range(PHOTOS):
+            picture = np.random.default_rng(i).integers(0, 255, (80, 100, 3)).astype(np.uint8)
+            Image.fromarray(picture).save(folder / "photos" / f"{i}.png")
+        words = ("prepare", folder / "photos", "--out", folder / "faces", "--annotator", "toy", "--crop", "none",
+                 "--size", 32, "--licence", "CC0-1.0", "--workers", 1)  # fmt: skip
+        assert main([str(word) for word in words]) == 0
+
+    return once("circles", make) / "faces"
 
 
 def test_one_file_adds_an_annotator_that_worker_processes_know_too(circles):
     dataset = FaceDataset(circles)
     assert dataset.provenance == Provenance("toy", "7", {"crop": "none", "margin": 0.1}, "CC0-1.0")
-    assert len(dataset) == 2
-    assert np.linalg.norm(dataset.landmarks - 15.5, axis=-1) == pytest.approx(np.full((2, 49), 8), abs=1e-3)
+    assert len(dataset) == PHOTOS
+    assert on_the_circle(dataset.landmarks, 1e-3)
 
 
 def test_info_names_the_annotator_and_its_version(circles, lmedge_here):
