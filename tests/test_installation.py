@@ -1,6 +1,8 @@
 import itertools
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from lmedge import installation
 from lmedge.about import doctor as stage
 from lmedge.about.doctor import doctor
 from lmedge.installation import install, remedy
+from lmedge.verb import DATASETS, TRAIN
 from lmedge.verbs import VERBS
 from lmedge.web.vendor import VERSION
 
@@ -83,11 +86,38 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     monkeypatch.setattr(stage, "_litert_js", lambda: None)
     monkeypatch.chdir(ROOT)
     told = {line.split("  ")[1]: line for line in doctor(NEEDS) if line.startswith("  ")}
-    assert told["toy, prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
+    assert told["toy"].endswith("missing tensorflow: pip install -c constraints.txt '.[train]'")
+    assert told["prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
     assert "missing a TFLite interpreter, LiteRT.js: pip install '.[litert]'; install npm" in told["serve, web-export"]
     assert told["sample, interpolate, bench"].endswith("missing a TFLite interpreter: pip install '.[litert]'")
     assert told["synthesize"].endswith("missing a TFLite interpreter, fpng: pip install '.[litert,datasets]'")
     assert told["report"].endswith("ready") and told["info, doctor, completion"].endswith("ready")
+
+
+OTHER_NAMES = {"opencv-contrib-python": "cv2", "tensorflow-model-optimization": "tensorflow_model_optimization"}
+WITHOUT = """
+import sys
+for module in {modules}:
+    sys.modules[module] = None  # as if it were not installed
+from lmedge.cli import main
+sys.exit(main({words}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [("toy", "--count", "2", "--size", "32", "--workers", "1"),
+     ("export", "RUN", "--variants", "fp32", "--calibration", "16")],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_verb_runs_with_nothing_of_the_extras_but_what_it_names(words, request, tmp_path):
+    words = [str(request.getfixturevalue("trained")) if word == "RUN" else word for word in words]
+    unnamed = {*TRAIN, *DATASETS} - {*NEEDS[words[0]]}
+    code = WITHOUT.format(modules=[OTHER_NAMES.get(name, name) for name in unnamed],
+                          words=[*words, "--out", str(tmp_path / "out")])  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_doctor_knows_whether_a_page_can_be_made(monkeypatch, tmp_path):

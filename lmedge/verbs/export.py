@@ -4,8 +4,6 @@ from convert.options import ExportConfig
 from lmedge.printable import print_text as print
 from lmedge.verb import Verb
 
-NEEDS = ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization", "mediapipe")
-
 
 def run(config: ExportConfig) -> None:
     from convert.stage import export_run
@@ -17,4 +15,4 @@ def run(config: ExportConfig) -> None:
     print(f"bundle in {bundle.path}; next: lmedge sample {bundle.path} --out faces")
 
 
-VERB = Verb("export", ExportConfig, run, NEEDS)
+VERB = Verb("export", ExportConfig, run, ("tensorflow", "keras", "tf_keras", "tensorflow-model-optimization"))

@@ -12,4 +12,4 @@ def run(config: ToyConfig) -> None:
     print(f"{result.count} faces in {result.path}; {result.path}/contact.png shows some.")
 
 
-VERB = Verb("toy", ToyConfig, run, needs=("tensorflow", "mediapipe", "opencv-contrib-python"))
+VERB = Verb("toy", ToyConfig, run, needs=("tensorflow", "opencv-contrib-python"))

@@ -16,4 +16,5 @@ def run(config: TrainLgenConfig) -> None:
     )
 
 
-VERB = Verb("train-lgen", TrainLgenConfig, run, needs=("tensorflow", "keras", "opencv-contrib-python"))
+NEEDS = ("tensorflow", "keras", "mediapipe", "opencv-contrib-python")
+VERB = Verb("train-lgen", TrainLgenConfig, run, NEEDS)
