@@ -31,9 +31,11 @@ def load_network(path: Path, remedy: str = "train it again") -> Any:
     """A Keras model, without code in it. Raises LmedgeError, which ends with `remedy`, for a file that is damaged or
     claims more than it holds."""
     try:
-        _check(read_regular(path, LARGEST_FILE))
         import keras
 
+        import lmedge.keras_layers  # noqa: F401  registers them
+
+        _check(read_regular(path, LARGEST_FILE))
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except LmedgeError:
         raise

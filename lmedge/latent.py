@@ -4,28 +4,20 @@ Written into runs, models and bundles, and obeyed by every sampler: here, in Kot
 than NumPy, as it runs on the device.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.block import LARGEST, WHAT, Block, Latents
 from lmedge.bounds import require_seed, require_whole
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.quantiles import normal
 from lmedge.seeds import Purpose
 from lmedge.storage import check_form
 
-Latents = NDArray[np.float32]
-Distribution = Literal["uniform", "normal"]
-LARGEST = 4096  # numbers of a latent
-LONGEST_NAME = 60
-SMALLEST_SHARE = 2.0**-25  # that a normal number is drawn of: half of the least random number
-BOUND = 1e6  # beyond which no block ends
 FURTHEST = 1 << 48  # face of a seed, so that its number times the length of a latent stays below 2^64
-BLOCK_FORM = {"name": str, "size": int, "distribution": str, "low": float, "high": float, "searched": bool}
-WHAT = "a description of latents"
 
 # SplitMix64 (Steele, Lea, Flood 2014): a counter through a mixing function. A dozen lines in any language
 # that has 64-bit integers, and face i of a seed does not depend on how many are drawn.
@@ -55,59 +47,6 @@ def numbers(count: int, length: int, seed: int, first: int = 0) -> NDArray[np.ui
 def uniform(count: int, length: int, seed: int, first: int = 0) -> Latents:
     """Rows of numbers uniform in -1..1, `[count, length]`; see `numbers`."""
     return numbers(count, length, seed, first).astype(np.float32) / np.float32(1 << 23) - np.float32(1)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Numbers of a latent that belong together.
-
-    `distribution`: "uniform" in `low`..`high`, or "normal" (mean 0, deviation 1), cut off at `low` and `high`: what
-    lies beyond is put on the bound. `searched`: inversion looks for these numbers; otherwise it takes them as given.
-    """
-
-    name: str
-    size: int
-    distribution: Distribution = "uniform"
-    low: float = -1.0
-    high: float = 1.0
-    searched: bool = True
-
-    def drawn(self, of: NDArray[np.uint32]) -> Latents:
-        """The block's numbers from random ones below 2^24, of any shape."""
-        half = 0.5 if self.distribution == "normal" else 0.0  # a normal number has no first and no last
-        return self.quantile((of + half) / (1 << 24))
-
-    def quantile(self, share: NDArray[np.float64]) -> Latents:
-        """The numbers below which a `share` (0..1, any shape) of those that are drawn lies."""
-        if self.distribution == "normal":
-            z = normal(np.clip(share, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
-        else:
-            z = self.low + share * (self.high - self.low)
-        return np.clip(z.astype(np.float32), np.float32(self.low), np.float32(self.high))
-
-    @property
-    def middle(self) -> float:
-        """The number that half of the draws lie below."""
-        return min(max(0.0, self.low), self.high) if self.distribution == "normal" else (self.low + self.high) / 2
-
-    @property
-    def unit(self) -> float:
-        """About how far draws lie from the middle: half of the width of what is uniform, a deviation of what is
-        normal."""
-        return 1.0 if self.distribution == "normal" else (self.high - self.low) / 2
-
-    def check(self) -> None:
-        """Raises UsageError for a block of which nothing can be drawn."""
-        if not (self.name and self.name.isprintable() and len(self.name) <= LONGEST_NAME):
-            raise UsageError(f"a latent's block is named {self.name!r:.60}, which is no name.")
-        if self.distribution not in get_args(Distribution):
-            raise UsageError(f"the latent's block {self.name} is {self.distribution!r:.60}, which cannot be drawn.")
-        inside = -BOUND <= self.low < self.high <= BOUND and np.float32(self.low) < np.float32(self.high)
-        if not (0 < self.size <= LARGEST and inside):
-            raise UsageError(
-                f"the latent's block {self.name} has {self.size!s:.60} numbers in {self.low:g}..{self.high:g}; take 1 "
-                f"to {LARGEST} in bounds within {-BOUND:g}..{BOUND:g}."
-            )
 
 
 @dataclass(frozen=True)
@@ -160,6 +99,11 @@ class LatentSpec:
         """`[Z]`: about how far draws lie from the middle, in each number. Steps are measured in it."""
         return self._each("unit", np.float32)
 
+    @property
+    def shape(self) -> Block | None:
+        """The block that asks for landmarks, if there is one."""
+        return next((block for block in self.blocks if block.shapes is not None), None)
+
     def _each(self, name: str, kind: Any) -> NDArray[Any]:
         return np.concatenate([np.full(block.size, getattr(block, name), kind) for block in self.blocks])
 
@@ -200,16 +144,14 @@ class LatentSpec:
 
     def to_json(self) -> dict[str, Any]:
         """As runs, models and bundles have it."""
-        return {"size": self.size, "blocks": [asdict(block) for block in self.blocks]}
+        return {"size": self.size, "blocks": [block.to_json() for block in self.blocks]}
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> "LatentSpec":
         """The inverse of `to_json`; `where` it stands. Raises LmedgeError."""
         check_form({"latent": value}, {"latent": {"size": int, "blocks": list}}, where, WHAT)
-        for block in value["blocks"]:
-            check_form({"block": block}, {"block": BLOCK_FORM}, where, WHAT)
         try:
-            spec = cls(tuple(_block(block) for block in value["blocks"]))
+            spec = cls(tuple(Block.from_json(block, where) for block in value["blocks"]))
         except UsageError as error:
             raise LmedgeError(f"{where}: {error}") from None
         if spec.size != value["size"]:
@@ -219,18 +161,8 @@ class LatentSpec:
     def __str__(self) -> str:
         """`64 numbers, uniform in -1..1`"""
         if len(self.blocks) == 1:
-            return f"{self.size} numbers, {_told(self.blocks[0])}"
-        return f"{self.size} numbers: " + ", ".join(f"{b.name} {b.size} {_told(b)}" for b in self.blocks)
-
-
-def _block(form: dict[str, Any]) -> Block:
-    low, high = float(form["low"]), float(form["high"])
-    return Block(form["name"], form["size"], form["distribution"], low, high, form["searched"])
-
-
-def _told(block: Block) -> str:
-    held = "" if block.searched else ", held by inversion"
-    return f"{block.distribution} in {block.low:g}..{block.high:g}{held}"
+            return f"{self.size} numbers, {self.blocks[0]}"
+        return f"{self.size} numbers: " + ", ".join(f"{b.name} {b.size} {b}" for b in self.blocks)
 
 
 def between(first: Latents, last: Latents, steps: int) -> Latents:

@@ -1,12 +1,12 @@
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from lmedge.block import Block
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.latent import Block, LatentSpec, around, between, numbers, uniform
+from lmedge.latent import LatentSpec, around, between, numbers, uniform
 from lmedge.quantiles import normal
 from lmedge.seeds import Purpose
 
@@ -136,13 +136,13 @@ def test_a_description_is_the_same_after_json():
         form = json.loads(json.dumps(spec.to_json()))
         again = LatentSpec.from_json(form, "there")
         assert again == spec and (again.draw(3, 1) == spec.draw(3, 1)).all()
-    assert PLAIN.to_json() == {"size": 8, "blocks": [asdict(Block("z", 8))]}
+    assert PLAIN.to_json() == {"size": 8, "blocks": [BLOCK]}
     assert str(PLAIN) == "8 numbers, uniform in -1..1"
     told = "shape 5 uniform in -1..1, noise 3 normal in -1.5..2, held by inversion, wide 4 uniform in 0.1..10.3"
     assert str(MIXED) == f"12 numbers: {told}"
 
 
-BLOCK = asdict(Block("z", 8))
+BLOCK = {"name": "z", "size": 8, "distribution": "uniform", "low": -1.0, "high": 1.0, "searched": True}
 HOSTILE = [
     None, [], "z", {},
     {"size": 8}, {"size": 8, "blocks": None}, {"size": 0, "blocks": []}, {"size": True, "blocks": []},

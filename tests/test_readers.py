@@ -91,7 +91,7 @@ def test_an_option_that_nobody_reads_is_caught(toy):
 def test_an_option_of_a_family_that_nobody_reads_is_caught(second_family):
     verb = VERBS["train-gan"]
     caught = {words: unread(kind, verb.run.__module__, kind.__module__) for words, kind in verb.kinds().items()}
-    assert caught == {("--family", "began"): [], ("--family", "second"): ["forgotten"]}
+    assert caught.pop(("--family", "second")) == ["forgotten"] and not any(caught.values()) and caught
 
 
 def test_a_reader_of_another_verb_is_none():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
 from lmedge.gan.gan import Gan
 from lmedge.gan.health import Health
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.options import PRESETS, TrainGanConfig
 from lmedge.gan.schedule import Schedule
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class Family(ABC, Generic[Options]):
     rate: ClassVar[float]  # that was tried, with 16 faces a step
     panels: ClassVar[tuple[Panel, ...]]  # of the report, beside the learning rate
     landmarks: ClassVar[bool] = False  # does a step look at the landmarks of the faces?
+    widths: ClassVar[Mapping[str, int]] = {name: preset.width for name, preset in PRESETS.items()}  # by preset
     may_change: ClassVar[frozenset[str]] = frozenset()  # options of its own that sittings of one run may differ in
 
     @abstractmethod
-    def build(self, config: Options, faces: FaceDataset) -> Gan:
+    def build(self, config: Options, faces: FaceDataset, latent: LatentSpec) -> Gan:
         """Networks and optimisers for faces such as these, with fresh weights. `config` is resolved."""
 
     @abstractmethod
@@ -50,8 +51,12 @@ class Family(ABC, Generic[Options]):
     def check(self, config: Options) -> None:
         """Raises UsageError for options that do not go together. `config` is resolved."""
 
-    def latent(self, config: Options) -> LatentSpec:
-        """What the generator draws from."""
+    def resolved(self, config: Options) -> Options:
+        """The options with those of its own filled in that depend on the machine."""
+        return config
+
+    def latent(self, config: Options, faces: FaceDataset) -> LatentSpec:
+        """What a generator of such faces draws from. A run keeps what it began with."""
         from lmedge.latent import LatentSpec
 
         return LatentSpec.uniform(config.latent)

@@ -51,3 +51,25 @@ class Plateau(Schedule):
             self.best_step = training.step
             if training.rate > self.floor:
                 training.rate = max(training.rate / 2, self.floor)
+
+
+class Cosine(Schedule):
+    """Keeps the rate, and over the last `share` of so many `steps` lets it fall to `END` of what it was, along half a
+    cosine (Loshchilov and Hutter, arXiv 1608.03983)."""
+
+    END = 0.05
+
+    def __init__(self, rate: float, steps: int, share: float):
+        self.rate, self.last, self.first = rate, steps, steps * (1 - share)
+
+    def begin(self, training: Training) -> None:
+        training.rate = self.rate * self.part(training.step)
+
+    def after_step(self, training: Training) -> None:
+        if training.step > self.first:
+            training.rate = self.rate * self.part(training.step)
+
+    def part(self, step: int) -> float:
+        """The share of the rate with which the step after `step` is taken."""
+        gone = min(1.0, max(0.0, step - self.first) / max(1.0, self.last - self.first))
+        return self.END + (1 - self.END) * (1 + math.cos(math.pi * gone)) / 2

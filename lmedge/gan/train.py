@@ -24,6 +24,7 @@ from lmedge.gan.saver import Saver
 from lmedge.gan.step import Step
 from lmedge.gan.training import Callback, Training, steps_for, train
 from lmedge.gan.watch import Watch
+from lmedge.latent import LatentSpec
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.pictures import SHEET_FACES
@@ -48,19 +49,20 @@ class Trained:
 
 def resolve(config: TrainGanConfig) -> TrainGanConfig:
     """The options with everything filled in that depends on the preset and on the machine."""
-    preset = PRESETS[config.preset]
-    width = config.width or preset.width
+    preset, family = PRESETS[config.preset], family_named(config.family)
+    width = config.width or family.widths[config.preset]
     cards = len(devices.gpus())
     batch = config.batch or (preset.gpu_batch * cards if cards else preset.batch)
     rate = config.learning_rate
-    return dataclasses.replace(
+    filled = dataclasses.replace(
         config,
         width=width,
         batch=batch,
         # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
-        learning_rate=family_named(config.family).rate * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
+        learning_rate=family.rate * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
         precision=devices.resolve_precision(config.precision, width)[0],
     )
+    return family.resolved(filled)
 
 
 def picked(config: TrainGanConfig) -> list[tuple[str, str]]:
@@ -108,10 +110,11 @@ def _train(
     """Goes on from the newest checkpoint. `config` is what was `asked`, resolved."""
     assert config.batch is not None and config.learning_rate is not None
     family, chief = family_named(config.family), devices.is_chief(place)
-    step = _step(family, config, dataset, place)
+    found = checkpoint.checkpoints(run.checkpoints)
+    latent = run.latent if found else family.latent(config, dataset)
+    step = _step(family, config, dataset, latent, place)
     schedule, health = family.schedule(config), family.health(config)
     training = Training(step.gan, step.average, config.batch)
-    found = checkpoint.checkpoints(run.checkpoints)
     if found:
         state = checkpoint.restore(found[-1], step.variables())
         schedule.load(state["schedule"])
@@ -168,12 +171,14 @@ class _Line(Callback):
         self.advance(training.batch, f"{self.family.note(training.figures)}  {memory_mib():,.0f} MiB")
 
 
-def _step(family: Family[Any], config: TrainGanConfig, dataset: FaceDataset, place: tf.distribute.Strategy) -> Step:
+def _step(
+    family: Family[Any], config: TrainGanConfig, dataset: FaceDataset, latent: LatentSpec, place: tf.distribute.Strategy
+) -> Step:
     """The networks with fresh weights."""
     keras.utils.set_random_seed(config.seed)
     with place.scope():
-        gan = family.build(config, dataset)
-    return Step(gan, family.latent(config), config, place, dataset.scheme.mirror)
+        gan = family.build(config, dataset, latent)
+    return Step(gan, latent, config, place, dataset.scheme.mirror)
 
 
 def _lost(training: Training, saver: Saver) -> str:

@@ -8,8 +8,9 @@ from mediapipe.tasks.python.metadata.metadata import MetadataDisplayer
 
 from convert import export
 from lmedge.about.summary import summary
+from lmedge.block import Block
 from lmedge.errors import LmedgeError
-from lmedge.latent import Block, LatentSpec
+from lmedge.latent import LatentSpec
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.scheme import IBUG49
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from convert.options import ExportConfig
 from convert.stage import export_run
+from lmedge.block import Block
 from lmedge.bounds import Share
 from lmedge.gan import families
 from lmedge.gan.family import Family, Panel
@@ -17,7 +18,7 @@ from lmedge.gan.gan import Gan
 from lmedge.gan.options import EXPLANATION, TrainGanConfig
 from lmedge.inversion.invert import invert
 from lmedge.inversion.options import InvertConfig
-from lmedge.latent import Block, LatentSpec
+from lmedge.latent import LatentSpec
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import train_lgen
 from lmedge.run import Run
@@ -69,10 +70,10 @@ class LeastSquaresFamily(Family[LeastSquaresConfig]):
     panels = (Panel("least squares", {"critic": "D", "generator": "G"}),)
     landmarks = True
 
-    def build(self, config, faces):
+    def build(self, config, faces, latent):
         return LeastSquares(config, faces.size)
 
-    def latent(self, config):
+    def latent(self, config, faces):
         return LatentSpec((Block("face", config.latent - 2), Block("noise", 2, "normal", -3.0, 3.0)))
 
     def note(self, figures):

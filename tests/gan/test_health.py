@@ -2,11 +2,13 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
 from lmedge.gan.families.began.health import BeganHealth
+from lmedge.gan.families.relativistic.health import RelativisticHealth
 
 STEP = 0.4  # kimg between lines
 
@@ -102,3 +104,31 @@ def test_a_saved_state_goes_on_alike():
         if kimg >= 60:
             second += [(kimg, finding) for finding in other.look(kimg, series(kimg))]
     assert first + second == whole and len(whole) == 1
+
+
+def relativistic(right, slope=1.0):
+    """A training of the other family: `right` and `slope` by kimg."""
+    return lambda kimg: {"right": right(kimg), "slope_real": slope, "slope_fake": slope / 2}
+
+
+def test_a_good_relativistic_training_is_left_alone():
+    series = relativistic(lambda kimg: 0.97 * math.exp(-kimg / 900) + 0.03 * math.sin(kimg))
+    found, health = followed(series, health=RelativisticHealth())
+    assert found == [] and not health.suspicious
+
+
+@pytest.mark.parametrize(("right", "words"), [(1.0, "in 100% of cases.*higher --gamma"), (0.5, "50 %.*lower --gamma")])
+def test_a_discriminator_that_is_always_or_never_right_is_said_once(right, words):
+    found, health = followed(relativistic(lambda kimg: 0.8 if kimg < 100 else right), health=RelativisticHealth())
+    ((kimg, finding),) = found
+    assert 110 < kimg < 140 and not finding.stop and re.search(words, finding.text) and not health.suspicious
+
+
+def test_a_penalty_that_runs_off_stops_the_training():
+    health = RelativisticHealth()
+    found = []
+    for kimg in np.arange(STEP, 100, STEP):
+        found = health.look(kimg, relativistic(lambda _: 0.8, 1.0 if kimg < 50 else 10 ** (kimg / 10 - 4))(kimg))
+        if found:
+            break
+    assert found[0].stop and "run off" in found[0].text and health.suspicious and 80 < kimg < 100

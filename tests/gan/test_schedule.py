@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lmedge.gan.gan import Gan
-from lmedge.gan.schedule import Plateau
+from lmedge.gan.schedule import Cosine, Plateau
 from lmedge.gan.training import Training
 
 
@@ -69,3 +69,16 @@ def test_the_rate_follows_the_images_seen_whatever_the_batch(batch):
     # Larger steps look less often: each halving may come a step later, and the next one counts from there.
     halved, ours = (np.flatnonzero(np.diff(each)) * size for each, size in ((wanted, 16), (rates, batch)))
     assert ours == pytest.approx(halved, abs=0 if batch == 16 else 64 * len(halved))
+
+
+def test_a_cosine_falls_at_the_end_and_is_where_it_was_after_a_stop():
+    cosine = Cosine(1e-3, 1000, 0.6)
+    assert [cosine.part(step) for step in (0, 400)] == [1, 1]
+    assert cosine.part(700) == pytest.approx(0.525) and cosine.part(1000) == cosine.part(2000) == pytest.approx(0.05)
+    training = Training(Rated(), None, 16, step=700)
+    cosine.begin(training)
+    assert training.rate == pytest.approx(0.525e-3)
+    training.step = 850
+    cosine.after_step(training)
+    assert training.rate == pytest.approx(1e-3 * (0.05 + 0.95 * (1 + np.cos(0.75 * np.pi)) / 2))
+    assert [Cosine(1e-3, 1000, 0).part(step) for step in (999, 1000)] == [1, 1]  # it never falls

@@ -7,12 +7,13 @@ import pytest
 import tensorflow as tf
 from scipy.optimize import lsq_linear
 
+from lmedge.block import Block
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.encoder import build_encoder
 from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.search import Search
-from lmedge.latent import Block, LatentSpec
+from lmedge.latent import LatentSpec
 from tests.inversion import curved_generator, linear_generator
 
 ONES = np.ones((8, 8), np.float32)

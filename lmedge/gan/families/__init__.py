@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import UsageError, nearest
 from lmedge.gan.families.began.family import BeganFamily
+from lmedge.gan.families.relativistic.family import RelativisticFamily
 from lmedge.gan.family import Family
 from lmedge.gan.options import TrainGanConfig
 
@@ -71,3 +72,4 @@ def _in_file(file: str | None) -> str | None:
 
 
 register(BeganFamily())
+register(RelativisticFamily())

@@ -12,6 +12,7 @@ from lmedge.gan.training import steps_for
 
 if TYPE_CHECKING:
     from lmedge.faces.records import FaceDataset
+    from lmedge.latent import LatentSpec
 
 
 class BeganFamily(Family[BeganConfig]):
@@ -26,7 +27,7 @@ class BeganFamily(Family[BeganConfig]):
     )
     may_change = frozenset(("learning_rate_floor", "patience"))
 
-    def build(self, config: BeganConfig, faces: "FaceDataset") -> Gan:
+    def build(self, config: BeganConfig, faces: "FaceDataset", latent: "LatentSpec") -> Gan:
         from lmedge.gan.families.began.gan import Began
 
         return Began(config, faces.size)

@@ -1,0 +1,122 @@
+"""The blocks that a latent is made of. Needs no more than NumPy, as it runs on the device."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge import mixture, shapes
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.mixture import SMALLEST_SHARE, Mixture
+from lmedge.quantiles import normal
+from lmedge.shapes import ShapeSpace
+from lmedge.storage import check_form
+
+Latents = NDArray[np.float32]
+Distribution = Literal["uniform", "normal", "mixture"]
+LARGEST = 4096  # numbers of a latent
+LONGEST_NAME = 60
+BOUND = 1e6  # beyond which no block ends
+FORM = {"name": str, "size": int, "distribution": str, "low": float, "high": float, "searched": bool}
+WHAT = "a description of latents"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Numbers of a latent that belong together.
+
+    `distribution`: "uniform" in `low`..`high`; or "normal" (mean 0, deviation 1), or a `mixture` of normal ones, cut
+    off at `low` and `high`: what lies beyond is put on the bound. `searched`: inversion looks for these numbers;
+    otherwise it takes them as given. `shapes`: the landmarks that the numbers ask for, where they do.
+    """
+
+    name: str
+    size: int
+    distribution: Distribution = "uniform"
+    low: float = -1.0
+    high: float = 1.0
+    searched: bool = True
+    mixture: Mixture | None = None
+    shapes: ShapeSpace | None = None
+
+    def drawn(self, of: NDArray[np.uint32]) -> Latents:
+        """The block's numbers `[..., size]` from random ones below 2^24."""
+        half = 0.0 if self.distribution == "uniform" else 0.5  # a normal number has no first and no last
+        return self.quantile((of + half) / (1 << 24))
+
+    def quantile(self, share: NDArray[np.float64]) -> Latents:
+        """The block's numbers `[..., size]` from evenly spread ones 0..1."""
+        if self.mixture is not None:
+            z = self.mixture.quantile(share)
+        elif self.distribution == "normal":
+            z = normal(np.clip(share, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
+        else:
+            z = self.low + share * (self.high - self.low)
+        return np.clip(z.astype(np.float32), np.float32(self.low), np.float32(self.high))
+
+    @property
+    def middle(self) -> float:
+        """The number that about half of the draws lie below."""
+        return (self.low + self.high) / 2 if self.distribution == "uniform" else min(max(0.0, self.low), self.high)
+
+    @cached_property
+    def unit(self) -> float:
+        """About how far draws lie from the middle: half of the width of what is uniform, a deviation of others."""
+        if self.mixture is not None:
+            return self.mixture.deviation
+        return 1.0 if self.distribution == "normal" else (self.high - self.low) / 2
+
+    def check(self) -> None:
+        """Raises UsageError for a block of which nothing can be drawn."""
+        if not (self.name and self.name.isprintable() and len(self.name) <= LONGEST_NAME):
+            raise UsageError(f"a latent's block is named {self.name!r:.60}, which is no name.")
+        if self.distribution not in get_args(Distribution):
+            raise UsageError(f"the latent's block {self.name} is {self.distribution!r:.60}, which cannot be drawn.")
+        inside = -BOUND <= self.low < self.high <= BOUND and np.float32(self.low) < np.float32(self.high)
+        if not (0 < self.size <= LARGEST and inside):
+            raise UsageError(
+                f"the latent's block {self.name} has {self.size!s:.60} numbers in {self.low:g}..{self.high:g}; take 1 "
+                f"to {LARGEST} in bounds within {-BOUND:g}..{BOUND:g}."
+            )
+        if (self.mixture is not None) != (self.distribution == "mixture"):
+            raise UsageError(f"the latent's block {self.name} is {self.distribution} and says no mixture, or too much.")
+        for part in (self.mixture, self.shapes):
+            if part is not None:
+                part.check()
+                if part.size != self.size:
+                    raise UsageError(
+                        f"the latent's block {self.name} has {self.size} numbers and parts of {part.size}."
+                    )
+
+    def to_json(self) -> dict[str, Any]:
+        """As runs, models and bundles have it."""
+        about: dict[str, Any] = {name: getattr(self, name) for name in FORM}
+        for name in _PARTS:
+            if (part := getattr(self, name)) is not None:
+                about[name] = part.to_json()
+        return about
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> "Block":
+        """The inverse of `to_json`; `where` it stands. Raises LmedgeError, and UsageError from `check`."""
+        check_form({"block": value}, {"block": FORM}, where, WHAT)
+        parts = {name: kind for name, kind in (("mixture", mixture.FORM), ("shapes", shapes.FORM)) if name in value}
+        check_form(value, parts, where, WHAT)
+        try:
+            some: dict[str, Any] = {"low": float(value["low"]), "high": float(value["high"])}
+            some |= {name: _PARTS[name](value[name]) for name in parts}
+        except (ValueError, TypeError, OverflowError):  # whole numbers of JSON have any length
+            raise LmedgeError(f"{where}: a latent's block has no numbers or too large ones; make it again.") from None
+        return cls(**{name: value[name] for name in FORM} | some)
+
+    def __str__(self) -> str:
+        """`uniform in -1..1`"""
+        told = f"{self.distribution} in {self.low:g}..{self.high:g}"
+        if self.shapes is not None:
+            told += f", asks for {self.shapes.points} landmarks"
+        return told if self.searched else f"{told}, held by inversion"
+
+
+_PARTS: dict[str, Any] = {"mixture": Mixture.from_json, "shapes": ShapeSpace.from_json}

@@ -1,0 +1,63 @@
+"""The relativistic GAN as a family of generators."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from lmedge.gan.families.relativistic.health import RelativisticHealth
+from lmedge.gan.families.relativistic.options import RelativisticConfig
+from lmedge.gan.family import Family, Panel
+from lmedge.gan.gan import Gan
+from lmedge.gan.schedule import Cosine
+from lmedge.gan.training import steps_for
+
+if TYPE_CHECKING:
+    from lmedge.faces.records import FaceDataset
+    from lmedge.latent import LatentSpec
+
+EVERY_ON_CPU = 8  # steps between penalties, which take two backward passes
+
+
+class RelativisticFamily(Family[RelativisticConfig]):
+    """See `lmedge.gan.families.relativistic`."""
+
+    name = "relativistic"
+    options = RelativisticConfig
+    rate = 5e-4
+    panels = (
+        Panel("losses", {"loss_d": "D", "loss_g": "G"}),
+        Panel("pairs in which D is right", {"right": "share"}),
+        Panel("squared slope of D", {"slope_real": "at real faces", "slope_fake": "at drawn faces"}),
+    )
+    widths: ClassVar[Mapping[str, int]] = {"celeba128": 64, "celeba64": 64, "cpu64": 40, "toy32": 16}
+    landmarks = True
+    may_change = frozenset(("anneal",))
+
+    def resolved(self, config: RelativisticConfig) -> RelativisticConfig:
+        from lmedge.gan.devices import gpus
+
+        every = config.penalty_every or (1 if gpus() else EVERY_ON_CPU)
+        return dataclasses.replace(config, penalty_every=every)
+
+    def latent(self, config: RelativisticConfig, faces: "FaceDataset") -> "LatentSpec":
+        from lmedge.block import Block
+        from lmedge.gan.families.relativistic.prior import shape_block
+        from lmedge.latent import LatentSpec
+
+        person = Block("person", config.latent)
+        return LatentSpec((person, shape_block(faces, config.shape)) if config.shape else (person,))
+
+    def build(self, config: RelativisticConfig, faces: "FaceDataset", latent: "LatentSpec") -> Gan:
+        from lmedge.gan.families.relativistic.gan import Relativistic
+
+        return Relativistic(config, faces.size, latent)
+
+    def note(self, figures: dict[str, float]) -> str:
+        return f"D {figures['loss_d']:.3f}  G {figures['loss_g']:.3f}  right {figures['right']:.0%}"
+
+    def schedule(self, config: RelativisticConfig) -> Cosine:
+        assert config.batch is not None and config.learning_rate is not None
+        return Cosine(config.learning_rate, steps_for(config.kimg, config.batch), config.anneal)
+
+    def health(self, config: RelativisticConfig) -> RelativisticHealth:
+        return RelativisticHealth()

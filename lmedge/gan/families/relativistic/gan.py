@@ -1,0 +1,134 @@
+"""The networks of a relativistic GAN, and its step."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from lmedge.gan.draws import Draws
+from lmedge.gan.families.relativistic.networks import build_discriminator, build_generator
+from lmedge.gan.families.relativistic.options import RelativisticConfig
+from lmedge.gan.gan import Batch, Gan
+from lmedge.gan.replicas import mean_over_replicas, replicas
+from lmedge.latent import LatentSpec
+
+FURTHEST = 20.0  # difference of two verdicts beyond which nothing changes
+
+
+def losses(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """L_D = softplus(-d), L_G = softplus(d), means over the pairs; d = D(real) - D(drawn) `[B]` (R3GAN, section 2)."""
+    return tf.reduce_mean(tf.nn.softplus(-difference)), tf.reduce_mean(tf.nn.softplus(difference))
+
+
+class Relativistic(Gan):
+    """Generator and discriminator. Adam (beta_1 0, beta_2 0.99) for both."""
+
+    def __init__(self, config: RelativisticConfig, size: int, latent: LatentSpec):
+        assert config.width and config.learning_rate is not None and config.penalty_every
+        self.latent, self.gamma, self.every = latent, config.gamma, config.penalty_every
+        self.generator = build_generator(size, config.width, latent, config.precision)
+        self.discriminator = build_discriminator(size, config.width, latent, config.precision)
+        # Squared gradients of D, as they were when they were last looked at.
+        self.slopes = {name: keras.Variable(0.0, trainable=False, name=name) for name in ("slope_real", "slope_fake")}
+        self.optimizers = {}
+        for name, network in (("adam_g", self.generator), ("adam_d", self.discriminator)):
+            self.optimizers[name] = keras.optimizers.Adam(config.learning_rate, beta_1=0.0, beta_2=0.99, name=name)
+            self.optimizers[name].build(network.trainable_variables)
+
+    def variables(self) -> dict[str, list[Any]]:
+        return {"discriminator": self.discriminator.weights, "slopes": list(self.slopes.values())}
+
+    def asked(self, landmarks: tf.Tensor) -> tf.Tensor | None:
+        """The shape block for normalised landmarks `[B, K, 2]`: `[B, n]`, inside of its bounds."""
+        block = self.latent.shape
+        if block is None:
+            return None
+        assert block.shapes is not None
+        mean, inverse = block.shapes.arrays
+        flat = tf.reshape(landmarks, [-1, len(mean)])
+        return tf.clip_by_value(tf.matmul(flat - mean, inverse), block.low, block.high)
+
+    def latents(self, draws: Draws, count: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
+        """Latents as they are drawn, but with the shapes that are asked for."""
+        drawn = draws.latents(count)
+        parts = tf.split(drawn, [block.size for block in self.latent.blocks], axis=1)
+        return tf.concat(
+            [part if shape is None or block.shapes is None else shape
+             for block, part in zip(self.latent.blocks, parts, strict=True)], 1
+        )  # fmt: skip
+
+    def learn(self, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
+        """One joint step. Each real face is paired with one drawn for its landmarks.
+
+        D sees both halves in one pass. Its weights take the gradient of L_D; a drawn face takes that of L_G, which is
+        what L_D sends to it times the ratio of the two losses' derivatives, face by face, as nothing in D couples the
+        faces of a batch.
+        """
+        real = batch.images
+        count = tf.shape(real)[0]
+        shape = self.asked(batch.landmarks) if batch.landmarks is not None else None
+        z = self.latents(draws, count, shape)
+        d_weights, g_weights = self.discriminator.trainable_weights, self.generator.trainable_weights
+
+        with tf.GradientTape() as g_tape:
+            fake = self.generator(z, training=True)
+        with tf.GradientTape() as d_tape:
+            both = tf.concat([real, fake], 0)
+            d_tape.watch(both)
+            verdicts = self._verdicts(both, None if shape is None else tf.concat([shape, shape], 0))
+        difference = tf.clip_by_value(verdicts[:count] - verdicts[count:], -FURTHEST, FURTHEST)
+        slope = tf.sigmoid(-difference) / tf.cast(count, tf.float32)  # of L_D in the verdict on a drawn face
+        d_gradients = d_tape.gradient(verdicts, [*_values(d_weights), both], tf.concat([-slope, slope], 0))
+        image_gradient = d_gradients.pop()[count:] * -tf.exp(difference)[:, None, None, None]
+        g_gradients = g_tape.gradient(fake, _values(g_weights), image_gradient)
+
+        for name, images, turn in (("slope_real", real, 0), ("slope_fake", fake, self.every // 2)):
+            due = tf.equal(tf.cast(draws.step, tf.int32) % self.every, turn)
+            penalty = self._penalty(due, tf.stop_gradient(images), shape)
+            d_gradients = [one + more for one, more in zip(d_gradients, penalty[1:], strict=True)]
+            seen = mean_over_replicas(penalty[0])
+            self.slopes[name].assign(tf.where(due, seen, self.slopes[name].value))
+
+        # Optimisers add up the gradients of the replicas; the loss is the mean over the whole batch.
+        share = 1.0 / replicas()[0]
+        d_gradients = [share * gradient for gradient in d_gradients]
+        g_gradients = [share * gradient for gradient in g_gradients]
+        self.optimizers["adam_d"].apply(d_gradients, d_weights)
+        self.optimizers["adam_g"].apply(g_gradients, g_weights)
+        loss_d, loss_g = losses(difference)
+        return {
+            "loss_d": loss_d,
+            "loss_g": loss_g,
+            "right": tf.reduce_mean(tf.cast(difference > 0, tf.float32)),
+            **{name: tf.convert_to_tensor(variable.value) for name, variable in self.slopes.items()},
+            "norm_d": tf.linalg.global_norm(d_gradients) / share,  # of each device's own part
+            "norm_g": tf.linalg.global_norm(g_gradients) / share,
+        }
+
+    def _verdicts(self, images: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
+        return self.discriminator(images if shape is None else [images, shape], training=True)
+
+    def _penalty(self, due: tf.Tensor, images: tf.Tensor, shape: tf.Tensor | None) -> list[tf.Tensor]:
+        """E |grad D|^2 over the images, and the gradients of (gamma / 2) times that for D's weights, with the weight of
+        the steps between; zeros where it is not due."""
+        weights = self.discriminator.trainable_weights
+
+        def looked() -> list[tf.Tensor]:
+            with tf.GradientTape() as outer:
+                with tf.GradientTape() as inner:
+                    inner.watch(images)
+                    verdicts = self._verdicts(images, shape)
+                slopes = inner.gradient(verdicts, images)
+                squared = tf.reduce_mean(tf.reduce_sum(tf.square(slopes), [1, 2, 3]))
+                penalty = self.gamma / 2 * self.every * squared
+            gradients = outer.gradient(penalty, _values(weights), unconnected_gradients="zero")
+            return [squared, *gradients]
+
+        def left_out() -> list[tf.Tensor]:
+            return [tf.constant(0.0), *(tf.zeros_like(weight.value) for weight in weights)]
+
+        return looked() if self.every == 1 else tf.cond(due, looked, left_out)
+
+
+def _values(weights: list[Any]) -> list[Any]:
+    return [weight.value for weight in weights]

@@ -1,0 +1,108 @@
+"""The networks of a relativistic GAN: a generator that int8 runs fast, and a discriminator that looks at landmarks too.
+
+Both have residual blocks and LeakyReLU 0.2. Their widths go by the resolution, in multiples of n, the generator's at
+32x32.
+"""
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+
+from lmedge.keras_layers import DepthToSpace
+from lmedge.latent import LatentSpec
+
+BASE = 4  # pixels of the smallest resolution
+SLOPE = 0.2
+FEATURES = 128  # of the discriminator before its verdict
+GENERATOR = {8: 2.4, 16: 1.6, 32: 1.0, 64: 0.6, 128: 0.4}  # filters in n, by resolution
+DISCRIMINATOR = {4: 4.8, 8: 3.2, 16: 2.4, 32: 1.2, 64: 0.6, 128: 0.4}
+
+
+def filters(width: int, share: float) -> int:
+    """A multiple of 8, which vector units take whole."""
+    return max(8, 8 * round(width * share / 8))
+
+
+def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "float32") -> Any:
+    """G: z `[B, Z]` -> face `[B, size, size, 3]`, about -1..1.
+
+    Dense to 4x4; per resolution nearest x2 and a 3x3 convolution, then one more, added to what it reads, whose input z
+    scales channel by channel. The image comes from half of its resolution by depth-to-space: nothing is computed at
+    the full one, which is what makes it cheap.
+    """
+    layers = keras.layers
+    z = keras.Input((latent.size,), name="z")
+
+    def from_z(units: int, name: str, bias: str = "zeros") -> Any:
+        """A dense layer whose first outputs do not depend on how wide a block of z is drawn."""
+        layer = layers.Dense(units, bias_initializer=bias, dtype=dtype, name=name)
+        x = layer(z)
+        kernel, start = layer.get_weights()
+        layer.set_weights([kernel / np.maximum(latent.unit, 1e-3)[:, None], start])
+        return x
+
+    def leaky(x: Any, name: str) -> Any:
+        return layers.LeakyReLU(SLOPE, dtype=dtype, name=name)(x)
+
+    def conv(x: Any, units: int, name: str) -> Any:
+        return layers.Conv2D(units, 3, padding="same", dtype=dtype, name=name)(x)
+
+    first = filters(width, GENERATOR[2 * BASE])
+    x = layers.Reshape((BASE, BASE, first), dtype=dtype, name="base")(from_z(BASE * BASE * first, "dense"))
+    side = BASE
+    while 2 * side < size:
+        side *= 2
+        units = filters(width, GENERATOR[side])
+        x = layers.UpSampling2D(interpolation="nearest", dtype=dtype, name=f"up_{side}")(x)
+        x = leaky(conv(x, units, f"conv_{side}"), f"leaky_{side}")
+        scale = layers.Reshape((1, 1, units), dtype=dtype, name=f"scale_{side}")(from_z(units, f"dense_{side}", "ones"))
+        h = layers.Multiply(dtype=dtype, name=f"scaled_{side}")([x, scale])
+        h = leaky(conv(h, units, f"more_{side}"), f"leaky_more_{side}")
+        x = layers.Add(dtype=dtype, name=f"sum_{side}")([x, h])
+    x = DepthToSpace(dtype=dtype, name="pixels")(conv(x, 12, "rgb"))
+    return keras.Model(z, layers.Activation("linear", dtype="float32", name="image")(x), name="generator")
+
+
+def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = "float32") -> Any:
+    """D: face `[B, size, size, 3]`, and the shape block of z `[B, n]` where there is one -> verdict `[B]`.
+
+    Space-to-depth, then per resolution down to 4x4 two 3x3 convolutions, the second with stride 2, beside a shortcut; a
+    dense layer to h. The verdict is w.h + <MLP(shape), h>, a projection (Miyato and Koyama, arXiv 1802.05637).
+    """
+    layers = keras.layers
+
+    def leaky(x: Any) -> Any:
+        return layers.LeakyReLU(SLOPE, dtype=dtype)(x)
+
+    def conv(x: Any, units: int, kernel: int = 3, strides: int = 1, bias: bool = True) -> Any:
+        return layers.Conv2D(units, kernel, strides, padding="same", use_bias=bias, dtype=dtype)(x)
+
+    image = keras.Input((size, size, 3), name="image")
+    side = size // 2
+    x = layers.Reshape((side, 2, side, 2, 3), dtype=dtype)(image)
+    x = layers.Reshape((side, side, 12), dtype=dtype)(layers.Permute((1, 3, 2, 4, 5), dtype=dtype)(x))
+    x = leaky(conv(x, filters(width, DISCRIMINATOR[side])))
+    while side > BASE:
+        units = filters(width, DISCRIMINATOR[side // 2])
+        h = leaky(conv(x, filters(width, DISCRIMINATOR[side])))
+        h = leaky(conv(h, units, strides=2))
+        shortcut = conv(layers.AveragePooling2D(2, dtype=dtype)(x), units, 1, bias=False)
+        x = layers.Rescaling(math.sqrt(0.5), dtype=dtype)(layers.Add(dtype=dtype)([shortcut, h]))
+        side //= 2
+    x = leaky(conv(x, filters(width, DISCRIMINATOR[BASE])))
+    h = leaky(layers.Dense(FEATURES, dtype=dtype)(layers.Flatten(dtype=dtype)(x)))
+    h = layers.Activation("linear", dtype="float32")(h)
+    verdict = layers.Dense(1, dtype="float32", name="verdict")(h)
+    inputs, shape = [image], latent.shape
+    if shape is not None:
+        asked = keras.Input((shape.size,), name="shape")
+        given = layers.Rescaling(1 / shape.unit, dtype="float32")(asked)
+        code = layers.LeakyReLU(SLOPE)(layers.Dense(FEATURES, dtype="float32")(given))
+        code = layers.Dense(FEATURES, dtype="float32")(code)
+        projection = layers.Dot(1, dtype="float32")([code, h])
+        projection = layers.Rescaling(1 / math.sqrt(FEATURES), dtype="float32")(projection)
+        verdict = layers.Add(dtype="float32")([verdict, projection])
+        inputs.append(asked)
+    return keras.Model(inputs, layers.Reshape((), dtype="float32")(verdict), name="discriminator")

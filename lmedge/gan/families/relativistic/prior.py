@@ -1,0 +1,53 @@
+"""What the shape block of a latent is drawn from, so that a device draws landmarks as the photos have them."""
+
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.block import Block
+from lmedge.faces.records import FaceDataset
+from lmedge.landmarks import Array, mirrored, normalised
+from lmedge.mixture import Mixture
+from lmedge.shapes import fit_shapes
+
+PARTS = 16  # of the mixture
+FACES_A_PART = 50  # fewer parts for small datasets
+LEAST_VARIANCE = 1e-4  # in units of the block's bounds: a hundredth of their half, squared
+FITTED = 20_000  # faces that the mixture is fitted to
+
+
+def shape_block(faces: FaceDataset, size: int) -> Block:
+    """The block `shape` of the landmarks of a dataset and their mirror images. Raises UsageError where all landmarks
+    are the same."""
+    landmarks = faces.landmarks
+    both = np.concatenate([landmarks, mirrored(landmarks, faces.size, faces.scheme)])
+    points = normalised(both, faces.size, faces.size)
+    shapes = fit_shapes(points, size)
+    z = np.clip(shapes.latents(points), -1, 1)
+    return Block("shape", shapes.size, "mixture", mixture=fit_mixture(z), shapes=shapes)
+
+
+def fit_mixture(z: Array) -> Mixture:
+    """A mixture of normal distributions for numbers `[N, n]`, by expectation maximisation."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    parts = max(1, min(PARTS, len(z) // FACES_A_PART))
+    some = np.random.default_rng(0).permutation(len(z))[:FITTED]
+    model = GaussianMixture(parts, reg_covar=LEAST_VARIANCE, random_state=0, max_iter=100, tol=1e-3)
+    with warnings.catch_warnings():  # a hundred rounds are enough, near or not
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(z[some].astype(np.float64))
+    factors = np.linalg.cholesky(model.covariances_)
+    weights = np.round(model.weights_, 6)
+    weights[weights.argmax()] += 1 - weights.sum()
+    kept = np.flatnonzero(weights > 0)
+    lower = np.tril_indices(z.shape[1])
+    return Mixture(
+        _row(weights[kept]), tuple(_row(model.means_[i]) for i in kept), tuple(_row(factors[i][lower]) for i in kept)
+    )
+
+
+def _row(values: NDArray[np.float64]) -> tuple[float, ...]:
+    return tuple(float(f"{value:.7g}") for value in values)

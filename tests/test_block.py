@@ -1,0 +1,90 @@
+"""Blocks of latents that are mixtures, and the landmarks that they ask for."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lmedge.block import Block
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.latent import LatentSpec
+from lmedge.mixture import Mixture
+from lmedge.shapes import ShapeSpace, fit_shapes
+
+TWO = Mixture((0.25, 0.75), ((0.5, -0.3), (-0.1, 0.2)), ((0.1, 0.05, 0.2), (0.2, -0.1, 0.1)))
+SPACE = ShapeSpace((0.2, 0.3, 0.8, 0.3), ((0.1, 0.0, -0.1, 0.0), (0.0, 0.2, 0.0, 0.2)))
+BLOCK = Block("shape", 2, "mixture", mixture=TWO, shapes=SPACE)
+SPEC = LatentSpec((Block("person", 3), BLOCK))
+
+
+def test_draws_have_the_mean_and_the_covariance_of_the_mixture():
+    drawn = TWO.quantile(np.random.default_rng(0).random((200_000, 2)))
+    means, weights = np.array(TWO.means), np.array(TWO.weights)
+    factors = [np.array([[a, 0], [b, c]]) for a, b, c in TWO.factors]
+    mean = weights @ means
+    spread = sum(w * (f @ f.T + np.outer(m, m)) for w, f, m in zip(weights, factors, means, strict=True))
+    assert drawn.mean(axis=0) == pytest.approx(mean, abs=3e-3)
+    assert np.cov(drawn.T) == pytest.approx(spread - np.outer(mean, mean), abs=2e-3)
+    assert TWO.deviation == pytest.approx(np.sqrt(np.mean(np.square(drawn))), rel=5e-3)
+
+
+def test_the_first_number_chooses_the_part_and_is_the_first_normal_number_of_it():
+    drawn = TWO.quantile(np.array([[0.125, 0.5], [0.25 + 0.375, 0.5], [0.2499999999, 0.5]]))
+    assert drawn[:2] == pytest.approx(np.array(TWO.means), abs=1e-9)  # medians of the parts
+    assert drawn[2, 0] > 0.5 + 3 * 0.1
+
+
+def test_a_block_of_a_mixture_is_the_same_after_json_and_stays_inside_of_its_bounds():
+    again = LatentSpec.from_json(json.loads(json.dumps(SPEC.to_json())), "there")
+    assert again == SPEC and (again.draw(50, 4) == SPEC.draw(50, 4)).all()
+    assert again.shape == BLOCK and LatentSpec.uniform(3).shape is None
+    narrow = Block("shape", 2, "mixture", -0.2, 0.2, mixture=TWO)
+    drawn = LatentSpec((narrow,)).draw(400)
+    assert np.abs(drawn).max() == np.float32(0.2) and (np.abs(drawn) < 0.2).mean() > 0.3
+    assert str(SPEC) == ("5 numbers: person 3 uniform in -1..1, shape 2 mixture in -1..1, asks for 2 landmarks")
+
+
+def without(name, value):
+    form = BLOCK.to_json()
+    place = form if name in form else form["mixture"] if name in form["mixture"] else form["shapes"]
+    return {**form, name: value} if place is form else {
+        **form, **{part: {**form[part], name: value} for part in ("mixture", "shapes") if name in form[part]}
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("distribution", "normal"), ("mixture", None), ("mixture", {}), ("mixture", []), ("shapes", 3), ("shapes", {}),
+    ("weights", []), ("weights", [0.5, 0.6]), ("weights", [1.5, -0.5]), ("weights", ["a", "b"]), ("weights", [True, 0]),
+    ("means", [[0.5, 0.3]]), ("means", [[0.5], [0.3]]), ("means", [0.5, 0.3]), ("means", [[float("nan"), 0], [0, 0]]),
+    ("factors", [[1, 2, 3, 4]] * 2), ("factors", [[10**400, 0, 1]] * 2), ("factors", [[1e9, 0, 1]] * 2),
+    ("mean", [0.1, 0.2]), ("mean", "abcd"), ("axes", []), ("axes", [[0.1] * 4]), ("axes", [[0.0] * 4] * 2),
+    ("axes", [[float("inf")] * 4] * 2), ("axes", 3),
+])  # fmt: skip
+def test_hostile_mixtures_and_shapes_are_refused_in_a_sentence(name, value):
+    form = {"size": 2, "blocks": [without(name, value)]}
+    with pytest.raises(LmedgeError, match=r"^there.*\.$") as refused:
+        LatentSpec.from_json(form, "there")
+    assert type(refused.value) is LmedgeError and len(str(refused.value)) < 700
+
+
+def test_a_shape_is_found_and_given_back():
+    z = np.random.default_rng(0).uniform(-1, 1, (20, 2)).astype(np.float32)
+    assert SPACE.latents(SPACE.landmarks(z)) == pytest.approx(z, abs=1e-6)
+    nose = SPACE.landmarks(np.array([0.5, -1.0], np.float32))
+    assert nose == pytest.approx(np.array([[0.25, 0.1], [0.75, 0.1]]), abs=1e-6)
+
+
+def test_the_axes_are_the_principal_components():
+    random = np.random.default_rng(0)
+    points = random.normal(0, 1, (500, 3)) @ random.normal(0, 0.05, (3, 10)) + random.random(10)
+    shapes = fit_shapes(points.reshape(500, 5, 2).astype(np.float32), 3)
+    _, values, vectors = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
+    for axis, value, vector in zip(shapes.axes, values, vectors, strict=False):
+        assert np.linalg.norm(axis) == pytest.approx(4 * value / np.sqrt(500), rel=1e-3)  # four deviations
+        assert abs(np.dot(axis, vector)) / np.linalg.norm(axis) == pytest.approx(1, abs=1e-3)
+    assert len(fit_shapes(points.reshape(500, 5, 2).astype(np.float32), 12).axes) == 3  # no more ways to differ
+
+
+def test_landmarks_that_are_all_the_same_have_no_axes():
+    with pytest.raises(UsageError, match="the same.*take --shape 0"):
+        fit_shapes(np.tile(np.random.default_rng(0).random((1, 5, 2)).astype(np.float32), (9, 1, 1)), 4)
