@@ -23,6 +23,24 @@ COLUMNS = {"looked_at": (0, "iu"), "at": (1, "iu"), "landmarks": (3, "f")}
 # nearer to what the faces show.
 VIEWS: tuple[View, ...] = ("plain", "mirror")
 FEWEST_FOUND = 0.5  # share of generated faces on which an annotator must find landmarks
+FIRST = 64  # faces that are looked at before anything else; where it finds far fewer on these, so it does on all
+
+
+def refuse_untrained(run: Run, annotator: Annotator, scheme: Scheme, count: int, seed: int) -> None:
+    """Raises LmedgeError where the annotator finds hardly a face on the first of `count` generated ones: in seconds,
+    before work that is of no use then."""
+    generator = Generator(run.generator(), run.latent)
+    z = generator.latent.draw(min(count, FIRST), seed, purpose=Purpose.GENERATED)
+    seen = look(annotator, generator.images(z), scheme, lambda _: None, VIEWS)
+    _refuse_few(annotator, len(seen.at), len(z), FEWEST_FOUND / 2)
+
+
+def _refuse_few(annotator: Annotator, found: int, faces: int, share: float) -> None:
+    if found < share * faces:
+        raise LmedgeError(
+            f"{annotator.title} finds a face on {found} of {faces} generated ones; train the generator longer, or take "
+            "--data inverted."
+        )
 
 
 def generated_faces(
@@ -55,9 +73,5 @@ def generated_faces(
         found.append(kept["at"][inside] + part.first)
         points.append(kept["landmarks"][inside])
     at = np.concatenate(found)
-    if len(at) < FEWEST_FOUND * count:
-        raise LmedgeError(
-            f"{annotator.title} finds a face on {len(at)} of {count} generated ones; train the generator longer, or "
-            "take --data inverted."
-        )
+    _refuse_few(annotator, len(at), count, FEWEST_FOUND)
     return Faces(z[at], normalised(np.concatenate(points), generator.width, generator.height), generator.width, scheme)

@@ -13,7 +13,7 @@ from lmedge.inversion.latents import Latents, load_latents, refuse_other
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_by_group
-from lmedge.lgen.generated import VIEWS, generated_faces
+from lmedge.lgen.generated import VIEWS, generated_faces, refuse_untrained
 from lmedge.lgen.mixing import Style, style_of
 from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
@@ -139,7 +139,8 @@ def sets_of(
     and, unless `generated`, the number of faces to draw, is 0, "generated". Faces that the generator cannot draw are
     held out as others are, but nothing is learnt from them, unless they are most. Where both are learnt from (`mixed`)
     and two annotators saw them, landmarks of generated faces are moved to where the photos have theirs, and it is said
-    how. Raises UsageError for too few groups, and for landmarks that cannot be moved so or that nobody sees."""
+    how. Raises UsageError for too few groups, and for landmarks that cannot be moved so or that nobody sees;
+    LmedgeError, before many are looked at, for a generator that is hardly trained."""
     faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
     training, validation, last = split_by_group(latents.groups, held_out, seed)
     fits = training[latents.fits[training]]
@@ -157,6 +158,7 @@ def sets_of(
                 f"{annotator.title} cannot place all points of {latents.scheme} on generated faces; take --data "
                 "inverted."
             )
+        refuse_untrained(run, annotator, latents.scheme, generated, seed)
         if mixed and annotator.name != latents.provenance.annotator:
             style = style_of(latents, training, annotator, VIEWS)
         drawn = generated_faces(run, annotator, latents.scheme, generated, seed)

@@ -6,7 +6,7 @@ import pytest
 
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.annotators.looking import look
-from lmedge.errors import UsageError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
@@ -62,6 +62,7 @@ def test_generated_faces_are_joined_with_drawn_ones_as_fitted(latents, trained, 
     marks = normalised(np.random.default_rng(0).uniform(20, 44, (40, 49, 2)).astype(np.float32), 64, 64)
     faces = Faces(np.zeros((40, 8), np.float32), marks, 64, IBUG49)
     monkeypatch.setattr(training, "generated_faces", lambda *_: faces)
+    monkeypatch.setattr(training, "refuse_untrained", lambda *_: None)
     shown = []
     monkeypatch.setattr("lmedge.lgen.mixing.look", lambda *args: shown.append(args[1]) or look(*args))
     sets, style = sets_of(Run(trained), latents, 0.1, 0, 40)
@@ -71,6 +72,14 @@ def test_generated_faces_are_joined_with_drawn_ones_as_fitted(latents, trained, 
     assert len(shown[0]) == len(sets["inverted"].training) == 120
     alone, style = sets_of(Run(trained), latents, 0.1, 0, 40, mixed=False)
     assert (alone["generated"].faces.landmarks == marks).all() and style is None
+
+
+def test_an_untrained_generator_is_refused_before_photos_are_looked_at(latents, trained, monkeypatch):
+    photos = []
+    monkeypatch.setattr("lmedge.lgen.mixing.look", lambda *args: photos.append(args) or look(*args))
+    with pytest.raises(LmedgeError, match=r"^Face Mesh finds a face on \d of 40 generated ones; train the generator"):
+        sets_of(Run(trained), latents, 0.1, 0, 40)
+    assert not photos and not Run(trained).generated.exists()
 
 
 def test_what_cannot_be_fitted_is_refused(latents, drawn, tmp_path):
