@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -92,10 +93,8 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
                     format_.part(folder, part.first, samples, shape)
                     store.write(part, samples.labels())
             per_second = sum(part.count for part in missing) / (time.monotonic() - began)
-        except LmedgeError:
-            if not store.written:  # nothing is lost, and another call is not in its way
-                for entry in folder.iterdir():
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        except BaseException as error:
+            _tidy(folder, store, missing, isinstance(error, LmedgeError))
             raise
         drawn = _finish(folder, format_, shape, plan, model, store, parts)
     return Synthesized(config.out, config.count, drawn, per_second)
@@ -105,6 +104,19 @@ def _labels_in(out: Path, model: FaceModel) -> PartStore:
     """What is kept of the faces until all of them are there: everything but the pictures."""
     sure = {"confidence": (1, "f")} if model.knows_confidence else {}
     return PartStore(out / PARTS, {**COLUMNS, **sure})
+
+
+def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> None:
+    """Deletes what the same command would make again: faces of parts that are not whole. Of a call that was `refused`
+    before its first part everything, so that it is not in the way of another."""
+    again = {part.key for part in missing if not store.file(part).exists()}
+    for file in (*out.iterdir(), *(out / "images").glob("*")):
+        named = re.match(r"(faces-)?([0-9]{5,})", file.name)
+        part = int(named[2]) // (1 if named[1] else PART_FACES) if named else None
+        if file.is_file() and (part in again if named else not store.written):
+            file.unlink()
+    if refused and not store.written:
+        shutil.rmtree(store.folder, ignore_errors=True)
 
 
 def _plan(

@@ -93,9 +93,14 @@ def _write(
                 refused.append(answer)
                 rejected += 1
             advance(1, f"{rejected} rejected" if rejected else "")
-        write_shard(folder / shard_name(int(shard.key), shards), records)
+        file = folder / shard_name(int(shard.key), shards)
+        write_shard(file, records)
         reasons = np.array(refused, np.str_).reshape(-1, 2)
-        store.write(shard, {"count": np.array(len(records)), "rejected": reasons})
+        try:
+            store.write(shard, {"count": np.array(len(records)), "rejected": reasons})
+        except OSError:  # a full disk: without its part the shard is made again
+            file.unlink()
+            raise
 
 
 def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, Any], per_second: float) -> Assembled:

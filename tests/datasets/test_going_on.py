@@ -1,5 +1,6 @@
 """A set of generated faces that was stopped: what the same command makes of it."""
 
+import errno
 import json
 from unittest.mock import patch
 
@@ -111,3 +112,25 @@ def test_killed_and_started_again(bundle, tmp_path, lmedge):
         assert done.returncode == 0, done.stderr
     assert whole.stat().st_mtime_ns == before
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("whole", [0, 16])
+def test_a_disk_that_fills_keeps_whole_parts_and_nothing_else(bundle, tmp_path, name, whole):
+    made(bundle, tmp_path / "whole", name)
+    kind = type(FORMATS[name])
+    writing = kind.part
+
+    def full(self, out, first, samples, shape):
+        writing(self, out, first, samples, shape)
+        if first == whole:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with patch.object(kind, "part", full), pytest.raises(OSError, match="No space"):
+        made(bundle, tmp_path / "full", name)
+    there = [path for path in tmp_path.glob(".full.partial/files/**/*") if path.is_file()]
+    labels = [path for path in there if path.parent.name == synthesize.PARTS]
+    assert (len(labels), len(there) - len(labels)) == ((1, 16 * kind.files_per_face or 1) if whole else (0, 0))
+    assert whole or not (tmp_path / ".full.partial").exists()
+    made(bundle, tmp_path / "full", name)
+    assert contents(tmp_path / "full") == contents(tmp_path / "whole")

@@ -1,4 +1,5 @@
 import csv
+import errno
 import json
 import os
 import shutil
@@ -15,9 +16,10 @@ from lmedge.faces import assembly
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.detect import HaarDetector
 from lmedge.faces.look import random_look
-from lmedge.faces.options import PrepareConfig
+from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
+from lmedge.faces.toy import toy
 from lmedge.landmarks import mirrored, nme, read_pts, write_pts
 from lmedge.scheme import IBUG49, IBUG68, converted
 from tests.conftest import REAL_DATA, drawn_photo
@@ -266,8 +268,19 @@ def test_a_disk_that_fills_is_said_in_a_sentence_and_loses_nothing(tmp_path, sma
     done = lmedge_here(*command)
     assert done.returncode == 1
     assert "the disk is full" in done.stderr.splitlines()[-1]
+    assert list(small_disk.iterdir()) == [small_disk / "filler"]
     (small_disk / "filler").unlink()
     done = lmedge_here(*command)
     assert done.returncode == 0, done.stderr
     assert json.loads((small_disk / "faces" / "dataset.json").read_text())["count"] == 10
     assert not (small_disk / "faces" / ".parts").exists()
+
+
+def test_a_shard_whose_note_finds_no_room_does_not_stay(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("lmedge.parts.write_arrays", full)
+    with pytest.raises(OSError, match="No space"):
+        toy(ToyConfig(out=tmp_path / "faces", count=4, size=32, workers=1))
+    assert not list(tmp_path.iterdir())
