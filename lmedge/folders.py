@@ -79,7 +79,7 @@ def making_folder(
             yield files
             whole = True
         finally:
-            if not whole and (resume is None or not _files(files)):
+            if not whole and (resume is None or not files_below(files)):
                 shutil.rmtree(files, ignore_errors=True)
                 (stage / MANIFEST).unlink(missing_ok=True)
         _publish(out, files, adopt)

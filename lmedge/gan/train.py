@@ -221,9 +221,14 @@ def _check_dataset(config: TrainGanConfig, dataset: FaceDataset) -> None:
 
 
 def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> None:
-    """Refuses to go on with other options than the run was started with."""
-    family = family_named(config.family)
+    """Refuses to go on with other options than the run was started with, and where its record does not say these."""
+    family, noted = family_named(config.family), run.config()
     before, now = run.stage("train-gan", family.options), to_json(config)
+    if not before or "dataset" not in noted:
+        raise LmedgeError(
+            f"{run.config_file} does not say how {run.checkpoints} were made; take a whole copy of it, or name another "
+            "--run."
+        )
     for name, value in now.items():
         if name not in MAY_CHANGE | family.may_change and before.get(name, value) != value:
             option = "--" + name.replace("_", "-")
@@ -231,9 +236,13 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
                 f"{option} is {value!r} and {run.path} was trained with {before[name]!r}; "
                 "take that value or name another --run."
             )
-    began = run.config().get("dataset", {})
-    facts = [("count", began.get("count"), dataset.count), ("scheme", run.scheme, dataset.scheme)] if began else []
-    for name, then, given in facts:
+    if run.latent != (latent := family.latent(config)):
+        raise LmedgeError(
+            f"{run.config_file} says that latents are {run.latent}, and its options make {latent}; take a whole copy "
+            "of it, or name another --run."
+        )
+    began = noted["dataset"]
+    for name, then, given in (("count", began.get("count"), dataset.count), ("scheme", run.scheme, dataset.scheme)):
         if then != given:
             raise UsageError(
                 f"{config.dataset} has {name} {given} and the run began with {then}; "

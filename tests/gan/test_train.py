@@ -164,6 +164,30 @@ def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, traine
 
 
 @pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (
+            lambda noted: noted["stages"].pop("train-gan"),
+            "config.json does not say how .*checkpoints were made; take a",
+        ),
+        (lambda noted: noted.pop("dataset"), "config.json does not say how .*checkpoints were made; take a"),
+        (lambda noted: noted.pop("latent"), "config.json does not say what latents are"),
+        (lambda noted: noted["latent"]["blocks"][0].update(low=float("nan")), "config.json.* has nan for 'low', not a"),
+        (lambda noted: noted["latent"]["blocks"][0].update(low=-3.0), "says that latents are 8 numbers, uniform in -3"),
+        (lambda noted: noted["dataset"].update(scheme=[]), "config.json, 'dataset'"),
+        (lambda noted: noted.update(versions=3), "config.json has 3 for 'versions'"),
+    ],
+)
+def test_a_finished_run_with_a_damaged_record_is_refused(toys, trained, tmp_path, damage, reason):
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    noted = json.loads(run.config_file.read_text())
+    damage(noted)
+    run.config_file.write_text(json.dumps(noted))
+    with pytest.raises(LmedgeError, match=reason):
+        train_gan(tiny_training(toys, run.path, log_every=2, sample_every=6))
+
+
+@pytest.mark.parametrize(
     ("options", "reason"),
     [
         ({"gamma": 0.7}, r"--gamma is 0.7 and .* was trained with 0.5"),
