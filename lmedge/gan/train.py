@@ -236,11 +236,6 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
                 f"{option} is {value!r} and {run.path} was trained with {before[name]!r}; "
                 "take that value or name another --run."
             )
-    if run.latent != (latent := family.latent(config)):
-        raise LmedgeError(
-            f"{run.config_file} says that latents are {run.latent}, and its options make {latent}; take a whole copy "
-            "of it, or name another --run."
-        )
     began = noted["dataset"]
     for name, then, given in (("count", began.get("count"), dataset.count), ("scheme", run.scheme, dataset.scheme)):
         if then != given:
@@ -252,4 +247,9 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
         raise UsageError(
             f"{config.dataset} holds other faces than the dataset that {run.path} began with "
             f"({before.get('dataset')}, wherever that is now); name that one or another --run."
+        )
+    if run.latent != (latent := family.latent(config, dataset)):
+        raise LmedgeError(
+            f"{run.config_file} says that latents are {run.latent}, and its options make {latent}; take a whole copy "
+            "of it, or name another --run."
         )
