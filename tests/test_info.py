@@ -49,6 +49,8 @@ def test_a_run(told, trained):
     facts = rows(told(trained))
     assert {name.strip() for name in facts["has"].split(",")} >= {"generator", "encoder", "L-Gen", "latents"}
     assert "metrics" in facts["lacks"] and facts["checkpoint"].strip() == "step 6"
+    spec = json.loads((trained / "config.json").read_text())["latent"]
+    assert facts["latent"].strip() == f"{spec['size']} numbers, uniform in -1..1"
     nme = json.loads((trained / "lgen.json").read_text())["held_out"]["nme"]
     assert f"{nme:.2%}" in facts["L-Gen"]
 

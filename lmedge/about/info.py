@@ -43,9 +43,10 @@ def _run(path: Path) -> dict[str, Any]:
     config, trained = run.config(), run.stage("train-gan", TrainGanConfig)
     steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
     facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
-    for name in ("family", "preset", "width", "latent", "batch", "precision", "seed"):
+    for name in ("family", "preset", "width", "batch", "precision", "seed"):
         facts[name] = trained.get(name)
-    facts["dataset"] = config.get("dataset")
+    for name in ("latent", "dataset"):
+        facts[name] = config.get(name)
     for name in (
         "generator.keras",
         "encoder.keras",

@@ -45,10 +45,8 @@ def _dataset(facts: Facts) -> Iterator[Row]:
 
 def _run(facts: Facts) -> Iterator[Row]:
     yield "run", _listed(facts.get("stages")) or "nothing was done yet"
-    yield (
-        "generator",
-        _say("{}, ", facts, "family") + _say("preset {}, width {}, latents of {}", facts, "preset", "width", "latent"),
-    )
+    yield "generator", _say("{}, ", facts, "family") + _say("preset {}, width {}", facts, "preset", "width")
+    yield "latent", _latent(facts.get("latent"))
     yield "training", _say("batch {}, {}, seed {}", facts, "batch", "precision", "seed")
     step = facts.get("checkpoint_step")
     yield "checkpoint", "none" if step is None else f"step {step}"
