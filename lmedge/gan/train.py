@@ -248,8 +248,3 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
             f"{config.dataset} holds other faces than the dataset that {run.path} began with "
             f"({before.get('dataset')}, wherever that is now); name that one or another --run."
         )
-    if run.latent != (latent := family.latent(config, dataset)):
-        raise LmedgeError(
-            f"{run.config_file} says that latents are {run.latent}, and its options make {latent}; take a whole copy "
-            "of it, or name another --run."
-        )

@@ -173,7 +173,10 @@ def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, traine
         (lambda noted: noted.pop("dataset"), "config.json does not say how .*checkpoints were made; take a"),
         (lambda noted: noted.pop("latent"), "config.json does not say what latents are"),
         (lambda noted: noted["latent"]["blocks"][0].update(low=float("nan")), "config.json.* has nan for 'low', not a"),
-        (lambda noted: noted["latent"]["blocks"][0].update(low=-3.0), "says that latents are 8 numbers, uniform in -3"),
+        (
+            lambda noted: noted["latent"]["blocks"][0].update(size=9),
+            "config.json: its latent has 8 numbers and blocks of 9",
+        ),
         (lambda noted: noted["dataset"].update(scheme=[]), "config.json, 'dataset'"),
         (lambda noted: noted.update(versions=3), "config.json has 3 for 'versions'"),
     ],
