@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lmedge.faces.records import FaceDataset
 from lmedge.judging.distances import Estimate, compare, relative_diversity
 from lmedge.judging.features import Extractor
+from lmedge.judging.manifold import Manifold, manifold
 from lmedge.judging.neighbours import Neighbours, nearest
 from lmedge.progress import progress
 
@@ -18,9 +19,10 @@ NEIGHBOUR_FACES = 64
 
 @dataclass(frozen=True)
 class Realism:
-    """Distances of samples to real faces, in the features `name`, and those of two halves of the real faces of
-    the same `count`; diversity over that of real faces; the training face `[M, H, W, 3]` nearest to each of M samples,
-    with its distance, and `ordinary`, the median distance of real faces to the nearest one of another person."""
+    """Distances of samples to real faces, in the features `name`, how well they cover them, and the same of two halves
+    of the real faces of the same `count`; diversity over that of real faces; the training face `[M, H, W, 3]` nearest
+    to each of M samples, with its distance, and `ordinary`, the median distance of real faces to the nearest one of
+    another person."""
 
     name: str
     count: int
@@ -28,6 +30,8 @@ class Realism:
     kernel: Estimate
     frechet_real: Estimate
     kernel_real: Estimate
+    covers: Manifold
+    covers_real: Manifold
     diversity: Estimate
     neighbours: Neighbours
     neighbour_faces: NDArray[np.uint8]
@@ -35,7 +39,7 @@ class Realism:
 
     def figures(self) -> dict[str, Any]:
         """For metrics.json."""
-        names = ("frechet", "kernel", "frechet_real", "kernel_real", "diversity")
+        names = ("frechet", "kernel", "frechet_real", "kernel_real", "covers", "covers_real", "diversity")
         distances = self.neighbours.distance
         return {"features": self.name, "faces": self.count, **{name: getattr(self, name).to_json() for name in names},
                 "nearest_training_face": {"median": float(np.median(distances)), "least": float(distances.min()),
@@ -50,6 +54,8 @@ class Realism:
             ("  between two halves of the real faces", str(self.frechet_real)),
             ("Kernel distance to real faces", f"{self.kernel} ({of})"),
             ("  between two halves of the real faces", str(self.kernel_real)),
+            ("Precision and recall", str(self.covers)),
+            ("  between two halves of the real faces", str(self.covers_real)),
             ("Diversity, samples against real faces", str(self.diversity)),
             (
                 "Nearest training face of a sample",
@@ -77,6 +83,7 @@ def realism(faces: NDArray[np.uint8], dataset: FaceDataset, extract: Extractor, 
     found[neighbours.mirrored] = found[neighbours.mirrored][:, :, ::-1]
     return Realism(
         extract.name, count, *compare(ours, first, seed), *compare(first, second, seed),
+        manifold(ours, first), manifold(second, first),
         relative_diversity(faces[: len(some)], dataset.images(some), seed), neighbours, found,
         float(np.median(real.distance)),
     )  # fmt: skip
