@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import importlib.util
 import io
-import linecache
 import os
 import re
 import shlex
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import get_type_hints
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 import pytest
 from tyro.conf import Positional
 
@@ -165,32 +163,6 @@ def test_what_python_on_a_page_imports_is_there(page):
             if isinstance(node, ast.ImportFrom):
                 module = importlib.import_module(node.module)
                 assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
-
-
-def test_what_contributing_adds_is_known_then(monkeypatch):
-    """An annotator, a format and a verb, each a block of code on the page."""
-    from lmedge.annotators import registry
-    from lmedge.annotators.annotator import Picture
-    from lmedge.datasets import formats
-    from lmedge.scheme import IBUG49
-
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    monkeypatch.setattr(formats, "FORMATS", dict(formats.FORMATS))
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    names = {}
-    for number, block in enumerate(re.findall(r"```python\n(.*?)```", text, re.DOTALL)):
-        file = f"<block {number}>"
-        linecache.cache[file] = (
-            len(block),
-            None,
-            block.splitlines(True),
-            file,
-        )  # options are explained by their source
-        exec(compile(block, file, "exec"), names)
-    points = registry.annotator_named("centred").find(Picture.of_face(np.zeros((32, 32, 3), np.uint8)), IBUG49)
-    assert points.shape == (49, 2) and np.allclose(points.mean(axis=0), 16, atol=0.01)
-    assert "arrays" in formats.FORMATS and not formats.FORMATS["arrays"].missing()
-    assert names["VERB"].summary == "Count the files of a dataset."
 
 
 def test_lines_of_lmedge_on_every_page_are_understood():

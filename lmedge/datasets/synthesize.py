@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
 COLUMNS: Columns = {"numbers": (1, "i"), "mirrored": (1, "b"), "landmarks": (3, "f")}
 PROBE_FACES = 32  # whose size on disk is measured first
-FILES = ("[0-9]*.png", "[0-9]*.pts", "[0-9]*.txt", "images", "*.json", "*.csv", "faces-*", "README.md", "card")
+FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv")  # beside those of the format
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
 NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "count")
@@ -80,7 +80,8 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {name: fact for name, fact in about.items() if name != "versions"}
     same |= {"count": config.count, "part": PART_FACES}
-    with making_folder(config.out, "a set of generated faces", config.overwrite, names=FILES, resume=same) as folder:
+    names = (*FILES, *format_.files)
+    with making_folder(config.out, "a set of generated faces", config.overwrite, names=names, resume=same) as folder:
         store = _labels_in(folder, model)
         _check_disk(config, format_, shape, probe, max(config.count - store.written * PART_FACES, 0))
         parts = split(config.count, PART_FACES)

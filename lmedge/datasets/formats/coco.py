@@ -18,6 +18,7 @@ class Coco(Format):
     """images/ and annotations.json: COCO keypoints with names, skeleton and flip pairs."""
 
     name = "coco"
+    files = ("images", "annotations.json")
     files_per_face = 1
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:

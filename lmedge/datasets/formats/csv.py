@@ -12,6 +12,7 @@ class Csv(Format):
     """images/ and landmarks.csv: file, x and y of each point, confidence, latent, mirrored."""
 
     name = "csv"
+    files = ("images", "landmarks.csv")
     files_per_face = 1
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:

@@ -11,6 +11,7 @@ class FaceSynthetics(Format):
     """As Microsoft's FaceSynthetics: 000000.png beside 000000_ldmks.txt, lines `x y`; without its _seg.png."""
 
     name = "facesynthetics"
+    files = ("[0-9]*.png", "[0-9]*.txt")
     files_per_face = 2
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:

@@ -30,10 +30,12 @@ class Shape:
 class Format:
     """`part` writes the files of faces `first` to `first + len(samples)`, a whole part but for the last; `finish` what
     goes beside them. `bytes_per_face` is what one of them takes on a disk with blocks of `block` bytes, and
-    `files_per_face` how many files. `needs` are the modules that write it."""
+    `files_per_face` how many files. `files` are patterns of what it writes at the top of the folder; `needs` are the
+    modules that write it."""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ("fpng",)
+    files: ClassVar[tuple[str, ...]]
     files_per_face: ClassVar[int] = 0
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:

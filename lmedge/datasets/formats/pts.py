@@ -11,6 +11,7 @@ class Pts(Format):
     """300-W: 000000.png beside 000000.pts, 1-based."""
 
     name = "pts"
+    files = ("[0-9]*.png", "[0-9]*.pts")
     files_per_face = 2
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:

@@ -12,6 +12,7 @@ class TfRecord(Format):
     """A dataset of lmedge, as `prepare` makes one: `train-gan` and `study` read it."""
 
     name = "tfrecord"
+    files = ("faces-*", "dataset.json")
     needs = ("fpng", "tensorflow", "cv2")
 
     def check(self, shape: Shape) -> None:

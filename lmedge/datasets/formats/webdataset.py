@@ -15,6 +15,7 @@ class WebDataset(Format):
     """faces-000000.tar of 1,024 faces each: 000000.png and 000000.json."""
 
     name = "webdataset"
+    files = ("faces-*",)
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
         """Its parts are whole."""
