@@ -161,8 +161,8 @@ def test_what_is_missing_is_named(capsys, tmp_path):
         ("bench b --threads 1 1.5", "--threads must be a whole number, not '1.5'."),
         ("sample b --interpreter tf", "--interpreter 'tf' is unknown; take one of auto, litert, tflite, tensorflow."),
         ("completion fish", "shell 'fish' is unknown; take one of bash, zsh."),
-        ("train-gan d --family --run r", "--family needs a value; take one of began."),
-        ("train-gan d --run r --family", "--family needs a value; take one of began."),
+        ("train-gan d --family --run r", "--family needs a value; take one of began"),
+        ("train-gan d --run r --family", "--family needs a value; take one of began"),
     ],
 )
 def test_a_wrong_word_is_refused_in_a_sentence(call, said, capsys):
