@@ -7,7 +7,7 @@ from lmedge.option_help import FILE, OF_EVERY_VERB, OptionHelp, described, expla
 from lmedge.options import Stage
 from lmedge.verb import Verb
 
-FLAG = re.compile(r"(?<![`\w-])--[a-z][a-z-]*")
+FLAG = re.compile(r"(`[^`]*`)|(?<![\w-])--[a-z][a-z-]*")  # one between backticks is code already
 BAR = re.compile(r"(`[^`]*`)|\|")
 INTRODUCTION = """# Command line
 
@@ -69,4 +69,4 @@ def _cells(*cells: str) -> str:
 
 def _prose(text: str) -> str:
     """A text of the help, in which options are code."""
-    return FLAG.sub(r"`\g<0>`", text)
+    return FLAG.sub(lambda found: found[1] or f"`{found[0]}`", text)
