@@ -1,13 +1,19 @@
 """A second executor in place of the processes of this machine: what is made must not depend on which it is."""
 
 import pickle
+import shutil
 from contextlib import contextmanager
 from itertools import islice
 
+import numpy as np
+
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
+from lmedge.landmarks import write_pts
 
 
 class Elsewhere:
@@ -35,9 +41,14 @@ def contents(folder):
 
 
 def test_prepare_gives_the_same_bytes_wherever_it_runs(photos, tmp_path):
-    elsewhere = Elsewhere()
-    prepare(PrepareConfig(photos=(photos,), out=tmp_path / "elsewhere"), elsewhere)
-    prepare(PrepareConfig(photos=(photos,), out=tmp_path / "here", workers=2))
+    """With points beside the photos: a worker loads MediaPipe for 4 s of a core, see tests/faces/test_prepare.py."""
+    shutil.copytree(photos, tmp_path / "photos")
+    for photo in (tmp_path / "photos").rglob("*.png"):
+        look = random_look(np.random.default_rng((0, int(photo.stem))))
+        write_pts(photo.with_suffix(".pts"), draw_face(look, 256)[1])
+    elsewhere, options = Elsewhere(), {"photos": (tmp_path / "photos",), "annotator": "pts"}
+    prepare(PrepareConfig(out=tmp_path / "elsewhere", **options), elsewhere)
+    prepare(PrepareConfig(out=tmp_path / "here", workers=2, **options))
     assert elsewhere.done == 10 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
 
 

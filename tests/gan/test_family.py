@@ -1,4 +1,5 @@
-"""A family of generators in one file: registered, it is trained, continued, shown, inverted and exported like any."""
+"""A family of generators in one file: registered, it is trained, continued and shown like any. What comes after is in
+tests/test_all_the_way.py."""
 
 import json
 from dataclasses import dataclass
@@ -8,19 +9,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convert.options import ExportConfig
-from convert.stage import export_run
 from lmedge.block import Block
 from lmedge.bounds import Share
 from lmedge.gan import families
 from lmedge.gan.family import Family, Panel
 from lmedge.gan.gan import Gan
 from lmedge.gan.options import EXPLANATION, TrainGanConfig
-from lmedge.inversion.invert import invert
-from lmedge.inversion.options import InvertConfig
 from lmedge.latent import LatentSpec
-from lmedge.lgen.options import TrainLgenConfig
-from lmedge.lgen.train import train_lgen
 from lmedge.run import Run
 
 
@@ -92,7 +87,7 @@ def words(toys, run, kimg):
     return "train-gan", toys, "--run", run, "--family", "least-squares", "--kimg", kimg, *shared, *often
 
 
-def test_a_family_in_one_file_goes_all_the_way(registered, lmedge_here, toys, tmp_path):
+def test_a_family_in_one_file_is_trained_continued_and_shown(registered, lmedge_here, toys, tmp_path):
     shown = lmedge_here("train-gan", "--family", "least-squares", "--help").stdout
     assert "--slope" in shown and "--gamma" not in shown and "least squares" in shown
     assert "--slope" not in lmedge_here("train-gan", "--help").stdout
@@ -116,9 +111,3 @@ def test_a_family_in_one_file_goes_all_the_way(registered, lmedge_here, toys, tm
     assert lmedge_here("report", whole).returncode == 0
     assert "least-squares" in (whole / "report" / "index.html").read_text()
     assert "least-squares" in lmedge_here("info", whole).stdout
-
-    latents = invert(InvertConfig(run=whole, faces=toys, start="centre", steps=2, batch=16))
-    assert latents.z.shape == (48, 6) and np.abs(latents.z[:, :4]).max() <= 1 and np.abs(latents.z[:, 4:]).max() <= 3
-    train_lgen(TrainLgenConfig(run=whole, data="inverted", steps=40, hidden=(8,)))
-    bundle = export_run(ExportConfig(run=whole, out=tmp_path / "bundle", variants=("fp32",), calibration=8))
-    assert LatentSpec.from_json(bundle.about["latent"], "bundle") == run.latent
