@@ -63,9 +63,9 @@ class PartStore:
         return self.folder / (f"{part.key}.npz" if isinstance(part.key, str) else f"part-{part.key:05}.npz")
 
     @property
-    def written(self) -> int:
-        """How many numbered parts there are, whole or damaged."""
-        return sum(1 for _ in self.folder.glob("part-*.npz"))
+    def files(self) -> list[Path]:
+        """The numbered parts that are there, whole or damaged, in their order."""
+        return sorted(self.folder.glob("part-*.npz"))
 
     def write(self, part: Part, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Writes a part in one step. What else belongs to it is written before: the part says that all of it is
@@ -75,7 +75,10 @@ class PartStore:
 
     def read(self, part: Part) -> dict[str, NDArray[Any]]:
         """The arrays of a part. Raises Damaged, also where it is absent."""
-        path = self.file(part)
+        return self.arrays(self.file(part))
+
+    def arrays(self, path: Path) -> dict[str, NDArray[Any]]:
+        """The arrays of the part in the file `path`. Raises Damaged, also where it is absent."""
         arrays = read_arrays(path, self.columns)
         rows = {len(arrays[name]) for name, (dimensions, _) in self.columns.items() if dimensions and arrays[name].ndim}
         if len(rows) > 1 or any(
@@ -104,7 +107,7 @@ class PartStore:
         holds no part. What an older note does not say is no difference."""
         assert self.note is not None
         if not self.note.exists():
-            return set(work) if self.written else set()
+            return set(work) if self.files else set()
         noted = read_json(self.note, "a folder of parts")
         return {name for name in noted if noted[name] != work.get(name)}
 
@@ -116,7 +119,7 @@ class PartStore:
 
     def clear(self) -> None:
         """Deletes all numbered parts and the note, and the folder if it is empty then."""
-        for path in (*self.folder.glob("part-*.npz"), *([self.note] if self.note else [])):
+        for path in (*self.files, *([self.note] if self.note else [])):
             path.unlink(missing_ok=True)
         if self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()

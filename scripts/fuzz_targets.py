@@ -16,6 +16,7 @@ from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
 from lmedge.gan.families.began.options import BeganConfig
 from lmedge.lgen.options import TrainLgenConfig
+from lmedge.parts import split
 from lmedge.provenance import Provenance
 from lmedge.runtime.bundle import PRETRAINED
 from lmedge.scheme import IBUG49
@@ -229,9 +230,8 @@ def latents(folder: Path) -> list[Path]:
     from lmedge.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmedge.inversion.latents import SCHEMA, part_file
+    from lmedge.inversion.latents import SCHEMA, latents_in
     from lmedge.keras_model import weights_hash
-    from lmedge.storage import write_arrays
 
     place = folder / "latents"
     place.mkdir(exist_ok=True)
@@ -242,8 +242,9 @@ def latents(folder: Path) -> list[Path]:
     arrays = {"z": np.zeros((3, 64), np.float32), "psnr": np.ones(3, np.float32), "explained": np.ones(3, np.float32),
               "index": np.arange(3), "landmarks": np.ones((3, 49, 2), np.float32), "groups": np.array(["a"] * 3),
               "sources": np.array(["b"] * 3)}  # fmt: skip
-    write_arrays(part_file(place, 0), arrays)
-    return [place / "latents.json", part_file(place, 0)]
+    store, [part] = latents_in(place), split(3, 3)
+    store.write(part, arrays)
+    return [place / "latents.json", store.file(part)]
 
 
 @cache

@@ -18,7 +18,8 @@ from lmedge.faces.prepare import cut_photos
 from lmedge.faces.records import DATASET_FILE, FaceDataset
 from lmedge.faces.sources import find_photos
 from lmedge.inversion.encoder import cached_encoder
-from lmedge.inversion.invert import check_size, weights_for
+from lmedge.inversion.focus import face_weights
+from lmedge.inversion.invert import check_size
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.resolve import precision_in
 from lmedge.inversion.search import usual
@@ -66,7 +67,8 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
     encoder = cached_encoder(run, generator.network)
     search = usual("fast", "centre" if encoder is None else "encoder")
     search = replace(search, precision=precision_in(run), batch=min(search.batch, len(dataset)))
-    inverter = Inverter(generator.network, generator.latent, search, weights_for(dataset, search.background), encoder)
+    weights = face_weights(dataset.landmarks, dataset.size, search.background)
+    inverter = Inverter(generator.network, generator.latent, search, weights, encoder)
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)

@@ -83,7 +83,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     names = (*FILES, *format_.files)
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=names, resume=same) as folder:
         store = _labels_in(folder, model)
-        _check_disk(config, format_, shape, probe, max(config.count - store.written * PART_FACES, 0))
+        _check_disk(config, format_, shape, probe, max(config.count - len(store.files) * PART_FACES, 0))
         parts = split(config.count, PART_FACES)
         missing = store.missing(parts)
         try:
@@ -114,9 +114,9 @@ def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> No
     for file in (*out.iterdir(), *(out / "images").glob("*")):
         named = re.match(r"(faces-)?([0-9]{5,})", file.name)
         part = int(named[2]) // (1 if named[1] else PART_FACES) if named else None
-        if file.is_file() and (part in again if named else not store.written):
+        if file.is_file() and (part in again if named else not store.files):
             file.unlink()
-    if refused and not store.written:
+    if refused and not store.files:
         shutil.rmtree(store.folder, ignore_errors=True)
 
 

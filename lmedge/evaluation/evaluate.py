@@ -16,7 +16,8 @@ from lmedge.evaluation.report import page_folder, write_report
 from lmedge.faces.records import FaceDataset
 from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.encoder import cached_encoder
-from lmedge.inversion.invert import check_fits, weights_for
+from lmedge.inversion.focus import face_weights
+from lmedge.inversion.invert import check_fits
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents, psnr
 from lmedge.inversion.resolve import recorded
@@ -225,7 +226,8 @@ def _inverter(run: Run, generator: Generator, dataset: FaceDataset, batch: int) 
     encoder = cached_encoder(run, generator.network) if search.start == "encoder" else None
     if search.start == "encoder" and encoder is None:
         search = dataclasses.replace(search, start="centre", rounds=max(2, search.rounds))
-    return Inverter(generator.network, generator.latent, search, weights_for(dataset, search.background), encoder)
+    weights = face_weights(dataset.landmarks, dataset.size, search.background)
+    return Inverter(generator.network, generator.latent, search, weights, encoder)
 
 
 def _fault_figures(result: Evaluation, model: KerasFaceModel) -> None:

@@ -1,30 +1,30 @@
 """The `invert` stage: every face of a dataset to its latent."""
 
 import dataclasses
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
+from lmedge.executor import Executor
 from lmedge.faces.records import FaceDataset
-from lmedge.inversion.encoder import encoder_of, has_encoder
-from lmedge.inversion.focus import MOST_FACES, face_weights
-from lmedge.inversion.inverter import Inverter
-from lmedge.inversion.latents import SCHEMA, Latents, explained, filling, load_latents, part_file, psnr, refuse_other
+from lmedge.inversion.encoder import has_encoder
+from lmedge.inversion.inversion import Arrays, Inversion
+from lmedge.inversion.latents import SCHEMA, Latents, filling, load_latents, refuse_other
 from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.resolve import decided, filled
 from lmedge.inversion.search import Search
+from lmedge.inversion.work import start_inversion, work
 from lmedge.keras_model import weights_hash
-from lmedge.landmarks import normalised
 from lmedge.options import to_json
 from lmedge.owner import owning
-from lmedge.progress import console, progress
+from lmedge.parts import Part, going_on, split
 from lmedge.run import Run
-from lmedge.storage import write_arrays
 
-PART_FACES = 256  # faces a part file: what a kill can lose
+PART_FACES = 256  # what a kill can lose
 FEW_FACES = 500  # below, the training of an encoder takes longer than a second search from the centre
 # Options that change no latent of a dataset.
 NO_PART_OF_LATENTS = ("run", "faces", "overwrite")
@@ -61,8 +61,11 @@ def _count(config: InvertConfig, dataset: FaceDataset) -> int:
     return min(config.count or len(dataset), len(dataset))
 
 
-def invert(config: InvertConfig) -> Latents:
+def invert(config: InvertConfig, executor: Executor | None = None) -> Latents:
     """Inverts the faces of a dataset into RUN/latents; see InvertConfig.
+
+    A part of the faces is a job for `executor`. Without one, this process does them one after the other: TensorFlow
+    takes all cores for each, so that processes beside each other on one machine gain nothing.
 
     Raises UsageError for options or a dataset that do not fit the run, LmedgeError when z is not finite.
     """
@@ -85,23 +88,39 @@ def invert(config: InvertConfig) -> Latents:
         "scheme": dataset.scheme.to_json(),
         "provenance": dataset.provenance.to_json(),
         "count": len(chosen),
+        "part": PART_FACES,
         "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_LATENTS},
     }
-    parts = [chosen[start : start + PART_FACES] for start in range(0, len(chosen), PART_FACES)]
+    parts = split(len(chosen), PART_FACES)
     with owning(run.path):
-        with filling(run.latents, about, config.overwrite) as folder:
+        with filling(run.latents, about, config.overwrite) as store:
             run.record("invert", to_json(config))
-            missing = [i for i in range(len(parts)) if not part_file(folder, i).exists()]
-            done = len(chosen) - sum(len(parts[i]) for i in missing)
-            if missing and done:
-                console.print(f"continuing {run.latents} from face {done}")
-            if missing:
+            if missing := store.missing(parts):
                 search = dataclasses.replace(search, batch=min(search.batch, count))
-                inverter = inverter_of(run, generator, dataset, search)
-                with progress("invert", len(chosen), "faces", done) as advance:
-                    for i in missing:
-                        _invert_part(part_file(folder, i), i, parts[i], dataset, generator, inverter, advance)
+                inversion = Inversion.of(run, generator, dataset, search)  # trains the encoder, for workers too
+                with (
+                    going_on("invert", run.latents, "faces", parts, missing) as advance,
+                    _answers(missing, chosen, inversion, run, executor, advance) as answers,
+                ):
+                    for part, arrays in zip(missing, answers, strict=True):
+                        store.write(part, arrays)
+                        advance(0 if executor is None else part.count, f"{arrays['psnr'].mean():.2f} dB")
         return load_latents(run)
+
+
+@contextmanager
+def _answers(
+    missing: list[Part], chosen: NDArray[np.int64], inversion: Inversion, run: Run, executor: Executor | None,
+    advance: Callable[..., None],
+) -> Iterator[Iterator[Arrays]]:  # fmt: skip
+    """The arrays of the missing parts of the faces `chosen`."""
+    jobs = ((int(part.key), part.of(chosen)) for part in missing)
+    if executor is None:
+        yield (inversion(job, advance) for job in jobs)
+    else:
+        there = run.path.resolve(), inversion.dataset.path.resolve(), inversion.inverter.how
+        with executor.answers(work, jobs, (start_inversion, there), parcel=1) as answers:
+            yield answers
 
 
 def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
@@ -123,38 +142,3 @@ def check_size(run: Run, generator: Any, dataset: FaceDataset) -> None:
             f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
             f"make the dataset again with --size {size}."
         )
-
-
-def inverter_of(run: Run, generator: Any, dataset: FaceDataset, search: Search) -> Inverter:
-    """The search for faces of `dataset`, with the run's encoder where it starts from one."""
-    weights = weights_for(dataset, search.background)
-    encoder = encoder_of(run, generator, dataset, weights, search) if search.start == "encoder" else None
-    return Inverter(generator, run.latent, search, weights, encoder)
-
-
-def weights_for(dataset: FaceDataset, background: float) -> NDArray[np.float32]:
-    """Weights of the pixels for faces of `dataset`: `background` against 1 for the face."""
-    step = -(-len(dataset) // MOST_FACES)
-    return face_weights(dataset.landmarks[::step], dataset.size, background)
-
-
-def _invert_part(
-    path: Path, number: int, indices: NDArray[np.int64], dataset: FaceDataset, generator: Any, inverter: Inverter,
-    advance: Any,
-) -> None:  # fmt: skip
-    batch = inverter.how.batch
-    faces = dataset.images(indices).astype(np.float32) / 127.5 - 1.0
-    z = inverter(faces, number, advance)
-    images = np.concatenate([np.asarray(generator(z[i : i + batch])) for i in range(0, len(z), batch)])
-    ratios = psnr(images, faces)
-    advance(0, f"{ratios.mean():.2f} dB")
-    arrays: dict[str, NDArray[Any]] = {
-        "z": z,
-        "psnr": ratios,
-        "explained": explained(images, faces),
-        "index": indices,
-        "landmarks": normalised(dataset.landmarks[indices], dataset.size, dataset.size),
-        "groups": dataset.groups[indices],
-        "sources": dataset.sources[indices],
-    }
-    write_arrays(path, arrays)

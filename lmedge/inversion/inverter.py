@@ -26,7 +26,7 @@ REDRAWS = 7919  # apart from other numbers of the same seed
 NOT_FINITE = "the generator gives values that are not finite; train it again."
 
 
-def _not_shown(count: int) -> None:
+def not_shown(count: int) -> None:
     """Progress counts a face once."""
 
 
@@ -55,7 +55,7 @@ class Inverter:
         self._finish = make_gauss_newton(generator, latent, weights, FINISH_STEPS, NEAR)
 
     def __call__(
-        self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = _not_shown,
+        self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = not_shown,
         held: Latents | None = None,
     ) -> Latents:  # fmt: skip
         given = self.latent.middle if held is None else held  # of `held` only what is not searched is read
@@ -87,7 +87,7 @@ class Inverter:
         for number in range(self.how.rounds):
             if not len(open_):
                 break
-            shown = advance if number == 0 else _not_shown
+            shown = advance if number == 0 else not_shown
             z[open_], now = self._batched(self._search, faces[open_], z[open_], shown)
             gained = now < (1 - LEAST_GAIN) * error[open_]
             error[open_] = now
@@ -96,7 +96,7 @@ class Inverter:
             close = np.flatnonzero((error < CLOSE) & (error > EXACT))
             if not len(close):
                 break
-            z[close], error[close] = self._batched(self._finish, faces[close], z[close], _not_shown)
+            z[close], error[close] = self._batched(self._finish, faces[close], z[close], not_shown)
         return z, error
 
     def _batched(

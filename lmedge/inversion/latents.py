@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import half_made, making_folder
 from lmedge.keras_model import weights_hash
+from lmedge.parts import Columns, PartStore
 from lmedge.provenance import Provenance
 from lmedge.run import Run
 from lmedge.scheme import Scheme
-from lmedge.storage import Damaged, check_form, read_arrays, read_json, write_json
+from lmedge.storage import Damaged, check_form, read_json
 from lmedge.swap import check_whole, settle
 
 SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme and did not say whose its landmarks are
@@ -23,9 +24,8 @@ ABOUT_FILE = "latents.json"
 ABOUT_FORM = {"generator": str, "dataset": str, "size": int, "scheme": dict, "provenance": dict, "count": int,
               "options": dict}  # fmt: skip
 FILES = (ABOUT_FILE, "part-*.npz")
-# array of a part file -> its dimensions, kinds of its dtype
-COLUMNS = {"z": (2, "f"), "psnr": (1, "f"), "explained": (1, "f"), "index": (1, "i"), "landmarks": (3, "f"),
-           "groups": (1, "U"), "sources": (1, "U")}  # fmt: skip
+COLUMNS: Columns = {"z": (2, "f"), "psnr": (1, "f"), "explained": (1, "f"), "index": (1, "i"), "landmarks": (3, "f"),
+                    "groups": (1, "U"), "sources": (1, "U")}  # fmt: skip
 LEAST_EXPLAINED = 0.5  # share of a face's variance; below, the generator cannot draw the face
 
 
@@ -78,29 +78,30 @@ def _squared_error(images: Any, others: Any) -> NDArray[np.float64]:
     return (difference.astype(np.float64) ** 2).mean(axis=(1, 2, 3))
 
 
-def part_file(folder: Path, number: int) -> Path:
-    """The file of a part of the faces."""
-    return folder / f"part-{number:05}.npz"
+def latents_in(folder: Path) -> PartStore:
+    """The parts of an inversion; their note says whose."""
+    return PartStore(folder, COLUMNS, note=folder / ABOUT_FILE)
 
 
 @contextmanager
-def filling(folder: Path, about: dict[str, Any], overwrite: bool) -> Iterator[Path]:
+def filling(folder: Path, about: dict[str, Any], overwrite: bool) -> Iterator[PartStore]:
     """Yields where the parts of an inversion go: RUN/latents itself where it belongs to the same inversion, else a
     folder that becomes RUN/latents when it is whole. Raises UsageError for latents of another one."""
     settle(folder)
+    store = latents_in(folder)
     if (folder / ABOUT_FILE).exists() and not overwrite:
-        before = _about(folder)
-        if {"digest": about["digest"], **before, "dataset": about["dataset"]} != about:
-            same = before["generator"] == about["generator"]
-            why = "another dataset or other options" if same else "another state of the generator"
+        _about(folder)
+        if other := store.other(about) - {"dataset"}:  # which may have moved
+            why = "another state of the generator" if "generator" in other else "another dataset or other options"
             raise UsageError(f"{folder} holds latents of {why}; add --overwrite to replace them.")
-        write_json(folder / ABOUT_FILE, about)  # the dataset may have moved
-        yield folder
+        store.begin(about)
+        yield store
         return
     same_faces = {name: value for name, value in about.items() if name != "dataset"}
     with making_folder(folder, "latents", overwrite, adopt=FILES, resume=same_faces, option="") as made:
-        write_json(made / ABOUT_FILE, about)
-        yield made
+        store = latents_in(made)
+        store.begin(about)
+        yield store
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -127,7 +128,8 @@ def load_latents(run: Run) -> Latents:
         raise LmedgeError(
             f"{run.latents} belongs to another state of the generator; run `lmedge invert` with --overwrite."
         )
-    parts = [_part(path) for path in sorted(run.latents.glob("part-*.npz"))]
+    store = latents_in(run.latents)
+    parts = [_part(store, path) for path in store.files]
     found = sum(len(part["z"]) for part in parts)
     if found != about["count"]:
         raise LmedgeError(f"{run.latents} holds {found} of {about['count']} faces; run the same `lmedge invert` again.")
@@ -138,16 +140,11 @@ def load_latents(run: Run) -> Latents:
                    digest=about.get("digest"))  # fmt: skip
 
 
-def _part(path: Path) -> dict[str, NDArray[Any]]:
-    """A part file. Raises LmedgeError for one whose columns are not those of some faces."""
+def _part(store: PartStore, path: Path) -> dict[str, NDArray[Any]]:
     try:
-        part = read_arrays(path, COLUMNS)
-        if any(part[name].ndim != ndim or part[name].dtype.kind not in kinds or len(part[name]) != len(part["z"])
-               for name, (ndim, kinds) in COLUMNS.items()):  # fmt: skip
-            raise Damaged.file(path, "arrays of another shape")
+        return store.arrays(path)
     except Damaged as error:
-        raise LmedgeError(f"{path} is damaged ({error.reason}); delete it and run `lmedge invert` again.") from None
-    return part
+        raise LmedgeError(f"{path} is damaged ({error.reason}); run the same `lmedge invert` again.") from None
 
 
 def refuse_other(run: Run, provenance: Provenance, what: str) -> None:

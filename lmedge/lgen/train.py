@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lmedge.annotators.registry import looking
 from lmedge.errors import UsageError
+from lmedge.executor import Executor
 from lmedge.inversion.latents import Latents, load_latents, refuse_other
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
@@ -68,20 +69,21 @@ def linear(faces: Faces) -> Callable[..., NDArray[np.float32]]:
     return predict
 
 
-def train_lgen(config: TrainLgenConfig) -> LgenResult:
-    """Trains L-Gen on what the run has; see TrainLgenConfig. Raises UsageError, LmedgeError."""
+def train_lgen(config: TrainLgenConfig, executor: Executor | None = None) -> LgenResult:
+    """Trains L-Gen on what the run has; see TrainLgenConfig. Whoever looks at generated faces does in the workers of
+    `executor`, or in processes of this machine. Raises UsageError, LmedgeError."""
     _check(config)
     run = Run.open(config.run)
     run.refuse_shipped()
     with owning(run.path):
-        return _train(config, run)
+        return _train(config, run, executor)
 
 
-def _train(config: TrainLgenConfig, run: Run) -> LgenResult:
+def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> LgenResult:
     latents = load_latents(run)
     refuse_other(run, latents.provenance, str(run.latents))
     generated = 0 if config.data == "inverted" else config.generated
-    sets, style = sets_of(run, latents, config.held_out, config.seed, generated, config.data == "both")
+    sets, style = sets_of(run, latents, config.held_out, config.seed, generated, config.data == "both", executor)
     fit, provenance = fit_of(config), latents.provenance
     if config.data == "generated":
         seer, _ = looking(provenance, latents.scheme)
@@ -133,8 +135,9 @@ def fit_of(config: TrainLgenConfig) -> Fit:
 
 
 def sets_of(
-    run: Run, latents: Latents, held_out: float, seed: int, generated: int, mixed: bool = True
-) -> tuple[dict[str, Split], Style | None]:
+    run: Run, latents: Latents, held_out: float, seed: int, generated: int, mixed: bool = True,
+    executor: Executor | None = None,
+) -> tuple[dict[str, Split], Style | None]:  # fmt: skip
     """The faces of the run by where they come from, each split by group, of which a share `held_out` is: "inverted"
     and, unless `generated`, the number of faces to draw, is 0, "generated". Faces that the generator cannot draw are
     held out as others are, but nothing is learnt from them, unless they are most. Where both are learnt from (`mixed`)
@@ -160,8 +163,8 @@ def sets_of(
             )
         refuse_untrained(run, annotator, latents.scheme, generated, seed)
         if mixed and annotator.name != latents.provenance.annotator:
-            style = style_of(latents, training, annotator, VIEWS)
-        drawn = generated_faces(run, annotator, latents.scheme, generated, seed)
+            style = style_of(latents, training, annotator, VIEWS, executor)
+        drawn = generated_faces(run, annotator, latents.scheme, generated, seed, executor)
         drawn = drawn if style is None else drawn.moved(style.moved)
         names = np.arange(len(drawn)).astype(str)  # every face is a group
         sets["generated"] = Split(drawn, *split_by_group(names, held_out, seed))

@@ -1,4 +1,6 @@
+import dataclasses
 import json
+import re
 import shutil
 
 import keras
@@ -17,6 +19,7 @@ from lmedge.inversion.options import CheckInversionConfig, InvertConfig
 from lmedge.inversion.resolve import recorded
 from lmedge.inversion.search import Search, usual
 from lmedge.landmarks import in_pixels
+from lmedge.parts import PartStore
 from lmedge.provenance import Provenance
 from lmedge.run import Run
 from tests.conftest import reordered
@@ -38,22 +41,39 @@ def test_every_face_gets_its_latent_and_its_labels(trained, toys):
     assert (latents.fits == (latents.explained >= 0.5)).all()
 
 
-def test_a_killed_inversion_continues_to_the_same_latents(run, toys, monkeypatch):
+def test_a_killed_inversion_continues_to_the_same_latents(run, toys, monkeypatch, capsys):
     monkeypatch.setattr("lmedge.inversion.invert.PART_FACES", 20)
     config = InvertConfig(run=run.path, faces=toys, steps=4, batch=8, encoder_steps=3, overwrite=True)
     whole = invert(config)
     assert len(list(run.latents.glob("part-*.npz"))) == 3
     kept = (run.latents / "part-00000.npz").stat().st_mtime_ns
     (run.latents / "part-00001.npz").unlink()
-    again = invert(InvertConfig(run=run.path, faces=toys, steps=4, batch=8, encoder_steps=3))
+    config = dataclasses.replace(config, overwrite=False)
+    again = invert(config)
     assert (again.z == whole.z).all() and (again.index == np.arange(48)).all()
-    assert (run.latents / "part-00000.npz").stat().st_mtime_ns == kept
+    assert f"continuing {run.latents}: 28 of 48 faces are there" in capsys.readouterr().err
     (run.latents / "part-00002.npz").unlink()
     with pytest.raises(LmedgeError, match="holds 40 of 48 faces"):
         load_latents(run)
     (run.latents / "part-00002.npz").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(LmedgeError, match="part-00002.npz is damaged"):
+    with pytest.raises(LmedgeError, match=r"part-00002.npz is damaged \(.*\); run the same `lmedge invert` again"):
         load_latents(run)
+    assert (invert(config).z == whole.z).all()
+    assert re.search(r"part-00002.npz is damaged \(.*\) and made again", capsys.readouterr().err)
+    assert (run.latents / "part-00000.npz").stat().st_mtime_ns == kept
+
+
+def test_parts_of_another_size_do_not_fit_and_older_latents_do_not_say_theirs(run, toys, monkeypatch):
+    options = {"run": run.path, "faces": toys, "start": "encoder", "steps": 2, "batch": 16, "encoder_steps": 3}
+    before, note = load_latents(run), run.latents / "latents.json"
+    with monkeypatch.context() as context:
+        context.setattr("lmedge.inversion.invert.PART_FACES", 20)
+        with pytest.raises(UsageError, match=r"holds latents of another dataset or other options; add --overwrite"):
+            invert(InvertConfig(**options))
+    about = json.loads(note.read_text())
+    note.write_text(json.dumps({name: fact for name, fact in about.items() if name != "part"}))
+    assert (load_latents(run).z == before.z).all() and (invert(InvertConfig(**options)).z == before.z).all()
+    assert json.loads(note.read_text()) == about and about["part"] == 256
 
 
 def test_a_part_of_the_faces_is_spread_over_the_dataset(run, toys):
@@ -77,23 +97,20 @@ def test_latents_know_their_dataset_wherever_it_lies(run, toys, tmp_path):
 def test_new_latents_replace_old_ones_when_they_are_whole(run, toys, monkeypatch):
     options = {"run": run.path, "faces": toys, "start": "centre", "steps": 1, "overwrite": True}
     monkeypatch.setattr("lmedge.inversion.invert.PART_FACES", 24)
-    before, written = load_latents(run), []
+    before, written, write = load_latents(run), [], PartStore.write
 
-    def killed_at_the_second(path, *args):
+    def killed_at_the_second(store, part, arrays):
         if written:
             raise KeyboardInterrupt
-        written.append(path)
-        return part(path, *args)
+        written.append(store.file(part))
+        write(store, part, arrays)
 
-    from lmedge.inversion import invert as module
-
-    part = module._invert_part
-    monkeypatch.setattr(module, "_invert_part", killed_at_the_second)
+    monkeypatch.setattr(PartStore, "write", killed_at_the_second)
     with pytest.raises(KeyboardInterrupt):
         invert(InvertConfig(**options))
     assert (load_latents(run).z == before.z).all()
     first = written[0].stat().st_mtime_ns
-    monkeypatch.setattr(module, "_invert_part", part)
+    monkeypatch.setattr(PartStore, "write", write)
     after = invert(InvertConfig(**options))
     assert (after.z != before.z).any() and len(after) == 48
     assert (run.latents / written[0].name).stat().st_mtime_ns == first
@@ -113,7 +130,7 @@ def test_damaged_latents_are_named(run, arrays, reason):
         whole = dict(file)
     np.savez(path, **({**whole, **arrays} if arrays else {}))
     with pytest.raises(
-        LmedgeError, match=rf"part-00000.npz is damaged \(.*{reason}.*; delete it and run `lmedge invert`"
+        LmedgeError, match=rf"part-00000.npz is damaged \(.*{reason}.*; run the same `lmedge invert` again"
     ):
         load_latents(run)
 

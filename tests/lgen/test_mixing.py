@@ -21,6 +21,7 @@ from lmedge.lgen.mixing import FEWEST_FACES, style_of
 from lmedge.lgen.train import sets_of
 from lmedge.run import Run
 from lmedge.scheme import IBUG49, IBUG68, converted
+from tests.test_executor import Elsewhere
 
 
 @pytest.fixture(scope="module")
@@ -65,11 +66,13 @@ def test_generated_faces_are_joined_with_drawn_ones_as_fitted(latents, trained, 
     monkeypatch.setattr(training, "refuse_untrained", lambda *_: None)
     shown = []
     monkeypatch.setattr("lmedge.lgen.mixing.look", lambda *args: shown.append(args[1]) or look(*args))
-    sets, style = sets_of(Run(trained), latents, 0.1, 0, 40)
+    monkeypatch.setattr("lmedge.annotators.looking.WORTH_A_WORKER", 1)
+    elsewhere = Elsewhere()
+    sets, style = sets_of(Run(trained), latents, 0.1, 0, 40, executor=elsewhere)
     pixels = in_pixels(marks, 64, 64)
     assert in_pixels(sets["generated"].faces.landmarks, 64, 64) == pytest.approx(style.moved(pixels), abs=1e-3)
     assert np.abs(style.moved(pixels) - pixels).max() > 0.5
-    assert len(shown[0]) == len(sets["inverted"].training) == 120
+    assert len(shown[0]) == len(sets["inverted"].training) == elsewhere.done == 120
     alone, style = sets_of(Run(trained), latents, 0.1, 0, 40, mixed=False)
     assert (alone["generated"].faces.landmarks == marks).all() and style is None
 

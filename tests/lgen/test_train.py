@@ -19,6 +19,7 @@ from lmedge.run import Run
 from lmedge.scheme import IBUG49, IBUG68, converted
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
+from tests.test_executor import Elsewhere
 
 
 def test_no_group_straddles_the_split_and_every_face_is_somewhere():
@@ -137,8 +138,10 @@ def test_generated_faces_teach_what_face_mesh_sees_on_them(learnable, monkeypatc
     monkeypatch.setattr("lmedge.lgen.generated.weights_hash", lambda network: "album")
     monkeypatch.setattr(Run, "generator", lambda run: album)
     config = TrainLgenConfig(run=learnable.path, data="generated", generated=300, steps=600, hidden=(16,), dropout=0)
-    metrics = train_lgen(config).metrics
+    elsewhere = Elsewhere()
+    metrics = train_lgen(config, elsewhere).metrics
     own = metrics["generated"]
+    assert elsewhere.done == 300
     assert own["held_out"]["faces"] == 30 and metrics["faces"]["training"] == 240
     assert own["held_out"]["nme"] < 0.7 * own["mean_face_nme"]
     # the points are those that Face Mesh finds, in the normalised form
