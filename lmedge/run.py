@@ -135,6 +135,7 @@ class Run:
         config = read_json(self.config_file, "a run made by `lmedge train-gan`", CONFIG_FORM)
         if "dataset" in config:
             check_form(config, {"dataset": dict}, str(self.config_file), "a run")
+        check_form(config["stages"], dict.fromkeys(config["stages"], dict), str(self.config_file), "a run")
         return config
 
     @property
@@ -165,7 +166,6 @@ class Run:
         """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that
         `kind`, the options of the verb, do not take."""
         options = self.config()["stages"].get(verb, {})
-        check_form({verb: options}, {verb: dict}, str(self.config_file), "a run")
         known = get_type_hints(kind)
         read_values(kind, {k: v for k, v in options.items() if k in known}, self.config_file)
         return options

@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import pytest
@@ -96,3 +97,54 @@ def test_a_run_or_model_of_another_version_is_refused(lmedge_here, trained, tmp_
     (tmp_path / "run" / "config.json").write_text(json.dumps({**config, "schema": 2}))
     told = lmedge_here("info", tmp_path / "run")
     assert told.returncode == 1 and "has schema 2, this version reads" in told.stderr
+
+
+@pytest.mark.parametrize("bad", [None, [], "x", math.nan])
+@pytest.mark.parametrize(
+    ("kind", "file", "parts"),
+    [
+        ("toys", "dataset.json", ("schema", "size", "count", "shards", "scheme", "provenance")),
+        ("trained", "config.json", ("schema", "stages", "latent")),
+        ("trained", "lgen.json", ("held_out", "provenance", "mean_face_nme")),
+        ("bundle", "bundle.json", ("schema", "latent", "landmarks", "image", "provenance", "controls", "variants")),
+    ],
+)
+def test_what_others_read_is_refused_where_it_is_of_another_kind(
+    lmedge_here, request, tmp_path, kind, file, parts, bad
+):
+    there = request.getfixturevalue(kind)
+    shutil.copytree(there, tmp_path / "x", ignore=shutil.ignore_patterns("checkpoints", "latents", "tensorboard"))
+    whole = json.loads((there / file).read_text())
+    for part in parts:
+        (tmp_path / "x" / file).write_text(json.dumps({**whole, part: bad}))
+        told = lmedge_here("info", tmp_path / "x")
+        if isinstance(bad, list) and isinstance(whole[part], list):
+            continue
+        assert told.returncode == 1 and told.stderr.startswith("lmedge: ") and told.stderr.count("\n") == 1, part
+        assert file in told.stderr, told.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "path", "bad"),
+    [
+        ("bundle", "bundle.json", ("variants", "fp32", "sha256"), None),
+        ("bundle", "bundle.json", ("latent", "blocks", 0, "low"), math.nan),
+        ("trained", "config.json", ("latent", "blocks", 0, "high"), math.nan),
+        ("trained", "config.json", ("dataset", "scheme"), []),
+        ("trained", "config.json", ("dataset", "provenance", "annotator"), 3),
+        ("trained", "config.json", ("stages", "invert"), "x"),
+        ("toys", "dataset.json", ("scheme", "names"), None),
+        ("toys", "dataset.json", ("count",), -1),
+    ],
+)
+def test_a_field_that_was_edited_is_refused(lmedge_here, request, tmp_path, kind, file, path, bad):
+    there = request.getfixturevalue(kind)
+    shutil.copytree(there, tmp_path / "x", ignore=shutil.ignore_patterns("checkpoints", "latents", "tensorboard"))
+    about = json.loads((there / file).read_text())
+    place = about
+    for name in path[:-1]:
+        place = place[name]
+    place[path[-1]] = bad
+    (tmp_path / "x" / file).write_text(json.dumps(about))
+    told = lmedge_here("info", tmp_path / "x")
+    assert told.returncode == 1 and told.stderr.startswith("lmedge: ") and file in told.stderr, told.stderr

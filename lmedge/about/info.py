@@ -5,11 +5,11 @@ from typing import Any
 
 from lmedge.about.options import InfoConfig
 from lmedge.errors import UsageError
+from lmedge.faces.about import read_about
 from lmedge.folders import half_made
 from lmedge.gan.options import TrainGanConfig
 from lmedge.run import Run
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
-from lmedge.storage import read_json
 
 
 def info(config: InfoConfig) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def info(config: InfoConfig) -> dict[str, Any]:
 
 
 def _dataset(path: Path) -> dict[str, Any]:
-    about = read_json(path / "dataset.json", "a dataset", {"shards": list})
+    about = read_about(path).facts
     return {**{k: v for k, v in about.items() if k != "shards"}, "kind": "dataset",
             "shards": len(about["shards"]),
             "bytes": sum(shard.stat().st_size for shard in path.glob("faces-*.tfrecord"))}  # fmt: skip
@@ -41,6 +41,10 @@ def _dataset(path: Path) -> dict[str, Any]:
 def _run(path: Path) -> dict[str, Any]:
     run = Run.open(path)
     config, trained = run.config(), run.stage("train-gan", TrainGanConfig)
+    if "dataset" in config:  # what other verbs read; refused where it is damaged
+        _ = run.scheme, run.provenance
+    if "latent" in config:
+        _ = run.latent
     steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
     facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
     for name in ("family", "preset", "width", "batch", "precision", "seed"):
@@ -58,6 +62,7 @@ def _run(path: Path) -> dict[str, Any]:
     ):
         facts[name] = (path / name).exists()
     if run.lgen_metrics_file.exists():
+        _ = run.lgen_provenance
         facts["held_out_nme"] = run.lgen_metrics()["held_out"]["nme"]
     facts["versions"] = config.get("versions")
     return facts

@@ -12,10 +12,11 @@ from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor
+from lmedge.faces.about import DATASET_FILE
 from lmedge.faces.assembly import NoFaces
 from lmedge.faces.crop import Cutting
 from lmedge.faces.prepare import cut_photos
-from lmedge.faces.records import DATASET_FILE, FaceDataset
+from lmedge.faces.records import FaceDataset
 from lmedge.faces.sources import find_photos
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.focus import face_weights

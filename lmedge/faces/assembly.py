@@ -13,8 +13,9 @@ import numpy as np
 
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor, Start
+from lmedge.faces.about import DATASET_FILE, SCHEMA
 from lmedge.faces.record import Answer, Record, encode_png
-from lmedge.faces.records import DATASET_FILE, SCHEMA, FaceDataset, shard_name, write_shard
+from lmedge.faces.records import FaceDataset, shard_name, write_shard
 from lmedge.folders import making_folder
 from lmedge.parts import Columns, Part, PartStore, going_on, split
 from lmedge.pictures import SHEET_FACES, contact_sheet

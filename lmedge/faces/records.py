@@ -1,7 +1,6 @@
 """The face dataset on disk: TFRecord shards beside a dataset.json, read at random without loading it all."""
 
 import hashlib
-import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -16,20 +15,15 @@ from tensorflow.python.lib.io._pywrap_record_io import RecordIterator
 
 from lmedge.affine import Image8
 from lmedge.errors import LmedgeError
+from lmedge.faces.about import DATASET_FILE, read_about
 from lmedge.faces.record import Record
 from lmedge.folders import half_made
 from lmedge.landmarks import far_outside
-from lmedge.provenance import Provenance
-from lmedge.scheme import Scheme
-from lmedge.storage import check_form, read_json, replacing
+from lmedge.storage import replacing
 from lmedge.swap import check_whole
 
-SCHEMA = 2  # 1 named its landmark scheme, and had annotator, crop and licence apart
-DATASET_FILE = "dataset.json"
-ABOUT_FORM = {"size": int, "scheme": dict, "count": int, "shards": list, "made_by": str, "provenance": dict}
 # The second where TensorFlow fails to quote the bytes that it refuses.
 NO_FACE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
-LARGEST_SIDE = 1024  # pixels
 LARGEST_RECORD = 1 << 22  # bytes; a 256 px PNG and its landmarks stay far below
 
 
@@ -75,23 +69,9 @@ class FaceDataset:
             raise LmedgeError(f"{path} is a half-made dataset; run the command that made it again.")
         if not path.is_dir():
             raise LmedgeError(f"{path} is not a folder; name a dataset made by `lmedge prepare` or `toy`.")
-        what = "a dataset made by `lmedge prepare` or `toy`"
-        self.about = read_json(path / DATASET_FILE, what)
-        if self.about.get("schema") != SCHEMA:
-            raise LmedgeError(
-                f"{path / DATASET_FILE} has schema {self.about.get('schema')!r}, this version reads {SCHEMA}; "
-                "make the dataset again."
-            )
-        check_form(self.about, ABOUT_FORM, str(path / DATASET_FILE), what)
-        self.size, self.count = self.about["size"], self.about["count"]
-        if not 0 < self.size <= LARGEST_SIDE:
-            raise LmedgeError(f"{path / DATASET_FILE}: size is {self.size}, not between 1 and {LARGEST_SIDE} pixels.")
-        self.scheme = Scheme.from_json(self.about["scheme"], f"{path / DATASET_FILE}, 'scheme'")
-        self.provenance = Provenance.from_json(self.about["provenance"], str(path / DATASET_FILE))
-        self.shards = [path / Path(str(name)).name for name in self.about["shards"]]
-        for shard in self.shards:
-            if not re.fullmatch(r"[\w.-]+", shard.name, re.ASCII):
-                raise LmedgeError(f"{path / DATASET_FILE} lists {shard.name!r}, which is no shard of a dataset.")
+        said = read_about(path)
+        self.about, self.size, self.count, self.shards = said.facts, said.size, said.count, said.shards
+        self.scheme, self.provenance = said.scheme, said.provenance
         self._maps: dict[int, NDArray[np.uint8]] = {}
         self._where = self._index()
 

@@ -22,7 +22,8 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that come
 PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
 WHAT = "a bundle made by `lmedge export`"
 # What may be said of a model.
-FACTS = {"name": str, "version": str, "training": dict, "image": {"width": int, "height": int}}
+FACTS = {"name": str, "version": str, "training": dict, "image": {"width": int, "height": int},
+         "controls": list}  # fmt: skip
 TRAINING = {"faces": int, "source": str, "licence": str, "kimg": float, "held_out_nme": float}
 LARGEST_MODEL = 1 << 28  # bytes
 
@@ -67,7 +68,11 @@ class Bundle:
         check_form(about, {"variants": dict}, str(path / BUNDLE_FILE), WHAT)
         if not about["variants"]:
             raise LmedgeError(f"{path / BUNDLE_FILE} lists no variant; export the run again.")
-        check_form(about["variants"], {key: {"file": str} for key in about["variants"]}, str(path / BUNDLE_FILE), WHAT)
+        forms = {
+            key: {"file": str, **({"sha256": str} if isinstance(entry, dict) and "sha256" in entry else {})}
+            for key, entry in about["variants"].items()
+        }
+        check_form(about["variants"], forms, str(path / BUNDLE_FILE), WHAT)
         files = {name: entry["file"] for name, entry in about["variants"].items()}
         for name, file in files.items():
             if not name.isprintable():
@@ -151,6 +156,8 @@ def _check(about: dict[str, Any], path: Path) -> None:
     training = about.get("training", {})
     check_form(training, {name: kind for name, kind in TRAINING.items() if training.get(name) is not None}, str(path),
                WHAT)  # fmt: skip
+    if "provenance" in about:
+        Provenance.from_json(about["provenance"], str(path))
 
 
 def _check_schema(about: dict[str, Any], path: Path) -> None:

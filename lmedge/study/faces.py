@@ -14,7 +14,8 @@ from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.network import LabelledFaces
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
-from lmedge.faces.records import DATASET_FILE, FaceDataset
+from lmedge.faces.about import DATASET_FILE
+from lmedge.faces.records import FaceDataset
 from lmedge.folders import half_made
 from lmedge.progress import console, progress
 from lmedge.runtime.bundle import PRETRAINED, Bundle

@@ -39,7 +39,7 @@ class TfRecord(Format):
         return shard_name(number, parts_of(shape.count))
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
-        from lmedge.faces.records import DATASET_FILE, SCHEMA
+        from lmedge.faces.about import DATASET_FILE, SCHEMA
 
         super().finish(out, labels, shape)
         about = shape.about
