@@ -138,8 +138,9 @@ def _dataset(folder: Path) -> None:
     from lmedge.quiet import load_tensorflow
 
     load_tensorflow()
+    from lmedge.faces.about import SCHEMA
     from lmedge.faces.record import Record, encode_png
-    from lmedge.faces.records import SCHEMA, shard_name, write_shard
+    from lmedge.faces.records import shard_name, write_shard
 
     random = np.random.default_rng(0)
     faces = []
