@@ -136,6 +136,11 @@ class LatentSpec:
                 raise UsageError(f"the latent's block {block.name!r} must be given with {block.size} numbers.")
         return self._joined([np.asarray(parts[block.name], np.float32) for block in self.blocks])
 
+    def with_shape(self, z: Latents, shape: Latents) -> Latents:
+        """Latents `[..., Z]` that ask for the landmarks of `shape`, which broadcasts to `[..., n]`: all else stays."""
+        parts, name = self.split(z), next(block.name for block in self.blocks if block.shapes is not None)
+        return self.join({**parts, name: np.broadcast_to(shape, parts[name].shape)})
+
     def _joined(self, parts: list[Latents]) -> Latents:
         return np.concatenate(parts, axis=-1)
 

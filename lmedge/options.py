@@ -18,7 +18,9 @@ from lmedge.scheme import BUILT_IN, Scheme, scheme_of
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
-SchemeOption = Annotated[Scheme, arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")]
+_SCHEMES = arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")
+SchemeOption = Annotated[Scheme, _SCHEMES]
+SchemeIfSaid = Annotated[Scheme | None, _SCHEMES]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
 
 
@@ -113,6 +115,7 @@ def bare_type(hint: Any) -> Any:
         return bare_type(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (kind for kind in get_args(hint) if kind is not type(None))
+        return bare_type(hint)
     return hint
 
 

@@ -46,3 +46,12 @@ def _between(right: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[n
 def degrees(turned: NDArray[np.float32]) -> NDArray[np.float32]:
     """Yaw in degrees of what `pose` calls turned."""
     return np.degrees(np.arctan(turned / NOSE_DEPTH)).astype(np.float32)
+
+
+def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
+    """Yaw in degrees and mouth opening of landmarks `[N, K, 2]`: `[N, 2]`; 0 for what the scheme lacks points of, which
+    moves no latent."""
+    turned, gap = pose(landmarks, scheme)
+    nothing = np.zeros(len(landmarks), np.float32)
+    yaw = nothing if turned is None else degrees(turned)
+    return np.column_stack([yaw, nothing if gap is None else gap]).astype(np.float32)

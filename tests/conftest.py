@@ -166,6 +166,18 @@ def every_variant(once, trained):
     return once("every", lambda out: export_run(ExportConfig(out=out, **options)))
 
 
+@pytest.fixture(scope="session")
+def asked_bundle(once):
+    """A bundle whose latents have a block of shapes, see tests/at_its_word.py. Tests must not change it."""
+    from convert import export
+    from lmedge.provenance import Provenance
+    from lmedge.scheme import IBUG49
+    from tests.at_its_word import LATENT, networks
+
+    about = {"scheme": IBUG49, "latent": LATENT, "provenance": Provenance("drawn", "1"), "calibration": 8}
+    return once("at-its-word", lambda out: export(*networks(), ("fp32",), out=out, **about))
+
+
 @pytest.fixture
 def lmedge():
     """Runs a command line in a process of its own: `lmedge("sample", ...)` -> CompletedProcess."""

@@ -6,12 +6,10 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.bounds import Count, Seed, Share, Workers, within
+from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Workers, within
 from lmedge.options import Stage
 from lmedge.variants import InterpreterName, VariantName
 
-Degrees = Annotated[float, within(-90, 90)]
-Gap = Annotated[float, within(0, 2)]
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
 
 

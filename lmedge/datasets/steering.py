@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.latent import LatentSpec, uniform
-from lmedge.pose import degrees, pose
+from lmedge.pose import posture
 from lmedge.runtime.directions import towards
 from lmedge.runtime.selection import Range
 from lmedge.scheme import Scheme
@@ -18,15 +18,6 @@ STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the tar
 PROBED = 256  # latents that are steered as far as they go
 FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end at the same bounds, as one face
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
-
-
-def posture(landmarks: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float32]:
-    """Yaw in degrees and mouth opening of landmarks `[N, K, 2]`: `[N, 2]`; 0 for what the scheme lacks points of, which
-    moves no latent."""
-    turned, gap = pose(landmarks, scheme)
-    nothing = np.zeros(len(landmarks), np.float32)
-    yaw = nothing if turned is None else degrees(turned)
-    return np.column_stack([yaw, nothing if gap is None else gap]).astype(np.float32)
 
 
 def directions(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> NDArray[np.float32]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.affine import Image8
-from lmedge.errors import LmedgeError, Rejected, UsageError
-from lmedge.faces.crop import Cutting, FaceCutter
-from lmedge.faces.sources import Source
+from lmedge.errors import UsageError
+from lmedge.faces.crop import Cutting
+from lmedge.faces.one_photo import face_in
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
@@ -80,12 +80,7 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
         console.print(
             f"{cutting.annotator.title} cannot place all points of {scheme}: the photo's landmarks are left out"
         )
-    try:
-        with FaceCutter(cutting) as cutter:
-            face = cutter.face(Source(photo, photo.name, ""))
-    except Rejected as reason:
-        raise LmedgeError(f"{photo} cannot be inverted: {reason}.") from None
-
+    face = face_in(photo, cutting, "inverted")
     encoder = run.encoder() if search.start == "encoder" else None
     weights = face_weights(face.landmarks[None], size, search.background)
     console.print(f"invert: {search.rounds} searches from the {search.start}")

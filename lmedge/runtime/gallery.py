@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,17 +11,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lmedge.folders import making_folder
+from lmedge.latent import Latents
 from lmedge.pictures import SHEET_FACES, SHEET_PIXELS, check_picture, contact_sheet, write_picture
 from lmedge.progress import console, progress
+from lmedge.runtime.asked import Finder, asked
 from lmedge.runtime.bundle import PRETRAINED, Bundle
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.options import InterpolateConfig, SampleConfig
 from lmedge.runtime.sampler import FaceSampler
-from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
-from lmedge.storage import claim_file, write_bytes
+from lmedge.runtime.selection import Selection, Tally, above, check_confidence
+from lmedge.storage import claim_file, write_arrays, write_bytes
 
-FILES = ("face-*.png", "landmarks.csv", "contact.png")
-CHUNK = 16  # faces drawn at a time while looking for confident ones
+FILES = ("face-*.png", "landmarks.csv", "latents.npz", "contact.png")
+CHUNK = 16  # faces drawn at a time
+Draw = Callable[[int, int], Faces]  # count, first face of the seed -> these
 
 
 @dataclass(frozen=True)
@@ -43,30 +46,37 @@ def chosen(bundle: Path | None) -> Bundle:
     return Bundle.open(bundle)
 
 
-def sample(config: SampleConfig) -> Gallery:
-    """Writes face-00000.png ..., landmarks.csv and contact.png; see SampleConfig.
+def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
+    """Writes face-00000.png ..., landmarks.csv, latents.npz and contact.png; see SampleConfig. `finder` finds the
+    landmarks of `--like`, which takes more than there is on the device.
 
     Raises UsageError or LmedgeError before anything is written where the bundle cannot be used.
     """
     selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
     check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
-    check_pose(selection, sampler.scheme)
+    wish = asked(config, sampler, finder)
+
+    def draw(count: int, first: int) -> Faces:
+        z = sampler.latent.draw(count, config.seed, first)
+        return sampler.render(z if wish is None else wish(z, sampler.latent))
+
     with making_folder(config.out, "faces of `lmedge sample`", config.overwrite, names=FILES) as folder:
-        _write(folder, sampler, selection, config)
+        _write(folder, sampler, _confident(draw, selection, config.count, sampler), config.count)
     return Gallery(config.out, config.count, sampler)
 
 
-def _write(folder: Path, sampler: FaceSampler, selection: Selection, config: SampleConfig) -> None:
+def _write(folder: Path, sampler: FaceSampler, drawn: Iterator[Faces], count: int) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     sure = ["confidence"] if sampler.knows_confidence else []
     writer.writerow(["file", *(f"{name}_{axis}" for name in sampler.scheme.names for axis in "xy"), *sure])
     images: list[NDArray[np.uint8]] = []  # on the contact sheet
     landmarks: list[NDArray[np.float32]] = []
+    latents: list[Latents] = []
     number = 0
-    with progress("sample", config.count, "faces") as advance:
-        for faces in _confident(sampler, selection, config):
+    with progress("sample", count, "faces") as advance:
+        for faces in drawn:
             columns = [] if faces.confidence is None else [faces.confidence]
             for image, points, *score in zip(faces.images, faces.landmarks, *columns, strict=True):
                 name = f"face-{number:05}.png"
@@ -75,27 +85,27 @@ def _write(folder: Path, sampler: FaceSampler, selection: Selection, config: Sam
                 number += 1
             images += list(faces.images)[: SHEET_FACES - len(images)]
             landmarks += list(faces.landmarks)[: SHEET_FACES - len(landmarks)]
+            latents.append(faces.latents)
             advance(len(faces))
     Image.fromarray(contact_sheet(images, landmarks, sampler.scheme)).save(folder / "contact.png")
     write_bytes(folder / "landmarks.csv", table.getvalue().encode())
+    write_arrays(folder / "latents.npz", sampler.latent.split(np.concatenate(latents)))
 
 
-def _confident(sampler: FaceSampler, selection: Selection, config: SampleConfig) -> Iterator[Faces]:
-    """`config.count` faces of the seed, in its order, without those that are not wanted. Raises LmedgeError where
-    hardly one is."""
-    if selection.wants_all:
-        yield from sampler.stream(config.count, config.seed)
-        return
-    tally, missing = Tally(selection), config.count
+def _confident(draw: Draw, selection: Selection, count: int, sampler: FaceSampler) -> Iterator[Faces]:
+    """`count` faces, in the order of their seed, without those that are not wanted. Raises LmedgeError where hardly one
+    is."""
+    tally, missing = Tally(selection), count
     while missing:
-        faces = sampler.sample(CHUNK, config.seed, tally.looked)
+        faces = draw(min(CHUNK, missing) if selection.wants_all else CHUNK, tally.looked)
         inside, seen = selection.wanted(faces, sampler.scheme)
         tally.add(len(faces), int(inside.sum()), seen)
         kept = faces[np.flatnonzero(inside)[:missing]]
         missing -= len(kept)
         if len(kept):
             yield kept
-    console.print(f"{tally.share:.0%} of {tally.looked} faces reach {selection}")
+    if not selection.wants_all:
+        console.print(f"{tally.share:.0%} of {tally.looked} faces reach {selection}")
 
 
 def interpolate(config: InterpolateConfig) -> Gallery:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from lmedge.bounds import Count, Seed, Share, Threads, whole
-from lmedge.options import BundlePath, Stage
+from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Threads, whole
+from lmedge.options import BundlePath, SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
 
@@ -15,10 +15,12 @@ from lmedge.variants import InterpreterName, VariantName
 class SampleConfig(Stage):
     """Draw faces with landmarks from a bundle, on any device with a TFLite interpreter.
 
-    Writes face-00000.png ..., landmarks.csv (pixels) and contact.png.
+    Writes face-00000.png ..., landmarks.csv (pixels), latents.npz (an array a block) and contact.png. Models of the
+    family relativistic take landmarks that all faces should have, of people who differ: --pts or --like, and a pose.
 
     Example: lmedge sample --out faces
     Example: lmedge sample bundle --count 64 --seed 0 --out faces
+    Example: lmedge sample bundle --pts face.pts --yaw 20 --out faces
     """
 
     bundle: Positional[BundlePath] = None
@@ -31,6 +33,19 @@ class SampleConfig(Stage):
     """Seed: the same seed gives the same latents everywhere."""
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    pts: Path | None = None
+    """Ask for the landmarks of this .pts file, in pixels of any photo, which need not be there: they are scaled and
+    moved to lie nearest to the model's mean face."""
+    pts_scheme: SchemeIfSaid = None
+    """Which points the .pts file has: ibug68 those of 300-W. Default: those of the model."""
+    like: Path | None = None
+    """Ask for the landmarks that Face Mesh finds on the face of this photo, cut out as those that the model learnt from
+    (needs OpenCV and MediaPipe)."""
+    yaw: Degrees | None = None
+    """Turn heads to so many degrees; above 0 the nose points to the right of the picture. Without --pts and --like
+    every face keeps what else its own landmarks are."""
+    mouth_open: Gap | None = None
+    """Open mouths so far: distance of the inner lips over that of the outer eye corners; 0.08 is open."""
     variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"

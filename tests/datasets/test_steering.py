@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from lmedge.datasets.steering import Steering, directions, posture
+from lmedge.datasets.steering import Steering, directions
 from lmedge.latent import LatentSpec
-from lmedge.pose import degrees, pose
+from lmedge.pose import degrees, pose, posture
 from lmedge.runtime import FaceSampler
 from lmedge.scheme import IBUG49, IBUG68
 

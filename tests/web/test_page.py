@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from lmedge.block import Block
-from lmedge.datasets.steering import posture
 from lmedge.landmarks import in_pixels, read_pts
 from lmedge.latent import LatentSpec, uniform
+from lmedge.pose import posture
 from lmedge.runtime import FaceSampler, between
 from lmedge.web.export import web_export
 from lmedge.web.options import WebExportConfig
