@@ -45,7 +45,14 @@ def test_a_strangers_file_in_the_place_of_a_new_one_is_refused_before_the_work(b
         sample(SampleConfig(bundle=bundle, out=out, count=3, overwrite=True))
     (out / "face-mine.png").rename(out / "mine.png")
     sample(SampleConfig(bundle=bundle, out=out, count=1, overwrite=True))
-    assert {p.name for p in out.iterdir()} == {"face-00000.png", "landmarks.csv", "contact.png", "mine.png", MANIFEST}
+    assert {p.name for p in out.iterdir()} == {
+        "face-00000.png",
+        "landmarks.csv",
+        "latents.npz",
+        "contact.png",
+        "mine.png",
+        MANIFEST,
+    }
 
 
 def test_a_folder_of_another_kind_is_not_replaced(tmp_path):

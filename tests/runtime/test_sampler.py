@@ -122,7 +122,7 @@ def test_sample_writes_faces_landmarks_and_a_contact_sheet(bundle, tmp_path, lme
     done = lmedge("sample", bundle, "--count", 5, "--seed", 3, "--out", out, "--variant", "fp32")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in out.iterdir()) == [
-        MANIFEST, "contact.png", *(f"face-{i:05}.png" for i in range(5)), "landmarks.csv",
+        MANIFEST, "contact.png", *(f"face-{i:05}.png" for i in range(5)), "landmarks.csv", "latents.npz",
     ]  # fmt: skip
     faces = FaceSampler(bundle, "fp32").sample(5, 3)
     with (out / "landmarks.csv").open() as file:
