@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lmedge.block import LARGEST, WHAT, Block, Latents
 from lmedge.bounds import require_seed, require_whole
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.landmarks import Array
 from lmedge.seeds import Purpose
 from lmedge.storage import check_form
 
@@ -140,6 +141,12 @@ class LatentSpec:
         """Latents `[..., Z]` that ask for the landmarks of `shape`, which broadcasts to `[..., n]`: all else stays."""
         parts, name = self.split(z), next(block.name for block in self.blocks if block.shapes is not None)
         return self.join({**parts, name: np.broadcast_to(shape, parts[name].shape)})
+
+    def asked(self, z: Latents) -> Array | None:
+        """Normalised landmarks `[..., K, 2]` that latents `[..., Z]` ask for; None where no block asks for any."""
+        if (block := self.shape) is None or block.shapes is None:
+            return None
+        return block.shapes.landmarks(self.split(z)[block.name])
 
     def _joined(self, parts: list[Latents]) -> Latents:
         return np.concatenate(parts, axis=-1)

@@ -88,3 +88,9 @@ def test_the_axes_are_the_principal_components():
 def test_landmarks_that_are_all_the_same_have_no_axes():
     with pytest.raises(UsageError, match="the same.*take --shape 0"):
         fit_shapes(np.tile(np.random.default_rng(0).random((1, 5, 2)).astype(np.float32), (9, 1, 1)), 4)
+
+
+def test_latents_ask_for_the_landmarks_of_their_block():
+    z = SPEC.draw(20, 2)
+    assert (SPEC.asked(z) == SPACE.landmarks(z[:, 3:])).all() and SPEC.asked(z[0]).shape == (2, 2)
+    assert LatentSpec.uniform(3).asked(z[:, :3]) is None

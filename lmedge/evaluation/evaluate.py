@@ -35,6 +35,7 @@ from lmedge.storage import json_bytes, write_json
 
 SHOWN_SAMPLES = 64
 SHOWN_INVERSIONS = 16
+ASKED = "  what was asked for instead"  # in the latent, taken at its word
 NO_LATENTS_SHIPPED = "No inversion figures: this run comes with lmedge, without latents; `lmedge invert` a copy of it."
 
 
@@ -120,6 +121,8 @@ def _landmark_figures(config: EvaluateConfig, result: Evaluation, model: KerasFa
     result.add("held_out", held, "L-Gen held-out NME", f"{held['nme']:.2%} on {held['faces']} inverted faces")
     result.add("mean_face_nme", record["mean_face_nme"], "  the mean face instead", f"{record['mean_face_nme']:.2%}")
     result.add("linear_nme", record["linear_nme"], "  a linear regression instead", f"{record['linear_nme']:.2%}")
+    if "asked_nme" in record:
+        result.add("asked_nme", record["asked_nme"], ASKED, f"{record['asked_nme']:.2%}")
     rate = held["failure_rate"]
     result.add("failure_rate", rate, "  failures (NME above 10 %)", f"{rate:.1%}")
     _self_consistency(config, result, model)
@@ -148,6 +151,8 @@ def _self_consistency(config: EvaluateConfig, result: Evaluation, model: KerasFa
         (f"  {who} against itself", f"{found.mirror:.2%} in a mirror, {found.shift:.2%} 2 pixels (of 64) further"),
         ("  the mean face instead", f"{found.mean_face:.2%}"),
     ]
+    if found.asked is not None:
+        result.lines.append((ASKED, f"{found.asked:.2%}"))
     if (own := result.run.lgen_metrics().get("generated")) is not None:
         result.lines.append(("  a linear regression instead", f"{own['linear_nme']:.2%} (held-out generated faces)"))
         result.lines.append(("  share of the landmarks' variance", f"{own['explained']:.3f}; linear regression "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
-from lmedge.landmarks import nme
+from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.train import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime import FaceModel
@@ -23,8 +23,9 @@ class SelfConsistency:
     """L-Gen(z) against an annotator on G(z), for the latents on which it found a face.
 
     `errors` `[N]`, NMEs against the mean of what it sees on the face and in a mirror; `single`, the mean NME against
-    what it sees on the face alone; `mean_face`, as `errors` for one fixed set of points; `mirror` and `shift`, how far
-    it is from itself in a mirror and 2 pixels (of 64) further; `explained`, the share of the landmarks' variance;
+    what it sees on the face alone; `mean_face`, as `errors` for one fixed set of points; `asked`, as `errors` for the
+    landmarks that the latent asks for, or None where it asks for none; `mirror` and `shift`, how far it is from itself
+    in a mirror and 2 pixels (of 64) further; `explained`, the share of the landmarks' variance;
     `points` `[K]`, the error of each point in inter-ocular distances; `poses`, mean NMEs by pose; `kept`, the
     mean NME of the most confident part, or None; `missed`, the share without a face.
     """
@@ -32,6 +33,7 @@ class SelfConsistency:
     errors: NDArray[np.float32]
     single: float
     mean_face: float
+    asked: float | None
     mirror: float
     shift: float
     explained: float
@@ -59,10 +61,14 @@ def self_consistency(
         kept = float(errors[most_confident(faces.confidence[found.at])].mean())
     right, left = scheme.reference
     eyes = np.linalg.norm(seen[:, right] - seen[:, left], axis=-1)
+    asked = None
+    if (wanted := model.latent.asked(z[found.at])) is not None:
+        asked = float(nme(in_pixels(wanted, model.width, model.height), seen, scheme).mean())
     return SelfConsistency(
         errors=errors,
         single=float(nme(predicted, plain, scheme).mean()),
         mean_face=float(nme(np.broadcast_to(seen.mean(axis=0), seen.shape), seen, scheme).mean()),
+        asked=asked,
         mirror=float(nme(mirror, plain, scheme).mean()),
         shift=float(nme(shifted, plain, scheme).mean()),
         explained=explained_share(predicted, seen),

@@ -97,10 +97,11 @@ def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> Lgen
     # The faces that a device will draw are drawn so: where there are generated ones, the confidence is theirs.
     own = sets.get("generated", sets["inverted"])
     total = (1 + FOLDS + config.all) * fit.steps + confidence_steps(fit)
+    latent = run.latent
     with progress("train-lgen", total, "steps") as advance:
         network, step = fit_lgen(fit, learnt, advance, validate, fit.steps)
         metrics: dict[str, Any] = {
-            **_held_out(sets["inverted"], network, learnt),
+            **_held_out(sets["inverted"], network, learnt, latent),
             "faces": {"training": len(learnt), "validation": sum(len(part.validation) for part in used),
                       "held_out": len(sets["inverted"].held_out)},
             "groups": len(np.unique(latents.groups)),
@@ -111,8 +112,8 @@ def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> Lgen
             **({"fitted": style.figures()} if style else {}),
         }  # fmt: skip
         if "generated" in sets:
-            metrics["generated"] = _held_out(sets["generated"], network, learnt)
-        confidence = _confidence(fit, run.latent, own, used, advance)
+            metrics["generated"] = _held_out(sets["generated"], network, learnt, latent)
+        confidence = _confidence(fit, latent, own, used, advance)
         metrics["confidence"] = kept_figures(confidence, own.faces[own.held_out], network)
         if config.all:
             network, _ = fit_lgen(fit, joined([part.faces for part in used]), advance, None, step)
@@ -198,15 +199,16 @@ def kept_figures(confidence: Any, faces: Faces, network: Any) -> dict[str, float
             "nme_kept_at_best": float(best.mean())}  # fmt: skip
 
 
-def _held_out(part: Split, network: Any, learnt: Faces) -> dict[str, Any]:
+def _held_out(part: Split, network: Any, learnt: Faces, latent: LatentSpec) -> dict[str, Any]:
     """Errors on held-out faces, and those of simpler ways to say where the landmarks are."""
     faces = part.faces[part.held_out]
     mean_face = np.broadcast_to(learnt.landmarks.mean(axis=0), faces.landmarks.shape)
-    straight = linear(learnt)(faces.z)
+    straight, asked = linear(learnt)(faces.z), latent.asked(faces.z)
     return {
         "held_out": error_figures(faces.errors(network)),
         "mean_face_nme": float(faces.nme(mean_face).mean()),
         "linear_nme": float(faces.nme(straight).mean()),
         "explained": explained_share(np.asarray(network(faces.z, training=False)), faces.landmarks),
         "linear_explained": explained_share(straight, faces.landmarks),
+        **({} if asked is None else {"asked_nme": float(faces.nme(asked).mean())}),
     }

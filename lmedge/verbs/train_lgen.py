@@ -9,11 +9,14 @@ def run(config: TrainLgenConfig) -> None:
     from lmedge.lgen.train import train_lgen
 
     metrics = train_lgen(config).metrics
-    held = metrics["held_out"]
-    print(
-        f"held-out NME {held['nme']:.2%} (median {held['nme_median']:.2%}, failures {held['failure_rate']:.1%}) "
-        f"on {held['faces']} faces; the mean face has {metrics['mean_face_nme']:.2%}"
-    )
+    for kind, part in (("inverted", metrics), ("generated", metrics.get("generated"))):
+        if part is not None:
+            held = part["held_out"]
+            asked = f", what was asked for {part['asked_nme']:.2%}" if "asked_nme" in part else ""
+            print(
+                f"held-out NME {held['nme']:.2%} (median {held['nme_median']:.2%}, failures {held['failure_rate']:.1%})"
+                f" on {held['faces']} {kind} faces; the mean face has {part['mean_face_nme']:.2%}{asked}"
+            )
 
 
 NEEDS = ("tensorflow", "keras", "mediapipe", "opencv-contrib-python")

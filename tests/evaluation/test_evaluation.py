@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lmedge.annotators.face_mesh import FaceMesh
+from lmedge.block import Block
 from lmedge.errors import LmedgeError
 from lmedge.evaluation import metrics, paths
 from lmedge.evaluation.evaluate import evaluate
@@ -20,9 +21,10 @@ from lmedge.inversion.latents import load_latents
 from lmedge.inversion.search import Search
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import normalised
-from lmedge.latent import uniform
+from lmedge.latent import LatentSpec, uniform
 from lmedge.run import Run
 from lmedge.scheme import IBUG49
+from lmedge.shapes import ShapeSpace
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
 
@@ -51,8 +53,8 @@ class Album:
         return normalised((self.points[self.indices(z)] + self.shift).astype(np.float32), 64, 64)
 
 
-def face_model(album, lgen=None, confidence=None):
-    return KerasFaceModel(Generator(album), lgen or album.lgen, confidence, scheme=IBUG49)
+def face_model(album, lgen=None, confidence=None, latent=None):
+    return KerasFaceModel(Generator(album, latent), lgen or album.lgen, confidence, scheme=IBUG49)
 
 
 def ignore(count):
@@ -63,7 +65,8 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
     album = Album(20)
     counted = []
     result = metrics.self_consistency(face_model(album), FaceMesh(), uniform(20, 8, 3), counted.append)
-    assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20 and result.kept is None
+    assert sum(counted) == 20 and result.missed == 0 and len(result.errors) == 20
+    assert result.kept is None and result.asked is None
     assert result.single < 1e-3 < result.shift and result.errors.mean() < 0.03 < result.mean_face
     # The two views stand on both sides of their mean.
     assert result.errors.mean() == pytest.approx(result.mirror / 2, rel=0.1)
@@ -74,6 +77,22 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
     wanted = np.mean([np.sqrt(8) / eyes[i % 10] for i in range(20)])
     result = metrics.self_consistency(face_model(shifted), FaceMesh(), uniform(20, 8, 3), counted.append)
     assert result.single == pytest.approx(wanted, abs=0.02)
+
+
+def test_what_was_asked_for_errs_as_an_l_gen_that_takes_it_at_its_word():
+    album, random = Album(20), np.random.default_rng(0)
+    mean = normalised(album.points.mean(axis=0), 64, 64).ravel()
+    space = ShapeSpace(tuple(mean.tolist()), tuple(map(tuple, random.normal(0, 0.02, (8, 98)).tolist())))
+    latent = LatentSpec((Block("shape", 8, shapes=space),))
+
+    def at_its_word(z, training=False):
+        return (mean + z @ np.array(space.axes)).reshape(-1, 49, 2).astype(np.float32)
+
+    z = uniform(20, 8, 3)
+    says = [metrics.self_consistency(face_model(album, lgen, latent=latent), FaceMesh(), z, ignore)
+            for lgen in (None, at_its_word)]  # fmt: skip
+    assert says[1].errors.mean() > 2 * says[0].errors.mean()
+    assert [found.asked for found in says] == pytest.approx([float(says[1].errors.mean())] * 2, rel=1e-4)
 
 
 def test_the_most_confident_faces_have_the_smallest_errors():

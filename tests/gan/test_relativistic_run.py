@@ -63,10 +63,24 @@ def test_a_run_says_its_family_logs_its_figures_and_is_shown(whole, lmedge_here)
     assert "asks for 49 landmarks" in lmedge_here("info", whole.path).stdout
 
 
-def test_both_blocks_are_found_by_inversion(whole, toys):
-    latents = invert(InvertConfig(run=whole.path, faces=toys, start="centre", steps=2, batch=16))
+@pytest.fixture(scope="module")
+def latents(whole, toys):
+    return invert(InvertConfig(run=whole.path, faces=toys, start="centre", steps=2, batch=16))
+
+
+def test_both_blocks_are_found_by_inversion(whole, latents):
     parts = LatentSpec.split(whole.latent, latents.z)
     assert all(np.abs(part).max() <= 1 and np.abs(part).std() > 1e-4 for part in parts.values())
+
+
+@pytest.mark.usefixtures("latents")
+def test_the_report_says_how_wrong_what_was_asked_for_is(whole, lmedge_here):
+    assert lmedge_here("train-lgen", whole.path, "--data", "inverted", "--steps", 4, "--hidden", 4).returncode == 0
+    said = lmedge_here("evaluate", whole.path, "--samples", 8, "--mirror-pairs", 1).stdout
+    asked = f"{whole.lgen_metrics()['asked_nme']:.2%}"
+    line = next(line for line in said.splitlines() if line.startswith("  what was asked for instead"))
+    assert line.endswith(asked) and asked in (whole.report / "index.html").read_text()
+    assert f"{json.loads(whole.metrics_file.read_text())['asked_nme']:.2%}" == asked
 
 
 def test_another_family_does_not_go_on(whole, toys, lmedge_here):

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 
 from lmedge.annotators.face_mesh import FaceMesh
+from lmedge.block import Block
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import in_pixels, nme
+from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.network import build_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures, sets_of, train_lgen
 from lmedge.run import Run
 from lmedge.scheme import IBUG49, IBUG68, converted
+from lmedge.shapes import ShapeSpace
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
 from tests.test_executor import Elsewhere
@@ -105,6 +108,22 @@ def test_the_same_seed_gives_the_same_weights_and_all_refits(learnable):
     assert not (first[0] == learnable.lgen().get_weights()[0]).all()
 
 
+def test_what_latents_ask_for_is_measured_on_the_faces_that_l_gen_is(learnable, lmedge_here):
+    latents = load_latents(learnable)
+    mean = latents.landmarks.mean(axis=0).ravel()
+    axes = np.linalg.lstsq(latents.z, latents.landmarks.reshape(400, -1) - mean, rcond=None)[0]
+    space = ShapeSpace(tuple(mean.tolist()), tuple(map(tuple, axes.tolist())))
+    learnable.record("train-gan", {}, latent=LatentSpec((Block("shape", 8, shapes=space),)).to_json())
+    said = lmedge_here("train-lgen", learnable.path, "--data", "inverted", "--steps", 20, "--hidden", 8).stdout
+    held_out = split_by_group(latents.groups, 0.1, 0)[2]
+    asked = in_pixels((mean + latents.z[held_out] @ axes).reshape(-1, 49, 2), 32, 32)
+    wanted = nme(asked, in_pixels(latents.landmarks[held_out], 32, 32), IBUG49).mean()
+    metrics = learnable.lgen_metrics()
+    assert metrics["asked_nme"] == pytest.approx(wanted, rel=1e-3) and wanted < 0.5 * metrics["mean_face_nme"]
+    assert f"on 40 inverted faces; the mean face has {metrics['mean_face_nme']:.2%}, what was asked" in said
+    assert said.strip().endswith(f"{wanted:.2%}")
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
@@ -188,4 +207,4 @@ def test_the_run_gets_the_confidence_of_its_l_gen(learnable):
     assert sure.shape == (400, 1) and 0 <= sure.min() < sure.max() <= 1
     figures = metrics["confidence"]
     assert figures["nme"] == pytest.approx(metrics["held_out"]["nme"]) and figures["nme_kept_at_best"] < figures["nme"]
-    assert metrics["explained"] <= 1 and metrics["linear_nme"] < metrics["mean_face_nme"]
+    assert metrics["explained"] <= 1 and "asked_nme" not in metrics and metrics["linear_nme"] < metrics["mean_face_nme"]
