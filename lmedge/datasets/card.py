@@ -35,7 +35,7 @@ def card(shape: Shape) -> str:
 | generator | {about["generator"]} |
 | trained on | {training.get("faces", "unknown")} faces ({training.get("source", "unknown")}) |
 | licence of these photos | {about["licence"]} |
-{_drawn_around(about)}| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
+{_drawn_around(about)}{_shapes(about)}| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
 | drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
 {_pose_and_variety(about)}| options | {" ".join(chosen)} |
 | made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |
@@ -58,6 +58,17 @@ def _drawn_around(about: dict[str, Any]) -> str:
     return (
         f"| drawn around | {facts['faces']} photographed faces; {facts['left_out']} were left out (around.csv) |\n"
         f"| licence of the photos that it was drawn around | {facts['licence']} |\n"
+    )
+
+
+def _shapes(about: dict[str, Any]) -> str:
+    if "shapes" not in about:
+        return ""
+    facts = about["shapes"]
+    return (
+        f"| asked for by the landmarks of | {facts['count']:,} faces of {facts['from']}, of which {facts['clipped']:,} "
+        f"lie beyond what the model can be asked for (nearest shapes: NME {facts['nme']:.2%}) |\n"
+        f"| licence of these faces | {facts['licence']} |\n"
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Workers, within
-from lmedge.options import Stage
+from lmedge.options import SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
@@ -24,6 +24,7 @@ class SynthesizeConfig(Stage):
     Example: lmedge synthesize --count 10000 --min-confidence 0.2 --out faces
     Example: lmedge synthesize bundle --count 50000 --format webdataset --mirror --out shards
     Example: lmedge synthesize --yaw 8 15 --count 2000 --format coco --out turned
+    Example: lmedge synthesize bundle --shapes helen --out as-in-helen
     Example: lmedge synthesize runs/first --around photos/ --radius 0.3 --count 5000 --out more
     """
 
@@ -31,8 +32,8 @@ class SynthesizeConfig(Stage):
     """Bundle, or run (its Keras networks, on a GPU where there is one). Default: the model that comes with lmedge."""
     out: Path
     """Folder for the dataset."""
-    count: Count = 1000
-    """Faces to write."""
+    count: Count | None = None
+    """Faces to write. Default: 1000; with --shapes one for each."""
     format: FormatName = "pts"
     """How the faces are stored, see above."""
     seed: Seed = 0
@@ -41,6 +42,12 @@ class SynthesizeConfig(Stage):
     """Draw latents from -T..T in place of -1..1: below 1 faces are cleaner and more alike."""
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    shapes: Path | None = None
+    """Draw a person for the landmarks of each face of a dataset, of a set of generated faces (pts), of a .pts file or
+    of a folder of them, which are placed as for `sample --pts`. Needs a model of the family relativistic; face n has
+    shape n, and beyond the last they begin again."""
+    pts_scheme: SchemeIfSaid = None
+    """With --shapes: which points .pts files have: ibug68 those of 300-W. Default: those of the model."""
     yaw: tuple[Degrees, Degrees] | None = None
     """Steer heads to turns of so many degrees, lowest and highest; above 0 the nose points to the right of the picture.
     Read off the landmarks; what the generator cannot reach is said first."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.datasets.steering import Steering
 from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
 from lmedge.latent import Latents, LatentSpec, around, uniform
 from lmedge.runtime import FaceModel, Faces
 from lmedge.runtime.selection import Range, Seen, Selection
+from lmedge.runtime.steering import Steering
 from lmedge.scheme import Scheme
 
 CHUNK = 64  # latents drawn at a time
@@ -74,8 +74,8 @@ class Plan:
     """Which latents are drawn and which of their faces are kept; face `number` depends on nothing else.
 
     Latents are those of the seed, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
-    turn, up to `radius` units away in each component and inside of the bounds. Where a pose is asked for they are
-    steered to it, or to the `targets` within (yaw, mouth).
+    turn, up to `radius` units away in each component and inside of the bounds. They ask for `shapes` `[M, n]` in turn,
+    where these are given. Where a pose is asked for they are steered to it, or to the `targets` within (yaw, mouth).
     """
 
     seed: int
@@ -85,6 +85,7 @@ class Plan:
     centres: NDArray[np.float32] | None = None
     radius: float = 0.0
     targets: tuple[Range | None, Range | None] | None = None
+    shapes: NDArray[np.float32] | None = None
 
     def steering(self, model: FaceModel) -> Steering | None:
         """What moves latents to the pose that is asked for, if one is."""
@@ -101,6 +102,8 @@ class Plan:
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
             z = around(latent, centre, uniform(count, latent.size, self.seed, first), self.radius)
+        if self.shapes is not None:
+            z = latent.with_shape(z, self.shapes[np.arange(first, first + count) % len(self.shapes)])
         return z if steering is None else steering(z, first, self.seed)
 
     def chunk(self, model: FaceModel, steering: Steering | None, first: int) -> Chunk:

@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
+from lmedge.datasets.given_shapes import given_shapes
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Chunk, Plan, Samples, chunks, in_a_mirror, joined
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 PARTS = ".parts"  # folder of what a continued run needs; gone when the set is whole
 COLUMNS: Columns = {"numbers": (1, "i"), "mirrored": (1, "b"), "landmarks": (3, "f")}
+COUNT = 1000  # faces, where nothing is said
 PROBE_FACES = 32  # whose size on disk is measured first
 FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv")  # beside those of the format
 SPARE = 64 << 20  # bytes of the disk that are left free
@@ -66,6 +68,8 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     model = _model(config)
     check_confidence(selection, model.knows_confidence, config.source)
     check_pose(selection, model.scheme)
+    given = given_shapes(model, config.shapes, config.pts_scheme)
+    count = config.count or (COUNT if given is None else len(given.shape))
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
     about = {
         "format": format_.name,
@@ -73,21 +77,23 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
         **model.facts(),
         "versions": versions("numpy", "fpng", *model.packages),
         "options": options,
+        **({} if given is None else {"shapes": given.facts}),
     }
-    shape = Shape(config.count, model.width, model.height, model.scheme, about)
+    shape = Shape(count, model.width, model.height, model.scheme, about)
     format_.check(shape)
-    probe = Plan(config.seed, Selection(), config.truncation).chunk(model, None, 0).samples[:PROBE_FACES]
+    plain = Plan(config.seed, Selection(), config.truncation, shapes=None if given is None else given.shape)
+    probe = plain.chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {name: fact for name, fact in about.items() if name != "versions"}
-    same |= {"count": config.count, "part": PART_FACES}
+    same |= {"count": count, "part": PART_FACES}
     names = (*FILES, *format_.files)
     with making_folder(config.out, "a set of generated faces", config.overwrite, names=names, resume=same) as folder:
         store = _labels_in(folder, model)
-        _check_disk(config, format_, shape, probe, max(config.count - len(store.files) * PART_FACES, 0))
-        parts = split(config.count, PART_FACES)
+        _check_disk(config.out, format_, shape, probe, max(count - len(store.files) * PART_FACES, 0))
+        parts = split(count, PART_FACES)
         missing = store.missing(parts)
         try:
-            plan = _plan(config, executor, model, selection, about, folder)
+            plan = _plan(config, executor, model, replace(plain, selection=selection), about, folder)
             began = time.monotonic()
             with going_on("synthesize", config.out, "faces", parts, missing) as advance:
                 for part, samples in _in_parts(store, parts, missing, model, plan, executor, advance):
@@ -98,7 +104,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
             _tidy(folder, store, missing, isinstance(error, LmedgeError))
             raise
         drawn = _finish(folder, format_, shape, plan, model, store, parts)
-    return Synthesized(config.out, config.count, drawn, per_second)
+    return Synthesized(config.out, count, drawn, per_second)
 
 
 def _labels_in(out: Path, model: FaceModel) -> PartStore:
@@ -121,10 +127,9 @@ def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> No
 
 
 def _plan(
-    config: SynthesizeConfig, executor: Executor, model: FaceModel, selection: Selection, about: dict[str, Any],
-    out: Path,
-) -> Plan:  # fmt: skip
-    """Which faces are drawn; what the card says of it goes into `about`."""
+    config: SynthesizeConfig, executor: Executor, model: FaceModel, plan: Plan, about: dict[str, Any], out: Path
+) -> Plan:
+    """Which faces are drawn, where `plan` says what all sets have; what the card says of it goes into `about`."""
     centres = None
     if config.around is not None:
         from lmedge.datasets.around import centres_around
@@ -141,7 +146,7 @@ def _plan(
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *found.left_out])
         write_bytes(out / "around.csv", table.getvalue().encode("utf-8", "replace"))
-    plan = Plan(config.seed, selection, config.truncation, config.mirror, centres, config.radius)
+    plan = replace(plan, mirror=config.mirror, centres=centres, radius=config.radius)
     preview = look_ahead(plan, model)
     if preview is None:
         return plan
@@ -186,9 +191,9 @@ def _run(config: SynthesizeConfig) -> "Run":
     return Run.open(config.source or PRETRAINED_RUN)
 
 
-def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: Samples, left: int) -> None:
+def _check_disk(out: Path, format_: Format, shape: Shape, probe: Samples, left: int) -> None:
     """Refuses what the disk has no room for. Raises UsageError with the space it needs."""
-    place = config.out.absolute()
+    place = out.absolute()
     while not place.exists():
         place = place.parent
     disk = os.statvfs(place)
@@ -198,11 +203,11 @@ def _check_disk(config: SynthesizeConfig, format_: Format, shape: Shape, probe: 
     free = disk.f_bavail * disk.f_frsize
     sizes = f"{_gib(needed)} and the disk of {place} has {_gib(free)} free"
     if needed + SPARE > free:
-        raise UsageError(f"--count {config.count} needs about {sizes}; take fewer faces or another --out.")
+        raise UsageError(f"--count {shape.count} needs about {sizes}; take fewer faces or another --out.")
     files = left * format_.files_per_face
     if disk.f_files and files > disk.f_favail:
         raise UsageError(
-            f"--count {config.count} needs {files:,} files and the disk of {place} can take {disk.f_favail:,}; take "
+            f"--count {shape.count} needs {files:,} files and the disk of {place} can take {disk.f_favail:,}; take "
             "--format webdataset or tfrecord."
         )
 

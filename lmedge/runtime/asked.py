@@ -9,14 +9,15 @@ import numpy as np
 from lmedge.errors import UsageError
 from lmedge.landmarks import Array
 from lmedge.latent import Latents, LatentSpec
-from lmedge.pose import POINTS
+from lmedge.pose import POINTS, posture
 from lmedge.progress import console
 from lmedge.runtime.options import SampleConfig
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, check_pose
 from lmedge.runtime.shape_block import ShapeBlock
+from lmedge.runtime.steering import Steering
 
-PROBED = 256  # faces that say how near to a pose they can be asked for
+PROBED = 64  # faces that say how near to a pose they come
 NEAR = (1.0, 0.01)  # degrees and inter-ocular distances that are not worth a sentence
 # Photo, model -> normalised landmarks `[K, 2]` of the face in it.
 Finder = Callable[[Path, FaceSampler], Array]
@@ -24,29 +25,17 @@ Finder = Callable[[Path, FaceSampler], Array]
 
 @dataclass(frozen=True)
 class Asked:
-    """`shape` `[n]` that all faces get, None for each its own, and the `yaw` (degrees) and `mouth_open` that this is
-    moved to, None for what it has."""
+    """`shape` `[n]` that all faces get, None for each its own; `steering` to the pose that is asked for, if one is."""
 
-    block: ShapeBlock
+    latent: LatentSpec
     shape: Array | None
-    yaw: float | None
-    mouth_open: float | None
+    steering: Steering | None
 
-    def __call__(self, z: Latents, latent: LatentSpec) -> Latents:
-        """Latents `[N, Z]` of the same people, asked for so."""
-        return latent.with_shape(z, self.shapes(z, latent))
-
-    def shapes(self, z: Latents, latent: LatentSpec) -> Array:
-        """The numbers `[N, n]` that are put into latents `[N, Z]`."""
-        own = latent.split(z)[self.block.block.name]
-        shape = own if self.shape is None else np.broadcast_to(self.shape, own.shape)
-        if self.yaw is None and self.mouth_open is None:
-            return shape
-        target = self.block.posture(shape)
-        for i, value in enumerate((self.yaw, self.mouth_open)):
-            if value is not None:
-                target[:, i] = value
-        return self.block.posed(shape, target)
+    def __call__(self, z: Latents, first: int, seed: int) -> Latents:
+        """Latents `first` to `first + N` of a seed, `[N, Z]`, of the same people, asked for so."""
+        if self.shape is not None:
+            z = self.latent.with_shape(z, self.shape)
+        return z if self.steering is None else self.steering(z, first, seed)
 
 
 def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> Asked | None:
@@ -61,8 +50,8 @@ def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> 
     if not given:
         return None
     block = ShapeBlock.of(sampler.latent, sampler.scheme, sampler.bundle.path, given[0])
-    poses = {"yaw": config.yaw, "mouth_open": config.mouth_open}
-    check_pose(Selection(**{k: None if v is None else (v, v) for k, v in poses.items()}), sampler.scheme)
+    yaw, mouth_open = ((value, value) if value is not None else None for value in (config.yaw, config.mouth_open))
+    check_pose(Selection(yaw=yaw, mouth_open=mouth_open), sampler.scheme)
     shape = None
     if config.pts is not None:
         upright = sampler.provenance.origin.crop.get("crop") == "landmarks"
@@ -71,8 +60,13 @@ def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> 
         if finder is None:
             raise UsageError(f"--like {config.like}: nobody here looks at photos; give the landmarks with --pts.")
         shape = _nearest(block, config.like, finder(config.like, sampler))
-    wish = Asked(block, shape, config.yaw, config.mouth_open)
-    _say_reach(wish, sampler.latent, min(config.count, PROBED), config.seed)
+    steering = None
+    if yaw or mouth_open:
+        steering = Steering(sampler.landmarks, sampler.latent, sampler.scheme, yaw, mouth_open)
+    wish = Asked(sampler.latent, shape, steering)
+    if steering:
+        z = sampler.latent.draw(min(config.count, PROBED), config.seed)
+        _say_reach(posture(sampler.landmarks(wish(z, 0, config.seed)), sampler.scheme), config.yaw, config.mouth_open)
     return wish
 
 
@@ -84,9 +78,8 @@ def _nearest(block: ShapeBlock, file: Path, landmarks: Array) -> Array:
     return found.shape[0]
 
 
-def _say_reach(wish: Asked, latent: LatentSpec, count: int, seed: int) -> None:
-    """Says it where a pose is out of reach for half of the first faces."""
-    reached = np.median(wish.block.posture(wish.shapes(latent.draw(count, seed), latent)), axis=0)
-    for option, value, there, near in zip(POINTS, (wish.yaw, wish.mouth_open), reached, NEAR, strict=True):
+def _say_reach(reached: Array, *wanted: float | None) -> None:
+    """Says it where half of the faces do not get a pose; `reached` `[N, 2]` by them."""
+    for option, value, there, near in zip(POINTS, wanted, np.median(reached, axis=0), NEAR, strict=True):
         if value is not None and abs(there - value) > near:
             console.print(f"{option} {value:g} is out of reach of this model: half of the faces get about {there:.3g}")

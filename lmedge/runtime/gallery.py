@@ -59,7 +59,7 @@ def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
 
     def draw(count: int, first: int) -> Faces:
         z = sampler.latent.draw(count, config.seed, first)
-        return sampler.render(z if wish is None else wish(z, sampler.latent))
+        return sampler.render(z if wish is None else wish(z, first, config.seed))
 
     with making_folder(config.out, "faces of `lmedge sample`", config.overwrite, names=FILES) as folder:
         _write(folder, sampler, _confident(draw, selection, config.count, sampler), config.count)

@@ -1,5 +1,5 @@
 """Moving latents so that their faces turn the head and open the mouth as far as asked: a random latent hardly ever
-does, though the generator can draw it."""
+does, though the generator can draw it. Where a block asks for landmarks, it alone is moved, and the person stays."""
 
 from collections.abc import Callable
 
@@ -10,6 +10,7 @@ from lmedge.latent import LatentSpec, uniform
 from lmedge.pose import posture
 from lmedge.runtime.directions import towards
 from lmedge.runtime.selection import Range
+from lmedge.runtime.shape_block import ShapeBlock
 from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
 
@@ -18,6 +19,8 @@ STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the tar
 PROBED = 256  # latents that are steered as far as they go
 FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end at the same bounds, as one face
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
+# Latents `[N, Z]` and by how much their posture `[N, 2]` should change -> latents, inside of the bounds.
+Move = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
 
 
 def directions(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> NDArray[np.float32]:
@@ -25,6 +28,23 @@ def directions(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> NDAr
     mouth by an inter-ocular distance and leave the head; by the linear regression from latents to `posture`."""
     z = latent.draw(FITTED, purpose=Purpose.CONTROLS)
     return towards(z, posture(landmarks(z), scheme))
+
+
+def everywhere(landmarks: Landmarks, latent: LatentSpec, scheme: Scheme) -> Move:
+    """Moves all of a latent along `directions`."""
+    each = directions(landmarks, latent, scheme)
+    return lambda z, by: latent.clip(z + by @ each).astype(np.float32)
+
+
+def in_shape(latent: LatentSpec, scheme: Scheme) -> Move:
+    """Moves the block that asks for landmarks, to others of the posture that is asked for."""
+    block = ShapeBlock.of(latent, scheme, "this model", "--yaw")
+
+    def move(z: NDArray[np.float32], by: NDArray[np.float32]) -> NDArray[np.float32]:
+        shape = latent.split(z)[block.block.name]
+        return latent.with_shape(z, block.posed(shape, block.posture(shape) + by))
+
+    return move
 
 
 class Steering:
@@ -36,15 +56,19 @@ class Steering:
         self, landmarks: Landmarks, latent: LatentSpec, scheme: Scheme, yaw: Range | None, mouth_open: Range | None
     ):
         self.landmarks, self.latent, self.scheme, self.ranges = landmarks, latent, scheme, (yaw, mouth_open)
-        self.directions = directions(landmarks, latent, scheme)
+        self.move = in_shape(latent, scheme) if latent.shape else everywhere(landmarks, latent, scheme)
 
     def __call__(self, z: NDArray[np.float32], first: int, seed: int) -> NDArray[np.float32]:
+        return self._steered(z, self.targets(z, first, seed))
+
+    def targets(self, z: NDArray[np.float32], first: int, seed: int) -> NDArray[np.float32]:
+        """Yaw and mouth `[N, 2]` that latents are moved to."""
         target = posture(self.landmarks(z), self.scheme)
         share = (uniform(len(z), 2, Purpose.TARGETS.seed(seed), first) + 1) / 2
         for i, wanted in enumerate(self.ranges):
             if wanted:
                 target[:, i] = wanted[0] + share[:, i] * (wanted[1] - wanted[0])
-        return self._steered(z, target)
+        return target
 
     def reach(self, i: int) -> Range:
         """From where to where half of the latents can be moved: yaw for `i` 0, the mouth for 1."""
@@ -59,5 +83,5 @@ class Steering:
     def _steered(self, z: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
         for _ in range(STEPS):
             now = posture(self.landmarks(z), self.scheme)
-            z = self.latent.clip(z + DAMPING * (target - now) @ self.directions).astype(np.float32)
+            z = self.move(z, DAMPING * (target - now))
         return z

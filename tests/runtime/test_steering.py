@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
-from lmedge.datasets.steering import Steering, directions
+from lmedge.landmarks import in_pixels
 from lmedge.latent import LatentSpec
 from lmedge.pose import degrees, pose, posture
 from lmedge.runtime import FaceSampler
+from lmedge.runtime.steering import Steering, directions
 from lmedge.scheme import IBUG49, IBUG68
+from tests import at_its_word
 
 LATENT = LatentSpec.uniform(12)
 
@@ -61,6 +63,23 @@ def test_a_latent_has_its_target_whatever_is_moved_with_it():
     z = LATENT.draw(30, 2)
     assert steering(z[10:14], 10, 7) == pytest.approx(steering(z, 0, 7)[10:14], abs=1e-6)
     assert not np.allclose(steering(z, 0, 8), steering(z, 0, 7))
+
+
+def test_where_a_block_asks_for_landmarks_it_alone_is_moved_as_far_as_l_gen_needs_it():
+    """A generator that only half believes in what it is asked for."""
+
+    def timid(z):
+        return in_pixels(at_its_word.SPACE.landmarks(0.7 * spec.split(z)["shape"]), 64, 64)
+
+    spec = at_its_word.LATENT
+    steering = Steering(timid, spec, IBUG49, (-12.0, 12.0), None)
+    z = spec.draw(100, 2)
+    moved = steering(z, 0, 7)
+    assert (spec.split(moved)["person"] == spec.split(z)["person"]).all()
+    assert np.abs(spec.split(moved)["shape"]).max() <= 1
+    targets, read = steering.targets(z, 0, 7), posture(timid(moved), IBUG49)
+    assert np.abs(read - targets)[:, 0].mean() < 0.3 and np.ptp(targets[:, 0]) > 20
+    assert np.abs(read - posture(timid(z), IBUG49))[:, 1].mean() < 0.002
 
 
 def test_the_model_that_comes_with_lmedge_turns_heads_and_opens_mouths():
