@@ -44,7 +44,18 @@ def test_a_block_of_a_mixture_is_the_same_after_json_and_stays_inside_of_its_bou
     assert str(SPEC) == ("5 numbers: person 3 uniform in -1..1, shape 2 mixture in -1..1, asks for 2 landmarks")
 
 
+HOSTILE = [
+    ("distribution", "normal"), ("mixture", None), ("mixture", {}), ("mixture", []), ("shapes", 3), ("shapes", {}),
+    ("weights", []), ("weights", [0.5, 0.6]), ("weights", [1.5, -0.5]), ("weights", ["a", "b"]), ("weights", [True, 0]),
+    ("means", [[0.5, 0.3]]), ("means", [[0.5], [0.3]]), ("means", [0.5, 0.3]), ("means", [[float("nan"), 0], [0, 0]]),
+    ("factors", [[1, 2, 3, 4]] * 2), ("factors", [[10**400, 0, 1]] * 2), ("factors", [[1e9, 0, 1]] * 2),
+    ("mean", [0.1, 0.2]), ("mean", "abcd"), ("axes", []), ("axes", [[0.1] * 4]), ("axes", [[0.0] * 4] * 2),
+    ("axes", [[float("inf")] * 4] * 2), ("axes", 3),
+]  # fmt: skip
+
+
 def without(name, value):
+    """A block's form with another value for a part of it."""
     form = BLOCK.to_json()
     place = form if name in form else form["mixture"] if name in form["mixture"] else form["shapes"]
     return {**form, name: value} if place is form else {
@@ -52,14 +63,7 @@ def without(name, value):
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("distribution", "normal"), ("mixture", None), ("mixture", {}), ("mixture", []), ("shapes", 3), ("shapes", {}),
-    ("weights", []), ("weights", [0.5, 0.6]), ("weights", [1.5, -0.5]), ("weights", ["a", "b"]), ("weights", [True, 0]),
-    ("means", [[0.5, 0.3]]), ("means", [[0.5], [0.3]]), ("means", [0.5, 0.3]), ("means", [[float("nan"), 0], [0, 0]]),
-    ("factors", [[1, 2, 3, 4]] * 2), ("factors", [[10**400, 0, 1]] * 2), ("factors", [[1e9, 0, 1]] * 2),
-    ("mean", [0.1, 0.2]), ("mean", "abcd"), ("axes", []), ("axes", [[0.1] * 4]), ("axes", [[0.0] * 4] * 2),
-    ("axes", [[float("inf")] * 4] * 2), ("axes", 3),
-])  # fmt: skip
+@pytest.mark.parametrize(("name", "value"), HOSTILE)
 def test_hostile_mixtures_and_shapes_are_refused_in_a_sentence(name, value):
     form = {"size": 2, "blocks": [without(name, value)]}
     with pytest.raises(LmedgeError, match=r"^there.*\.$") as refused:

@@ -7,13 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.pose import POINTS, degrees, pose
+from lmedge.runtime.axes import effects
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.seeds import Purpose
+from lmedge.shapes import DEVIATIONS
 
 FITTED = 1024  # latents from which the directions are read
 CHUNK = 64
 REACH = 3.0  # standard deviations to each side: how far a control goes
+AXES = 4  # of a block that asks for landmarks, those along which faces differ most
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
 
@@ -54,8 +57,8 @@ def controls(sampler: FaceSampler) -> list[Control]:
 
 
 def measured(sampler: FaceSampler) -> list[Control]:
-    """The head's turn and the opening of the mouth as far as L-Gen's landmarks tell them, and how light the picture is.
-    Draws `FITTED` faces for it."""
+    """The head's turn and the opening of the mouth as far as L-Gen's landmarks tell them, how light the picture is, and
+    the first axes of the landmarks that can be asked for. Draws `FITTED` faces for it."""
     z = sampler.latent.draw(FITTED, purpose=Purpose.CONTROLS)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)
@@ -66,6 +69,20 @@ def measured(sampler: FaceSampler) -> list[Control]:
     return [
         Control(name, unit, direction, -float(reach), float(reach))
         for (name, unit), direction, reach in zip(kinds, towards(z, values), spread, strict=True)
+    ] + _axes(sampler)
+
+
+def _axes(sampler: FaceSampler) -> list[Control]:
+    """None where the latent has no block that asks for the landmarks of the model."""
+    block, scheme = sampler.latent.shape, sampler.scheme
+    if block is None or block.shapes is None or block.shapes.points != scheme.count:
+        return []
+    numbers = np.eye(block.size, dtype=np.float32) / DEVIATIONS
+    spec = sampler.latent
+    still = {each.name: np.zeros(each.size, np.float32) for each in spec.blocks}
+    return [
+        Control(name, "deviations", spec.join({**still, block.name: sign * number}), -REACH, REACH)
+        for (name, sign), number in zip(effects(block.shapes, scheme, AXES), numbers, strict=False)
     ]
 
 

@@ -1,5 +1,4 @@
-import base64
-import io
+import json
 import os
 import shutil
 
@@ -8,15 +7,17 @@ import pytest
 from PIL import Image
 
 from lmedge.block import Block
-from lmedge.landmarks import in_pixels, read_pts
+from lmedge.landmarks import read_pts
 from lmedge.latent import LatentSpec, uniform
+from lmedge.mixture import Mixture
 from lmedge.pose import posture
 from lmedge.runtime import FaceSampler, between
 from lmedge.web.export import web_export
 from lmedge.web.options import WebExportConfig
 from lmedge.web.serve import served
+from tests.test_block import HOSTILE, without
+from tests.web.screen import PHONE, canvas, drawn, green, load, shown, waiting
 
-PHONE = {"width": 360, "height": 640}
 LAPTOP = {"width": 1280, "height": 800}
 FIRST = """() => {
   for (const input of document.querySelectorAll('input')) {
@@ -26,6 +27,7 @@ FIRST = """() => {
   history.replaceState(null, '', '#0');
   onhashchange();
 }"""
+CHECK = "text => { try { lmedge.check(JSON.parse(text)); } catch (error) { return error.message; } }"
 KEPT = "async () => [(await navigator.serviceWorker.getRegistrations()).length, (await caches.keys()).length]"
 
 
@@ -57,45 +59,6 @@ def page(opened):
     assert errors == []
 
 
-def load(page, address):
-    page.goto(address)
-    waiting(page, "window.lmedge?.state.started")
-
-
-def waiting(page, condition):
-    page.wait_for_function(f"() => {condition}", timeout=60_000)
-
-
-def drawn(page, act, *arguments):
-    """Does what has a face drawn, and waits for it."""
-    page.evaluate("() => { lmedge.before = lmedge.state.face; }")
-    act(*arguments)
-    waiting(page, "lmedge.state.face !== lmedge.before")
-
-
-def canvas(page):
-    """What is on the canvas: `[512, 512, 3]`."""
-    url = page.evaluate("document.getElementById('canvas').toDataURL()")
-    with Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))) as picture:
-        return np.asarray(picture.convert("RGB")).astype(int)
-
-
-def green(page):
-    """Pixels of landmarks."""
-    red, green, blue = np.moveaxis(canvas(page), -1, 0)
-    return int(((red < 40) & (green > 180) & (blue < 130)).sum())
-
-
-def shown(page):
-    """The latent, image and landmarks (pixels) on the screen."""
-    found = page.evaluate(
-        "({z: [...lmedge.state.z], image: [...lmedge.state.face.image], marks: [...lmedge.state.face.landmarks]})"
-    )
-    marks = np.array(found["marks"], np.float32).reshape(1, -1, 2)
-    image = np.array(found["image"], np.uint8).reshape(64, 64, 3)
-    return np.array(found["z"], np.float32), image, in_pixels(marks, 64, 64)
-
-
 def same(page, sampler, z):
     """Is on the screen what the Python runtime draws of this latent?"""
     seen, image, marks = shown(page)
@@ -119,13 +82,36 @@ def test_the_faces_are_those_of_the_python_runtime(page, sampler):
 
 
 def test_latents_of_every_kind_of_block_are_those_of_the_python_runtime(page):
-    spec = LatentSpec(
-        (Block("a", 5), Block("b", 40, "normal", -1.5, 2.0, searched=False), Block("c", 3, "uniform", 0.1, 9))
+    mixture = Mixture(
+        (0.2, 0.5, 0.3),
+        tuple((0.1 * i, -0.2, 0.3, 0.5 - i) for i in range(3)),
+        tuple(tuple(0.1 * i - 0.07 * j + 0.3 for j in range(10)) for i in range(3)),
     )
-    for seed, index in ((0, 0), (1, 5), (987654321987, 1000)):
+    spec = LatentSpec(
+        (Block("a", 5), Block("b", 40, "normal", -1.5, 2.0, searched=False), Block("c", 3, "uniform", 0.1, 9),
+         Block("d", 4, "mixture", -1.5, 0.8, mixture=mixture), Block("e", 2))
+    )  # fmt: skip
+    for seed, index in ((0, 0), (1, 5), (987654321987, 1000), *((7, i) for i in range(200))):
         form = [spec.to_json(), seed, index]
         found = page.evaluate("([spec, seed, index]) => [...lmedge.drawLatent(spec, seed, index)]", form)
         assert (np.array(found, np.float32) == spec.draw(1, seed, index)[0]).all()
+
+
+def test_latents_that_cannot_be_drawn_are_refused_in_a_sentence(page):
+    def refusal(text):
+        return page.evaluate(CHECK, text.replace("NaN", "1e999").replace("Infinity", "1e999"))
+
+    good = LatentSpec.uniform(4).to_json()
+    assert refusal(json.dumps(good)) is None
+    block = good["blocks"][0]
+    changed = [{**block, **change} for change in ({"size": 0}, {"size": 2.5}, {"low": 1}, {"high": "2"}, {"high": 1e9})]
+    hostile = [{"size": 2, "blocks": [without(name, value)]} for name, value in HOSTILE]
+    others = [None, 3, {}, {**good, "size": 5}, {**good, "blocks": []}, *({**good, "blocks": [one]} for one in changed)]
+    for form in hostile + others:
+        assert refusal(json.dumps(form)) == "web.json has latents that cannot be drawn; make the page again.", form
+    for other in ("cauchy", "constructor"):
+        said = refusal(json.dumps({**good, "blocks": [{**block, "distribution": other}]}))
+        assert said == f"Latents are drawn from {other}, which this page cannot; make it again."
 
 
 def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):

@@ -1,6 +1,8 @@
 // The page: a face, what moves it, and what it is saved as.
-import {draw as drawLatent, moved} from './latents.js';
+import {draggable} from './drag.js';
+import {check, draw as drawLatent, inside, moved} from './latents.js';
 import {FaceModel, loaded} from './model.js';
+import {pull} from './shapes.js';
 
 const DRAWN = 512; // pixels of the canvas
 const LAST = 50; // faces whose median time is shown
@@ -8,12 +10,13 @@ const at = (id) => document.getElementById(id);
 const times = [];
 let facts, model, drawing, again;
 
-/** What is on the screen; tests read it too. */
-export const state = {seed: 0, z: null, face: null, started: false, kept: false};
-window.lmedge = {state, FaceModel, drawLatent};
+/** What is on the screen; tests read it too. `pulled` is how far z is moved because somebody dragged a point. */
+export const state = {seed: 0, z: null, face: null, pulled: null, started: false, kept: false};
+window.lmedge = {state, FaceModel, check, drawLatent};
 
 async function start() {
   facts = await (await loaded('web.json')).json();
+  check(facts.latent);
   model = await FaceModel.load(facts.model);
   for (const control of facts.controls) addSlider(control);
   at('about').textContent = facts.about;
@@ -21,13 +24,18 @@ async function start() {
   at('controls').hidden = false;
   at('face').disabled = false;
   at('face').onclick = at('new').onclick = () => show(state.seed + 1);
-  at('controls').onreset = () => setTimeout(draw); // the controls change after this event
+  at('controls').onreset = () => {
+    state.pulled.fill(0);
+    setTimeout(draw); // the controls change after this event
+  };
   at('controls').onsubmit = (event) => event.preventDefault();
   at('controls').oninput = draw;
   at('save-png').onclick = savePicture;
   at('save-points').onclick = savePoints;
   window.onhashchange = () => show(seedOfAddress());
+  state.pulled = new Float32Array(facts.latent.size);
   await draw();
+  letPointsBeDragged();
   for (let i = 0; i < 3; i++) await draw(); // the first face of a model takes longer than the others
   state.started = true;
   await keep().catch(console.warn); // a browser without room for it still makes faces
@@ -71,8 +79,29 @@ function addSlider({name, low, high}) {
   at('sliders').append(label);
 }
 
+/** Where a block of the latent asks for the landmarks, one that is dragged takes the block's numbers along. */
+function letPointsBeDragged() {
+  const {blocks} = facts.latent;
+  const asking = blocks.findIndex(({shapes}) => shapes && shapes.mean.length === state.face?.landmarks.length);
+  if (asking < 0) return;
+  const first = blocks.slice(0, asking).reduce((sum, block) => sum + block.size, 0);
+  const points = () => (at('landmarks').checked ? state.face.landmarks : []);
+  at('hint').hidden = false;
+  draggable(at('face'), points, (point) => {
+    const [z, before] = [Float32Array.from(state.z), Float32Array.from(state.pulled)];
+    return (x, y) => {
+      const to = Float32Array.from(z);
+      pull(blocks[asking].shapes, point, x, y).forEach((step, i) => { to[first + i] += step; });
+      const kept = inside(facts.latent, to);
+      state.pulled.forEach((_, j) => { state.pulled[j] = before[j] + kept[j] - z[j]; });
+      draw();
+    };
+  });
+}
+
 function show(seed) {
   state.seed = seed;
+  state.pulled.fill(0);
   at('between').value = 0;
   history.replaceState(null, '', `#${seed}`);
   return draw();
@@ -95,7 +124,7 @@ async function drawOnce() {
   const [from, to] = [0, 1].map((next) => drawLatent(latent, state.seed + next));
   const amounts = [...at('sliders').querySelectorAll('input')].map((slider) => Number(slider.value));
   const directions = facts.controls.map((control) => control.direction);
-  state.z = moved(latent, from, to, Number(at('between').value), directions, amounts);
+  state.z = moved(latent, from, to, Number(at('between').value), [...directions, state.pulled], [...amounts, 1]);
   state.face = await model.render(state.z);
   times.push(state.face.ms);
   if (times.length > LAST) times.shift();
