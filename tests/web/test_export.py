@@ -53,7 +53,10 @@ def test_a_bundle_knows_its_controls_and_one_that_does_not_is_measured(bundle, t
     about = json.loads((bundle / "bundle.json").read_text())
     other = tmp_path / "bundle"
     shutil.copytree(bundle, other)
-    for wrong in (None, "Turn", [{"name": "Turn"}], [{**about["controls"][0], "direction": [1.0, 2.0]}]):
+    first = about.pop("controls")[0]
+    (other / "bundle.json").write_text(json.dumps(about))
+    assert len(controls(FaceSampler(other, "fp32", threads=1))) == 3
+    for wrong in ([], ["Turn"], [{"name": "Turn"}], [{**first, "direction": [1.0, 2.0]}]):
         (other / "bundle.json").write_text(json.dumps({**about, "controls": wrong}))
         found = controls(FaceSampler(other, "fp32", threads=1))
         assert [control.direction.shape for control in found] == [(8,)] * 3
