@@ -108,4 +108,5 @@ class Bundle(
 
 private fun JSONArray.strings() = List(length()) { getString(it) }
 internal fun JSONArray.objects() = List(length()) { getJSONObject(it) }
-private fun JSONArray.arrays() = List(length()) { getJSONArray(it) }
+internal fun JSONArray.arrays() = List(length()) { getJSONArray(it) }
+internal fun JSONArray.numbers() = DoubleArray(length()) { getDouble(it) }

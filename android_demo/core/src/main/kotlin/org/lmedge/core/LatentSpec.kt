@@ -2,15 +2,6 @@ package org.lmedge.core
 
 import org.json.JSONObject
 
-/** Numbers of a latent that belong together: uniform in [low]..[high], or [normal] (mean 0, deviation 1) and cut off there. */
-class Block(val name: String, val size: Int, val normal: Boolean, val low: Double, val high: Double) {
-    /** The block's number from a random one below 2^24. */
-    fun drawn(number: Long): Float =
-        inside(if (normal) Normal.quantile((number + 0.5) / (1 shl 24)) else low + number.toDouble() / (1 shl 24) * (high - low))
-
-    fun inside(number: Double): Float = number.coerceIn(low, high).toFloat()
-}
-
 /**
  * What a latent is, and the latents of a seed, the same on every platform: SplitMix64 (Steele, Lea, Flood 2014), as
  * `lmedge.latent` draws them.
@@ -19,23 +10,38 @@ class LatentSpec(val blocks: List<Block>) {
     val size = blocks.sumOf { it.size }
     private val of: List<Block> = blocks.flatMap { block -> List(block.size) { block } } // of each component
 
+    /** The landmarks that can be asked for; null where none can. */
+    val shapes: ShapeSpace? = blocks.firstNotNullOfOrNull { it.shapes }
+
     /** Latent [index] of a [seed]: [size] components. */
     fun draw(seed: Long, index: Long = 0): FloatArray {
         val start = mixed(seed + GOLDEN)
-        return FloatArray(size) { j -> of[j].drawn(mixed(start + (index * size + j + 1) * GOLDEN) ushr 40) }
+        var next = index * size
+        return blocks.map { block -> block.drawn(LongArray(block.size) { mixed(start + ++next * GOLDEN) ushr 40 }) }
+            .reduce(FloatArray::plus)
     }
 
     /**
-     * A [share] of the way from one latent to another, then `amounts[i]` along the direction of `controls[i]`, inside of
-     * the bounds.
+     * A [share] of the way from one latent to another, then `amounts[i]` along the direction of `controls[i]` and by what was
+     * [pulled], inside of the bounds.
      */
-    fun moved(from: FloatArray, to: FloatArray, share: Float, controls: List<Control>, amounts: List<Float>): FloatArray {
-        require(from.size == size && to.size == size && controls.size == amounts.size)
+    fun moved(
+        from: FloatArray, to: FloatArray, share: Float, controls: List<Control>, amounts: List<Float>,
+        pulled: FloatArray = FloatArray(size),
+    ): FloatArray {
+        require(from.size == size && to.size == size && controls.size == amounts.size && pulled.size == size)
         return FloatArray(size) { j ->
             var x = from[j] * (1 - share) + to[j] * share
             for (i in controls.indices) x += amounts[i] * controls[i].direction[j]
-            of[j].inside(x.toDouble())
+            of[j].inside((x + pulled[j]).toDouble())
         }
+    }
+
+    /** How far a latent [z] is moved for one of its landmarks to go by ([x], [y]), shares of the face; it stays inside. */
+    fun pull(z: FloatArray, point: Int, x: Float, y: Float): FloatArray {
+        val steps = shapes?.pull(point, x, y) ?: FloatArray(0)
+        val first = blocks.takeWhile { it.shapes == null }.sumOf { it.size }
+        return FloatArray(size) { j -> of[j].inside((z[j] + (steps.getOrNull(j - first) ?: 0f)).toDouble()) - z[j] }
     }
 
     companion object {
@@ -44,26 +50,14 @@ class LatentSpec(val blocks: List<Block>) {
         private const val FIRST = -4658895280553007687L
         private const val SECOND = -7723592293110705685L
 
-        private const val MOST_NUMBERS = 4096 // of a latent
+        internal const val MOST_NUMBERS = 4096 // of a latent
 
         /** As bundle.json has it. Throws BundleException for latents that cannot be drawn, JSONException for other forms. */
         fun read(about: JSONObject): LatentSpec {
-            val blocks = about.getJSONArray("blocks").objects().map(::block)
-            val drawable = blocks.size <= MOST_NUMBERS && blocks.all { it.size in 1..MOST_NUMBERS && it.low < it.high }
+            val blocks = about.getJSONArray("blocks").objects().map(Block::read)
             val size = about.getInt("size")
-            if (!drawable || size !in 1..MOST_NUMBERS || blocks.sumOf { it.size } != size) {
-                throw BundleException("${Bundle.FILE} has latents that cannot be drawn; export the run again.")
-            }
+            if (size !in 1..MOST_NUMBERS || blocks.size > size || blocks.sumOf { it.size } != size) throw undrawable()
             return LatentSpec(blocks)
-        }
-
-        private fun block(about: JSONObject): Block {
-            val distribution = about.getString("distribution")
-            if (distribution != "uniform" && distribution != "normal") {
-                throw BundleException("${Bundle.FILE} draws latents from $distribution, which this app cannot; take a newer app.")
-            }
-            val (low, high) = listOf("low", "high").map(about::getDouble)
-            return Block(about.getString("name"), about.getInt("size"), distribution == "normal", low, high)
         }
 
         private fun mixed(number: Long): Long {

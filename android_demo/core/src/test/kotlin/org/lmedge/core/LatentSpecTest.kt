@@ -13,13 +13,30 @@ class LatentSpecTest {
     @Test
     fun latentsAreThoseOfThePythonRuntime() {
         val latents = Vectors.all.getJSONArray("latents")
-        assertEquals(12, latents.length())
+        assertEquals(100, latents.length())
         for (i in 0 until latents.length()) {
             val one = latents.getJSONObject(i)
             val spec = LatentSpec.read(one.getJSONObject("latent"))
             val wanted = Vectors.floats(one.getJSONArray("z"))
             assertArrayEquals(wanted, spec.draw(one.getLong("seed"), one.getLong("index")), 0f)
         }
+    }
+
+    @Test
+    fun aLandmarkIsPulledByTheShortestWayAndStaysInside() {
+        val pulls = Vectors.all.getJSONArray("pulls")
+        assertEquals(6, pulls.length())
+        for (i in 0 until pulls.length()) {
+            val one = pulls.getJSONObject(i)
+            val (z, by) = listOf("z", "by").map { Vectors.floats(one.getJSONArray(it)) }
+            val spec = LatentSpec.read(one.getJSONObject("latent"))
+            val moved = spec.moved(z, z, 0f, emptyList(), emptyList(), spec.pull(z, one.getInt("point"), by[0], by[1]))
+            assertArrayEquals(Vectors.floats(one.getJSONArray("wanted")), moved, 0.01f)
+            val others = spec.blocks.takeWhile { it.shapes == null }.sumOf { it.size }
+            assertArrayEquals(z.copyOf(others), moved.copyOf(others), 0f)
+        }
+        val still = ShapeSpace(2, listOf(doubleArrayOf(0.0, 0.0, 0.3, 0.1))) // no axis moves its first point
+        assertArrayEquals(FloatArray(1), still.pull(0, 1f, 1f), 0f)
     }
 
     @Test
@@ -43,10 +60,32 @@ class LatentSpecTest {
             JSONObject(mapOf("name" to "z", "size" to 8, "distribution" to "uniform", "low" to -1, "high" to 1)).put(name, value),
         ))))
         fun refusal(about: JSONObject) = assertThrows(BundleException::class.java) { LatentSpec.read(about) }.message!!
-        for (about in listOf(spec("low", 1), spec("size", 0), spec("size", 1 shl 30), spec("name", "z", 9))) {
+        for (about in listOf(spec("low", 1), spec("high", 1e9), spec("size", 0), spec("size", 1 shl 30), spec("name", "z", 9))) {
             assertEquals("bundle.json has latents that cannot be drawn; export the run again.", refusal(about))
         }
         assertTrue(refusal(spec("distribution", "cauchy")).contains("draws latents from cauchy, which this app cannot"))
         assertThrows(JSONException::class.java) { LatentSpec.read(JSONObject("{\"size\": 8}")) }
+    }
+
+    @Test
+    fun mixturesAndShapesThatAreNoneAreRefused() {
+        val good = """{"size": 2, "blocks": [{"name": "z", "size": 2, "distribution": "mixture", "low": -1, "high": 1,
+            "mixture": {"weights": [0.25, 0.75], "means": [[1, 2], [3, 4]], "factors": [[1, 2, 3], [4, 5, 6]]},
+            "shapes": {"mean": [0.1, 0.2, 0.3, 0.4], "axes": [[1, 0, 0, 0], [0, 1, 0, 1]]}}]}"""
+        assertEquals(2, LatentSpec.read(JSONObject(good)).shapes!!.points)
+        for ((part, other) in listOf(
+            "[0.25, 0.75]" to "[]", "[0.25, 0.75]" to "[0.5, 0.6]", "[0.25, 0.75]" to "[1.5, -0.5]", "[1, 2]," to "[1],",
+            "[[1, 2], [3, 4]]" to "[[1, 2]]", "[1, 2]," to "[1e999, 2],", "[1, 2, 3]" to "[1, 2, 3, 4]", "[1, 2, 3]" to "[1e7, 2, 3]",
+            "[0.1, 0.2, 0.3, 0.4]" to "[0.1, 0.2]", "[0.1, 0.2, 0.3, 0.4]" to "[0.1, 0.2, 0.3]", "[1, 0, 0, 0]" to "[0, 0, 0, 0]",
+            "[1, 0, 0, 0], " to "", "[1, 0, 0, 0]" to "[1e4, 0, 0, 0]", "\"mixture\", " to "\"normal\", ", "\"mixture\": {" to "\"other\": {",
+        )) {
+            assertTrue(part, part in good)
+            val about = JSONObject(good.replaceFirst(part, other))
+            val refused = assertThrows(part, BundleException::class.java) { LatentSpec.read(about) }
+            assertEquals("bundle.json has latents that cannot be drawn; export the run again.", refused.message)
+        }
+        for ((part, other) in listOf("[0.25, 0.75]" to "3", "[0.25, 0.75]" to "[true, 0]", "[[1, 2], [3, 4]]" to "[1, 2]")) {
+            assertThrows(JSONException::class.java) { LatentSpec.read(JSONObject(good.replaceFirst(part, other))) }
+        }
     }
 }
