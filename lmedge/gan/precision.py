@@ -24,6 +24,35 @@ def elu_bfloat16(x: tf.Tensor) -> Any:
     return y, gradient
 
 
+class LeakyReLUBfloat16(keras.layers.LeakyReLU):
+    """LeakyReLU of bfloat16 values; its gradient is computed in float32, for the reason that `elu` has."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return _leaky_relu_bfloat16(x, self.negative_slope)
+
+
+def leaky_relu(dtype: str) -> type[keras.layers.LeakyReLU]:
+    """The LeakyReLU layer for networks that compute in `dtype`."""
+    return LeakyReLUBfloat16 if dtype == "mixed_bfloat16" else keras.layers.LeakyReLU
+
+
+def _leaky_relu_bfloat16(x: tf.Tensor, slope: float) -> tf.Tensor:
+    @tf.custom_gradient
+    def leaky(x: tf.Tensor) -> Any:
+        y = tf.nn.leaky_relu(x, slope)
+
+        # Asked for the sign of y, and not of x, TensorFlow can make one op of a convolution and what follows it.
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            wide = tf.raw_ops.LeakyReluGrad(
+                gradients=tf.cast(upstream, tf.float32), features=tf.cast(y, tf.float32), alpha=slope
+            )
+            return tf.cast(wide, upstream.dtype)
+
+        return y, gradient
+
+    return leaky(x)
+
+
 def in_precision(network: Any, dtype: str) -> Any:
     """A copy of a network, with its weights, that computes in `dtype`; its last layer stays in float32."""
 
@@ -32,7 +61,8 @@ def in_precision(network: Any, dtype: str) -> Any:
         config["dtype"] = "float32" if layer is network.layers[-1] else dtype
         if getattr(layer, "activation", None) in (keras.activations.elu, elu_bfloat16):
             config["activation"] = elu(dtype)
-        return type(layer).from_config(config)
+        kind = leaky_relu(config["dtype"]) if isinstance(layer, keras.layers.LeakyReLU) else type(layer)
+        return kind.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=copied)
     copy.set_weights(network.get_weights())

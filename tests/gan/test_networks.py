@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from lmedge.block import Block
 from lmedge.gan.families.began.networks import build_discriminator, build_generator
-from lmedge.gan.precision import in_precision
+from lmedge.gan.families.relativistic import networks as relativistic
+from lmedge.gan.precision import in_precision, leaky_relu
+from lmedge.latent import LatentSpec
 
 
 def decoder_parameters(size, n, z):
@@ -51,15 +55,48 @@ def test_the_generator_computes_what_its_layers_say():
     assert np.asarray(generator(z))[0] == pytest.approx(x, abs=1e-4)
 
 
-def test_mixed_precision_keeps_float32_weights_and_output():
-    generator = build_generator(16, 4, 8, "mixed_bfloat16")
+def began_generator(dtype):
+    return build_generator(16, 4, 8, dtype)
+
+
+def relativistic_generator(dtype):
+    return relativistic.build_generator(16, 8, LatentSpec((Block("person", 8),)), dtype)
+
+
+@pytest.mark.parametrize("build", [began_generator, relativistic_generator])
+def test_mixed_precision_keeps_float32_weights_and_output(build):
+    generator = build("mixed_bfloat16")
     assert {weight.dtype for weight in generator.weights} == {"float32"}
     assert np.asarray(generator(np.zeros((1, 8)))).dtype == np.float32
-    plain = build_generator(16, 4, 8)
+    plain = build("float32")
     plain.set_weights(generator.get_weights())
     for dtype, other, same in (("float32", generator, plain), ("mixed_bfloat16", plain, generator)):
         copy = in_precision(other, dtype)
-        assert [layer.get_config() for layer in copy.layers] == [layer.get_config() for layer in same.layers]
+        for layer, like in zip(copy.layers, same.layers, strict=True):
+            assert type(layer) is type(like) and layer.get_config() == like.get_config()
         assert all(np.array_equal(a, b) for a, b in zip(copy.get_weights(), same.get_weights(), strict=True))
     z = np.random.default_rng(0).uniform(-1, 1, (4, 8))
     assert np.asarray(generator(z)) == pytest.approx(np.asarray(plain(z)), abs=0.03)
+
+
+def test_leaky_relu_in_bfloat16_has_its_first_and_second_derivatives():
+    """Of y = leaky(w x): dy/dx = w s with s 1 or 0.2, and d/dw of its square, as penalties ask for, 2 w s^2."""
+    x = tf.constant([-3.0, -0.5, 0.5, 4.0], tf.bfloat16)
+    w = tf.constant([2.0, -1.0, 0.25, 8.0], tf.bfloat16)
+    layer = leaky_relu("mixed_bfloat16")(0.2, dtype="mixed_bfloat16")
+    with tf.GradientTape(persistent=True) as outer:
+        outer.watch(w)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            y = layer(w * x)
+        slope = inner.gradient(y, x)
+        squared = tf.reduce_sum(tf.square(slope))
+    s = np.array([0.2, 1.0, 1.0, 1.0])
+    wide = {name: np.asarray(tf.cast(value, tf.float32)) for name, value in (
+        ("y", y), ("slope", slope), ("of_w", outer.gradient(y, w)), ("of_square", outer.gradient(squared, w))
+    )}  # fmt: skip
+    assert y.dtype == slope.dtype == tf.bfloat16
+    assert wide["y"] == pytest.approx([-1.2, 0.5, 0.125, 32.0], rel=5e-3)
+    assert wide["slope"] == pytest.approx(s * [2.0, -1.0, 0.25, 8.0], rel=5e-3)
+    assert wide["of_w"] == pytest.approx(s * [-3.0, -0.5, 0.5, 4.0], rel=5e-3)
+    assert wide["of_square"] == pytest.approx(2 * s**2 * [2.0, -1.0, 0.25, 8.0], rel=1e-2)

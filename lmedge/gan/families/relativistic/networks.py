@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from lmedge.gan.precision import leaky_relu
 from lmedge.keras_layers import DepthToSpace
 from lmedge.latent import LatentSpec
 
@@ -44,7 +45,7 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         return x
 
     def leaky(x: Any, name: str) -> Any:
-        return layers.LeakyReLU(SLOPE, dtype=dtype, name=name)(x)
+        return leaky_relu(dtype)(SLOPE, dtype=dtype, name=name)(x)
 
     def conv(x: Any, units: int, name: str) -> Any:
         return layers.Conv2D(units, 3, padding="same", dtype=dtype, name=name)(x)
@@ -74,7 +75,7 @@ def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = 
     layers = keras.layers
 
     def leaky(x: Any) -> Any:
-        return layers.LeakyReLU(SLOPE, dtype=dtype)(x)
+        return leaky_relu(dtype)(SLOPE, dtype=dtype)(x)
 
     def conv(x: Any, units: int, kernel: int = 3, strides: int = 1, bias: bool = True) -> Any:
         return layers.Conv2D(units, kernel, strides, padding="same", use_bias=bias, dtype=dtype)(x)
