@@ -60,9 +60,9 @@ class Relativistic(Gan):
     def learn(self, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
         """One joint step. Each real face is paired with one drawn for its landmarks.
 
-        D sees both halves in one pass. Its weights take the gradient of L_D; a drawn face takes that of L_G, which is
-        what L_D sends to it times the ratio of the two losses' derivatives, face by face, as nothing in D couples the
-        faces of a batch.
+        D's weights take the gradient of L_D; a drawn face takes that of L_G, which is what L_D sends to it times the
+        ratio of the two losses' derivatives, face by face, as nothing in D couples the faces of a batch. D sees the
+        halves in passes of their own, which a CPU takes side by side.
         """
         real = batch.images
         count = tf.shape(real)[0]
@@ -72,14 +72,17 @@ class Relativistic(Gan):
 
         with tf.GradientTape() as g_tape:
             fake = self.generator(z, training=True)
-        with tf.GradientTape() as d_tape:
-            both = tf.concat([real, fake], 0)
-            d_tape.watch(both)
-            verdicts = self._verdicts(both, None if shape is None else tf.concat([shape, shape], 0))
-        difference = tf.clip_by_value(verdicts[:count] - verdicts[count:], -FURTHEST, FURTHEST)
+        with tf.GradientTape() as real_tape:
+            on_real = self._verdicts(real, shape)
+        with tf.GradientTape() as fake_tape:
+            fake_tape.watch(fake)
+            on_fake = self._verdicts(fake, shape)
+        difference = tf.clip_by_value(on_real - on_fake, -FURTHEST, FURTHEST)
         slope = tf.sigmoid(-difference) / tf.cast(count, tf.float32)  # of L_D in the verdict on a drawn face
-        d_gradients = d_tape.gradient(verdicts, [*_values(d_weights), both], tf.concat([-slope, slope], 0))
-        image_gradient = d_gradients.pop()[count:] * -tf.exp(difference)[:, None, None, None]
+        d_gradients = real_tape.gradient(on_real, _values(d_weights), -slope)
+        *of_fake, image_gradient = fake_tape.gradient(on_fake, [*_values(d_weights), fake], slope)
+        d_gradients = [one + other for one, other in zip(d_gradients, of_fake, strict=True)]
+        image_gradient *= -tf.exp(difference)[:, None, None, None]
         g_gradients = g_tape.gradient(fake, _values(g_weights), image_gradient)
 
         for name, images, turn in (("slope_real", real, 0), ("slope_fake", fake, self.every // 2)):
