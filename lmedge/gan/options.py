@@ -55,12 +55,12 @@ class TrainGanConfig(Stage):
     family: FamilyName
     """Kind of generator, and how it learns. `--family FAMILY --help` shows the options that a family has."""
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"
-    """Size and width: celeba128 (128 px, n 128), celeba64 (64 px, n 64), cpu64 (64 px, n 32),
-    toy32 (32 px, n 16)."""
+    """Size of the faces, and the width that goes with it: celeba128 (128 px), celeba64 (64 px), cpu64 (64 px,
+    narrower, for training without a GPU), toy32 (32 px)."""
     kimg: Kimg = 400
     """Train until this many thousand images were seen (over all sittings)."""
     width: Annotated[int, whole(1, 1024)] | None = None
-    """Filters n of the first convolution. Default: the preset's."""
+    """How wide the networks are. Default: the preset's."""
     batch: Batch | None = None
     """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
     latent: Annotated[int, whole(1, 4096)] = 64

@@ -1,8 +1,9 @@
 """Options of the training of a BEGAN."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from lmedge.bounds import Kimg, Rate, Share
+from lmedge.bounds import Kimg, Rate, Share, whole
 from lmedge.gan.options import EXPLANATION, FamilyName, TrainGanConfig
 
 
@@ -12,6 +13,8 @@ class BeganConfig(TrainGanConfig):
 
     family: FamilyName = "began"
     """Kind of generator, and how it learns. `--family FAMILY --help` shows the options that a family has."""
+    width: Annotated[int, whole(1, 1024)] | None = None
+    """Filters n of the first convolution. Default: the preset's (celeba128 128, celeba64 64, cpu64 32, toy32 16)."""
     gamma: Share = 0.5
     """Diversity ratio gamma: lower gives cleaner and more alike faces."""
     lambda_k: Share = 1e-3
