@@ -66,7 +66,7 @@ def _shapes(about: dict[str, Any]) -> str:
         return ""
     facts = about["shapes"]
     return (
-        f"| asked for by the landmarks of | {facts['count']:,} faces of {facts['from']}, of which {facts['clipped']:,} "
+        f"| asked for by the landmarks of | `{facts['from']}`, {facts['count']:,} faces, of which {facts['clipped']:,} "
         f"lie beyond what the model can be asked for (nearest shapes: NME {facts['nme']:.2%}) |\n"
         f"| licence of these faces | {facts['licence']} |\n"
     )

@@ -51,8 +51,7 @@ def given_shapes(model: FaceModel, source: Path | None, given: Scheme | None) ->
         if (source / CARD_FILE).is_file():
             landmarks = _of_generated(source / CARD_FILE, files, model.scheme, option)
         else:
-            upright = model.provenance.origin.crop.get("crop") == "landmarks"
-            landmarks = np.array([block.of_file(file, given, upright) for file in files])
+            landmarks = np.array([block.of_file(file, given) for file in files])
     found = block.nearest(landmarks)
     clipped, count = int(found.clipped.sum()), len(landmarks)
     if clipped:

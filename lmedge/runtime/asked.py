@@ -54,8 +54,7 @@ def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> 
     check_pose(Selection(yaw=yaw, mouth_open=mouth_open), sampler.scheme)
     shape = None
     if config.pts is not None:
-        upright = sampler.provenance.origin.crop.get("crop") == "landmarks"
-        shape = _nearest(block, config.pts, block.of_file(config.pts, config.pts_scheme, upright))
+        shape = _nearest(block, config.pts, block.of_file(config.pts, config.pts_scheme))
     elif config.like is not None:
         if finder is None:
             raise UsageError(f"--like {config.like}: nobody here looks at photos; give the landmarks with --pts.")

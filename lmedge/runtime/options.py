@@ -34,8 +34,8 @@ class SampleConfig(Stage):
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     pts: Path | None = None
-    """Ask for the landmarks of this .pts file, in pixels of any photo, which need not be there: they are scaled and
-    moved to lie nearest to the model's mean face."""
+    """Ask for the landmarks of this .pts file, in pixels of any photo, which need not be there: they are scaled,
+    moved and turned upright to lie nearest to the model's mean face."""
     pts_scheme: SchemeIfSaid = None
     """Which points the .pts file has: ibug68 those of 300-W. Default: those of the model."""
     like: Path | None = None

@@ -77,23 +77,20 @@ class ShapeBlock:
             shape = np.clip(shape + step[:, 0], self.block.low, self.block.high).astype(np.float32)
         return shape
 
-    def placed(self, points: Array, upright: bool = False) -> Array:
-        """Normalised landmarks `[K, 2]` of points in pixels of any photo: scaled, moved and, if they should be
-        `upright`, turned to lie nearest to the mean shape (least squares; Procrustes). Raises UsageError for points
-        that are all in one place."""
+    def placed(self, points: Array) -> Array:
+        """Normalised landmarks `[K, 2]` of points in pixels of any photo: scaled, moved and turned to lie nearest to
+        the mean shape (least squares; Procrustes), as faces that a cascade has found are all about upright. Raises
+        UsageError for points that are all in one place."""
         points, mean = points.astype(np.float64), np.array(self.space.mean).reshape(-1, 2)
-        source, goal = points - points.mean(axis=0), mean - mean.mean(axis=0)
         # In complex numbers a similarity without reflection is one multiplication.
-        a, b = source @ [1, 1j], goal @ [1, 1j]
+        a, b = (points - points.mean(axis=0)) @ [1, 1j], (mean - mean.mean(axis=0)) @ [1, 1j]
         spread = float((np.abs(a) ** 2).sum())
-        factor = (np.conj(a) @ b) / spread if spread > 0 else 0
-        factor = factor if upright else max(factor.real, 0)
-        if not abs(factor) > 0:
-            raise UsageError("these landmarks are of no face: all in one place, or upside down.")
-        moved = factor * a
+        if not spread > 0:
+            raise UsageError("these landmarks are of no face, as they are all in one place.")
+        moved = (np.conj(a) @ b) / spread * a
         return (np.column_stack([moved.real, moved.imag]) + mean.mean(axis=0)).astype(np.float32)
 
-    def of_file(self, path: Path, given: Scheme | None, upright: bool = False) -> Array:
+    def of_file(self, path: Path, given: Scheme | None) -> Array:
         """Normalised landmarks `[K, 2]` of a `.pts` file with the points of `given`, None: those of the model; `placed`
         as there. Raises UsageError and LmedgeError for one that has no such points."""
         points, scheme = read_pts(path), given or self.scheme
@@ -102,6 +99,6 @@ class ShapeBlock:
                 f"{path} has {len(points)} points, and {scheme} {scheme.count}; say with --pts-scheme which they are."
             )
         try:
-            return self.placed(converted(points, scheme, self.scheme), upright)
+            return self.placed(converted(points, scheme, self.scheme))
         except UsageError as error:
             raise UsageError(f"{path}: {error}") from None
