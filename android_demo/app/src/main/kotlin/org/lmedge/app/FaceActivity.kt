@@ -31,15 +31,18 @@ class FaceActivity : Activity() {
     private var sliders: Sliders? = null
     private var loaded: Pair<Variant, Int>? = null  // and its threads
     private var face: Face? = null
+    private var z = FloatArray(0)  // that was drawn last
+    private var pulled: FloatArray? = null  // how far z is moved because somebody dragged a point
 
     override fun onCreate(state: State?) {
         super.onCreate(state)
         setContentView(R.layout.main)
         kept = state ?: State()
         seed = kept.getLong(SEED)
+        pulled = kept.getFloatArray(PULLED)
         view.setOnClickListener { next() }
         landmarks.setOnCheckedChangeListener { _, _ -> show() }
-        (findViewById(R.id.reset) as Button).setOnClickListener { sliders?.reset() }
+        (findViewById(R.id.reset) as Button).setOnClickListener { reset() }
         share.setOnClickListener { share() }
         val app = application as FaceApp
         worker = FaceWorker(Assets(assets, app.folder), app::runtime, ::refuse)
@@ -49,6 +52,7 @@ class FaceActivity : Activity() {
     override fun onSaveInstanceState(state: State) {
         super.onSaveInstanceState(state)
         state.putLong(SEED, seed)
+        state.putFloatArray(PULLED, pulled)
         state.putIntArray(SLIDERS, sliders?.state ?: kept.getIntArray(SLIDERS))
         state.putString(VARIANT, loaded?.first?.name ?: kept.getString(VARIANT))
         state.putInt(THREADS, loaded?.second ?: kept.getInt(THREADS))
@@ -62,6 +66,10 @@ class FaceActivity : Activity() {
     private fun opened(bundle: Bundle, variants: List<Variant>) {
         this.bundle = bundle
         sliders = Sliders(findViewById(R.id.sliders) as ViewGroup, bundle.controls, kept.getIntArray(SLIDERS), ::draw)
+        if (bundle.latent.shapes?.points == bundle.names.size) {
+            view.taken = ::taken
+            findViewById(R.id.hint).visibility = View.VISIBLE
+        }
         val counts = (1..Runtime.getRuntime().availableProcessors()).map { it.toString() }
         val variant = choice(R.id.variant, variants.map { it.name }, kept.getString(VARIANT))
         val threads = choice(R.id.threads, counts, kept.getInt(THREADS).toString())
@@ -88,14 +96,33 @@ class FaceActivity : Activity() {
 
     private fun next() {
         seed += 1
+        pulled = null
         sliders?.toFace()
         draw()
+    }
+
+    private fun reset() {
+        val dragged = pulled != null
+        pulled = null
+        sliders?.reset() // draws, where one of them moves
+        if (dragged) draw()
+    }
+
+    /** What is called when a point is dragged from where it is now. */
+    private fun taken(point: Int): (Float, Float) -> Unit {
+        val (begin, before) = z to (pulled ?: FloatArray(z.size))
+        return { x, y ->
+            val pull = bundle?.latent?.pull(begin, point, x, y)
+            pulled = pull?.let { FloatArray(it.size) { j -> before[j] + it[j] } }
+            draw()
+        }
     }
 
     private fun draw() {
         val (bundle, sliders, seed) = Triple(bundle ?: return, sliders ?: return, seed)
         val (from, to) = listOf(seed, seed + 1).map { bundle.latent.draw(it) }
-        worker.draw(bundle.latent.moved(from, to, sliders.share, bundle.controls, sliders.amounts)) { drawn, ms ->
+        z = bundle.latent.moved(from, to, sliders.share, bundle.controls, sliders.amounts, pulled ?: FloatArray(bundle.latent.size))
+        worker.draw(z) { drawn, ms ->
             face = drawn
             pace.add(ms)
             say(getString(R.string.pace, seed, pace.median, pace.perSecond), View.ACCESSIBILITY_LIVE_REGION_NONE)
@@ -134,6 +161,7 @@ class FaceActivity : Activity() {
 
     private companion object {
         const val SEED = "seed"
+        const val PULLED = "pulled"
         const val SLIDERS = "sliders"
         const val VARIANT = "variant"
         const val THREADS = "threads"

@@ -91,6 +91,42 @@ class FaceActivityTest : OnPhone() {
     }
 
     @Test
+    fun aPointThatIsDraggedTakesTheFaceAlong() {
+        val screen = Screen(bundle = "asked")
+        assertEquals(View.VISIBLE, screen.find<View>(R.id.hint).visibility)
+        assertEquals(8, screen.sliders.size) // four of them for what can be asked for
+        val first = screen.faceAt(64)
+        val (place, nose) = screen.placement to screen.landmark(NOSE)
+        screen.drag(nose, 0.1f * place.width, 0.06f * place.height)
+        screen.until { hypot(screen.landmark(NOSE), nose) > 0.04f * place.width }
+        val now = screen.landmark(NOSE)
+        assertTrue("$nose to $now", now.first > nose.first + 0.04f * place.width && now.second > nose.second + 0.02f * place.height)
+        assertTrue(screen.status, screen.status.startsWith("Face 0: ")) // a drag is no tap
+        val dragged = screen.faceAt(64)
+        screen.controller.recreate().visible()
+        screen.until { screen.status.startsWith("Face 0: ") }
+        assertArrayEquals(dragged, screen.faceAt(64))
+        screen.untilDrawn { screen.find<Button>(R.id.reset).performClick() }
+        assertArrayEquals(first, screen.faceAt(64))
+        screen.untilDrawn { screen.drag(nose, 0f, 0f) }
+        assertTrue(screen.status, screen.status.startsWith("Face 1: ")) // a tap on a point is one
+    }
+
+    @Test
+    fun onlyPointsThatAreSeenAndCanBeAskedForAreDragged() {
+        for ((bundle, shown) in listOf("bundle" to true, "asked" to false)) {
+            val screen = Screen(bundle = bundle)
+            screen.find<Switch>(R.id.landmarks).isChecked = shown
+            assertEquals(if (bundle == "asked") View.VISIBLE else View.GONE, screen.find<View>(R.id.hint).visibility)
+            screen.untilDrawn { screen.drag(screen.landmark(NOSE), 40f, 40f) }
+            assertTrue(screen.status, screen.status.startsWith("Face 1: "))
+            screen.controller.pause().stop().destroy()
+        }
+    }
+
+    private fun hypot(a: Pair<Float, Float>, b: Pair<Float, Float>) = kotlin.math.hypot(a.first - b.first, a.second - b.second)
+
+    @Test
     fun everyModelDrawsAndItsPaceIsItsOwn() {
         val screen = Screen()
         val models = screen.find<Spinner>(R.id.variant)
@@ -185,8 +221,8 @@ class FaceActivityTest : OnPhone() {
     @Test
     fun noTextIsCutInLargeFonts() {
         RuntimeEnvironment.setFontScale(2f)
-        val texts = Screen().let { Screen.all(it.activity.window.decorView) }.filterIsInstance<TextView>()
-        assertTrue(texts.size > 8)
+        val texts = Screen(bundle = "asked").let { Screen.all(it.activity.window.decorView) }.filterIsInstance<TextView>()
+        assertTrue(texts.size > 16)
         for (text in texts) {
             val needed = text.layout.height + text.compoundPaddingTop + text.compoundPaddingBottom
             assertTrue("\"${text.text}\" needs $needed and has ${text.height}", text.height >= needed)
@@ -196,5 +232,6 @@ class FaceActivityTest : OnPhone() {
 
     private companion object {
         const val SIZE = 640
+        const val NOSE = 13 // its tip
     }
 }

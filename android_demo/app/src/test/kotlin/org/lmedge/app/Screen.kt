@@ -5,6 +5,7 @@ import android.graphics.Canvas
 import android.os.Build
 import android.os.Bundle as State
 import android.os.Looper
+import android.view.MotionEvent
 import android.view.View
 import android.view.ViewGroup
 import android.widget.SeekBar
@@ -13,6 +14,7 @@ import android.widget.TextView
 import java.util.concurrent.TimeUnit
 import org.junit.Assert.fail
 import org.junit.runner.RunWith
+import org.lmedge.core.Placement
 import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.Shadows.shadowOf
@@ -65,6 +67,22 @@ class Screen(seed: Long = 0, bundle: String = "bundle") {
 
     fun choose(id: Int, name: String) = find<Spinner>(id).run {
         setSelection((0 until count).first { getItemAtPosition(it) == name })
+    }
+
+    /** Where the face lies in its view. */
+    val placement get() = Placement(face.width.toFloat(), face.height.toFloat(), 64, 64)
+
+    /** Where a landmark lies in the face's view. */
+    fun landmark(i: Int) = face.points[2 * i] to face.points[2 * i + 1]
+
+    /** A finger on the face's view, from a place on by so many pixels. */
+    fun drag(from: Pair<Float, Float>, x: Float, y: Float) {
+        val steps = (0..4).map { MotionEvent.ACTION_MOVE to it / 4f }
+        for ((action, share) in listOf(MotionEvent.ACTION_DOWN to 0f) + steps + listOf(MotionEvent.ACTION_UP to 1f)) {
+            val event = MotionEvent.obtain(0, 0, action, from.first + share * x, from.second + share * y, 0)
+            face.dispatchTouchEvent(event)
+            event.recycle()
+        }
     }
 
     /** What the face's view draws at a size: ARGB, row by row. */
