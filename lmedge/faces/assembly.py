@@ -114,6 +114,7 @@ def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, An
     csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
     write_bytes(out / "rejected.csv", table.getvalue().encode())
     if not count:
+        store.clear()  # whoever mends the photos, or the .pts files beside them, has them looked at again
         why = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
         raise NoFaces(f"none of the {len(rejected)} photos became a face ({why}); see {out}/rejected.csv.", rejected)
     names = [shard_name(int(shard.key), len(shards)) for shard in shards]

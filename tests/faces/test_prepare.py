@@ -103,6 +103,17 @@ def test_nothing_left_is_a_failure_that_counts_the_reasons(tmp_path):
     assert Path(str(refused.value).split("; see ")[1].removesuffix(".")).exists()
 
 
+def test_where_no_photo_was_a_face_the_same_command_looks_at_all_again(tmp_path):
+    options = PrepareConfig(out=tmp_path / "out", **marked_photos(tmp_path / "photos", 1))
+    (marked,) = (tmp_path / "photos").glob("*.pts")
+    good = marked.read_bytes()
+    marked.write_text("no points")
+    with pytest.raises(LmedgeError, match="1 unreadable .pts file"):
+        prepare(options)
+    marked.write_bytes(good)
+    assert prepare(options).count == 1
+
+
 def test_a_killed_run_continues_and_gives_the_same_bytes(photos, tmp_path, monkeypatch):
     monkeypatch.setattr(assembly, "SHARD_JOBS", 3)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
