@@ -88,7 +88,8 @@ def making_folder(
 
 def half_made(path: Path) -> bool:
     """Is `path` being made by a command that can be continued?"""
-    stages = path / PARTIAL, path.absolute().with_name(f".{path.absolute().name}.partial")
+    real = path.absolute()
+    stages = path / PARTIAL, real.parent / f".{real.name}.partial"  # / has no name
     return any((stage / MANIFEST).is_file() and "of" in read_json(stage / MANIFEST, "half-made") for stage in stages)
 
 

@@ -7,6 +7,7 @@ import pytest
 from lmedge.about.summary import summary
 from lmedge.cli import main
 from lmedge.faces.records import FaceDataset
+from lmedge.gan import checkpoint
 from lmedge.runtime.bundle import PRETRAINED
 
 
@@ -148,3 +149,16 @@ def test_a_field_that_was_edited_is_refused(lmedge_here, request, tmp_path, kind
     (tmp_path / "x" / file).write_text(json.dumps(about))
     told = lmedge_here("info", tmp_path / "x")
     assert told.returncode == 1 and told.stderr.startswith("lmedge: ") and file in told.stderr, told.stderr
+
+
+def test_a_copy_of_a_checkpoint_under_another_name_is_the_users(told, trained, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    (found,) = checkpoint.checkpoints(run / "checkpoints")[-1:]
+    shutil.copy(found, found.with_name(f"{found.stem}_best.npz"))
+    assert rows(told(run))["checkpoint"] == rows(told(trained))["checkpoint"]
+    assert checkpoint.checkpoints(run / "checkpoints")[-1] == found
+
+
+def test_the_root_of_the_disk_is_no_dataset(capsys):
+    assert main(["info", "/"]) == 2
+    assert "/ is neither a dataset" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from lmedge.about.options import InfoConfig
 from lmedge.errors import UsageError
 from lmedge.faces.about import read_about
 from lmedge.folders import half_made
+from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
 from lmedge.run import Run
 from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
@@ -45,7 +46,7 @@ def _run(path: Path) -> dict[str, Any]:
         _ = run.scheme, run.provenance
     if "latent" in config:
         _ = run.latent
-    steps = sorted(int(p.stem.removeprefix("step-")) for p in (path / "checkpoints").glob("step-*.npz"))
+    steps = [checkpoint.step_of(found) for found in checkpoint.checkpoints(run.checkpoints)]
     facts = {"kind": "run", "stages": list(config["stages"]), "checkpoint_step": steps[-1] if steps else None}
     for name in ("family", "preset", "width", "batch", "precision", "seed"):
         facts[name] = trained.get(name)

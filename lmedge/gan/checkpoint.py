@@ -1,6 +1,7 @@
 """Checkpoints of a training: one .npz file each, written beside and renamed, without pickle."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from lmedge.storage import Damaged, check_form, parsed_json, read_arrays, write_
 
 SCHEMA = 3  # 2 knew one kind of generator
 STATE_FORM = {"schedule": dict, "health": dict}
+_NAME = re.compile(r"step-[0-9]{8,}\.npz")
 Variables = Mapping[str, list[Any]]  # Keras variables by what they belong to
 
 
@@ -25,8 +27,8 @@ def checkpoint_path(folder: Path, step: int) -> Path:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints, oldest first."""
-    return sorted(folder.glob("step-*.npz"))
+    """Checkpoints, oldest first; a copy under another name is the user's."""
+    return sorted((path for path in folder.glob("step-*.npz") if _NAME.fullmatch(path.name)), key=step_of)
 
 
 def step_of(path: Path) -> int:

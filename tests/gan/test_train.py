@@ -157,6 +157,16 @@ def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):
     ]  # fmt: skip
 
 
+def test_copies_under_other_names_are_not_deleted_with_old_checkpoints(tmp_path):
+    for copy in ("step-00000000_mine.npz", "step-best.npz"):
+        (tmp_path / copy).write_bytes(b"mine")
+    for step in (1, 2, 3):
+        checkpoint.save(tmp_path, step, {}, {}, keep=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step-00000000_mine.npz", "step-00000003.npz", "step-best.npz",
+    ]  # fmt: skip
+
+
 def test_a_finished_run_is_left_alone_wherever_its_dataset_lies_now(toys, trained, tmp_path, capsys):
     run, moved = shutil.copytree(trained, tmp_path / "run"), shutil.copytree(toys, tmp_path / "moved")
     assert train_gan(tiny_training(moved, run, log_every=2, sample_every=6)).kimg == 0.024
