@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tyro.conf import Positional
 
-from lmedge.options import Stage, bare_type, is_required
+from lmedge.options import Named, Stage, bare_type, is_required
 
 OF_EVERY_VERB = tuple(field.name for field in dataclasses.fields(Stage))
 EXAMPLE = "Example: "
@@ -56,12 +56,19 @@ def _described(field: "dataclasses.Field[Any]", hint: Any, explanation: str) -> 
         field.name,
         metavar if positional else f"--{field.name.replace('_', '-')}",
         metavar,
-        get_args(one) if get_origin(one) is Literal else (),
+        _choices(hint, one),
         _default(field),
         explanation,
         positional,
         one is Path,
     )
+
+
+def _choices(hint: Any, one: Any) -> tuple[str, ...]:
+    if get_origin(one) is Literal:
+        return get_args(one)
+    named = [marker for marker in getattr(hint, "__metadata__", ()) if isinstance(marker, Named)]
+    return named[0].names() if named else ()
 
 
 def explanation(kind: type[Stage]) -> tuple[list[str], list[str]]:

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -22,6 +22,17 @@ _SCHEMES = arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")
 SchemeOption = Annotated[Scheme, _SCHEMES]
 SchemeIfSaid = Annotated[Scheme | None, _SCHEMES]
 Precision = Literal["auto", "float32", "mixed_bfloat16"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """What stands for a name in the help: all that there are when it is asked for."""
+
+    names: Callable[[], tuple[str, ...]]
+
+    @property
+    def metavar(self) -> str:
+        return "{" + ",".join(self.names()) + "}"
 
 
 @dataclass(frozen=True, kw_only=True)

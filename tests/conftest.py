@@ -219,8 +219,7 @@ def second_family(monkeypatch):
     """From now on there is a second family of generators."""
     from tests.second_family import SecondFamily
 
-    monkeypatch.setattr(families, "_FAMILIES", dict(families._FAMILIES))
-    families.register(SecondFamily())
+    monkeypatch.setitem(families.FAMILIES, SecondFamily.name, SecondFamily())
 
 
 @contextmanager

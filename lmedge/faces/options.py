@@ -1,6 +1,5 @@
 """Options of what makes face datasets from photos or drawings."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,21 +8,10 @@ from tyro.conf import Positional, arg
 
 from lmedge.annotators.registry import names, refuse_unknown
 from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
-from lmedge.options import SchemeOption, Stage
+from lmedge.options import Named, SchemeOption, Stage
 from lmedge.scheme import IBUG49, IBUG68
 
 Crop = Literal["haar", "landmarks", "none"]
-
-
-@dataclass(frozen=True)
-class Named:
-    """What stands for a name in the help: all that there are when it is asked for."""
-
-    names: Callable[[], tuple[str, ...]]
-
-    @property
-    def metavar(self) -> str:
-        return "{" + ",".join(self.names()) + "}"
 
 
 AnnotatorName = Annotated[str, Named(names), Check(lambda option, value: refuse_unknown(option, value))]

@@ -1,14 +1,15 @@
 """Options of the training of a generator that all families share."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from lmedge.bounds import Batch, Kimg, Rate, Share, TrainingSeed, whole
-from lmedge.options import DatasetFolder, Precision, RunFolder, Stage
+from lmedge.options import DatasetFolder, Named, Precision, RunFolder, Stage
 
-FamilyName = Annotated[str, arg(metavar="FAMILY")]
+FAMILIES: dict[str, Any] = {}  # by name; `lmedge.gan.families` puts them here
+FamilyName = Annotated[str, Named(lambda: tuple(FAMILIES))]
 
 
 @dataclass(frozen=True)

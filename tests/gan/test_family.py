@@ -77,8 +77,7 @@ class LeastSquaresFamily(Family[LeastSquaresConfig]):
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(families, "_FAMILIES", dict(families._FAMILIES))
-    families.register(LeastSquaresFamily())
+    monkeypatch.setitem(families.FAMILIES, LeastSquaresFamily.name, LeastSquaresFamily())
 
 
 def words(toys, run, kimg):

@@ -10,30 +10,29 @@ from lmedge.errors import UsageError, nearest
 from lmedge.gan.families.began.family import BeganFamily
 from lmedge.gan.families.relativistic.family import RelativisticFamily
 from lmedge.gan.family import Family
-from lmedge.gan.options import TrainGanConfig
+from lmedge.gan.options import FAMILIES, TrainGanConfig
 
 if TYPE_CHECKING:
     from lmedge.run import Run
 
-_FAMILIES: dict[str, Family[Any]] = {}
 DEFAULT = BeganFamily.name
 
 
 def register(family: Family[Any]) -> None:
     """From now on `--family` knows it."""
-    _FAMILIES[family.name] = family
+    FAMILIES[family.name] = family
 
 
 def names() -> list[str]:
     """Of the families that there are."""
-    return list(_FAMILIES)
+    return list(FAMILIES)
 
 
 def family_named(name: str, where: str = "--family") -> Family[Any]:
     """The family called `name`. Raises UsageError, which says `where` the name stands."""
-    if name not in _FAMILIES:
-        raise UsageError(f"{where} {name!r} is unknown; {nearest(name, _FAMILIES)}")
-    return _FAMILIES[name]
+    if name not in FAMILIES:
+        raise UsageError(f"{where} {name!r} is unknown; {nearest(name, FAMILIES)}")
+    return FAMILIES[name]
 
 
 def family_of(run: Run) -> Family[Any]:
@@ -47,7 +46,7 @@ def options_of(words: list[str]) -> type[TrainGanConfig]:
     file of options names. Raises UsageError for a family that is not known, and for none after --family."""
     name = _said(words, "--family")
     if name == "":
-        raise UsageError(f"--family needs a value; take one of {', '.join(_FAMILIES)}.")
+        raise UsageError(f"--family needs a value; take one of {', '.join(FAMILIES)}.")
     return family_named(name or _in_file(_said(words, "--options")) or DEFAULT).options
 
 

@@ -12,7 +12,7 @@ class RelativisticConfig(TrainGanConfig):
     __doc__ = f"""Train the face generator: a relativistic GAN (R3GAN, arXiv 2501.05441), asked for by landmarks.
 
 A part of its latent says which landmarks the face shall have; see --shape.
-{EXPLANATION}"""
+{EXPLANATION.replace("train-gan faces", "train-gan faces --family relativistic")}"""
 
     family: FamilyName = "relativistic"
     """Kind of generator, and how it learns. `--family FAMILY --help` shows the options that a family has."""
