@@ -13,13 +13,16 @@ BASH = """# lmedge: eval "$(lmedge completion bash)"
 _lmedge() {{
     local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" line="${{COMP_WORDS[*]}} " words=""
     COMPREPLY=()
+    # bash makes three words of --family=began.
+    [ "$word" = "=" ] && word=""
+    [ "$before" = "=" ] && before="${{COMP_WORDS[COMP_CWORD-2]}}"
     if [ "$COMP_CWORD" -eq 1 ]; then
         words={verbs}
     else
         case "${{COMP_WORDS[1]}} $before" in
 {choices}
         esac
-        if [ -z "$words" ] && [ "${{word#-}}" != "$word" ]; then
+        if [ "${{word#-}}" != "$word" ]; then
             case "${{COMP_WORDS[1]}} ${{line// = / }}" in
 {options}
             esac
@@ -47,11 +50,13 @@ def completion(shell: str, verbs: Iterable[Verb]) -> str:
 
 
 def _choices(verb: Verb) -> list[str]:
-    """What each option of a verb takes."""
+    """What each option of a verb takes, and what its first word is."""
     taken: dict[str, list[str]] = {verb.choice.option: [*verb.choice.words()]} if verb.choice else {}
     for option in itertools.chain(*map(_named, verb.kinds().values())):
         taken.setdefault(option.written, []).extend(option.choices)
-    return [_case(shlex.quote(f"{verb.name} {option}"), words, 12) for option, words in taken.items() if words]
+    for option in [option for option in described(verb.options) if option.positional][:1]:
+        taken[verb.name] = [*option.choices]
+    return [_case(shlex.quote(f"{verb.name} {before}"), words, 12) for before, words in taken.items() if words]
 
 
 def _options(verb: Verb) -> list[str]:
