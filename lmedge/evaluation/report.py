@@ -229,12 +229,12 @@ def _neighbours(evaluation: Evaluation) -> _Section:
 
 def _training(run: Run) -> _Section:
     section = _Section("Training")
-    log, journal = run.log(), run.journal()
+    log, journal, family = run.log(), run.journal(), family_of(run)
     if len(log) > 1:
         section.add(
             "training.png",
-            training_curves(log, family_of(run).panels),
-            "Means over the steps between two lines of log.jsonl.",
+            training_curves(log, family.panels),
+            f"Means over the steps between two lines of log.jsonl. {family.reading}".strip(),
         )
     judged = [line for line in journal if "frechet" in line]
     if len(judged) > 1:

@@ -36,6 +36,7 @@ class Family(ABC, Generic[Options]):
     options: type[Options]
     rate: ClassVar[float]  # that was tried, with 16 faces a step
     panels: ClassVar[tuple[Panel, ...]]  # of the report, beside the learning rate
+    reading: ClassVar[str] = ""  # how they are read, for who sees them for the first time
     landmarks: ClassVar[bool] = False  # does a step look at the landmarks of the faces?
     widths: ClassVar[Mapping[str, int]] = {name: preset.width for name, preset in PRESETS.items()}  # by preset
     may_change: ClassVar[frozenset[str]] = frozenset()  # options of its own that sittings of one run may differ in

@@ -250,7 +250,8 @@ def test_the_page_is_drawn_again_while_a_training_runs(trained, tmp_path, lmedge
     run = Run(shutil.copytree(trained, tmp_path / "run"))
     run.generator_file.unlink()  # what a training has before its first checkpoint
     page = report(ReportConfig(run=run.path)).read_text()
-    assert "Not evaluated yet" in page and "newest.png" in page and (run.report / "training.png").exists()
+    assert f"Not evaluated yet; <code>lmedge evaluate {run.path}</code> adds" in page and "how badly D repeats" in page
+    assert "newest.png" in page and (run.report / "training.png").exists()
     with run.log_file.open("a") as file:
         for kimg in (1, 2):
             line = {

@@ -25,6 +25,10 @@ class BeganFamily(Family[BeganConfig]):
         Panel("losses and convergence measure", {"loss_real": "L(x)", "loss_fake": "L(G(z))", "measure": "M"}),
         Panel("k", {"k": "k"}),
     )
+    reading = (
+        "L(x) and L(G(z)): how badly D repeats real and drawn faces. M falls while both get better. k, from 0 to 1: "
+        "how much drawn faces count for D."
+    )
     may_change = frozenset(("learning_rate_floor", "patience"))
 
     def build(self, config: BeganConfig, faces: "FaceDataset", latent: "LatentSpec") -> Gan:

@@ -29,6 +29,10 @@ class RelativisticFamily(Family[RelativisticConfig]):
         Panel("pairs in which D is right", {"right": "share"}),
         Panel("squared slope of D", {"slope_real": "at real faces", "slope_fake": "at drawn faces"}),
     )
+    reading = (
+        "D is right where it prefers the real face of a pair: 0.5 is guessing, and G learns little from a D that "
+        "always is (more --gamma) or never is (less). Its slope is what the penalties hold down."
+    )
     widths: ClassVar[Mapping[str, int]] = {"celeba128": 64, "celeba64": 64, "cpu64": 40, "toy32": 16}
     landmarks = True
     may_change = frozenset(("anneal",))
