@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import torch
-from torch_twin import Decoder
+from twins.began import Decoder
 
 BATCH, RATE = 64, 0.1
 

@@ -73,10 +73,10 @@ class Relativistic(Gan):
         with tf.GradientTape() as g_tape:
             fake = self.generator(z, training=True)
         with tf.GradientTape() as real_tape:
-            on_real = self._verdicts(real, shape)
+            on_real = self.verdicts(real, shape)
         with tf.GradientTape() as fake_tape:
             fake_tape.watch(fake)
-            on_fake = self._verdicts(fake, shape)
+            on_fake = self.verdicts(fake, shape)
         difference = tf.clip_by_value(on_real - on_fake, -FURTHEST, FURTHEST)
         slope = tf.sigmoid(-difference) / tf.cast(count, tf.float32)  # of L_D in the verdict on a drawn face
         d_gradients = real_tape.gradient(on_real, _values(d_weights), -slope)
@@ -85,12 +85,8 @@ class Relativistic(Gan):
         image_gradient *= -tf.exp(difference)[:, None, None, None]
         g_gradients = g_tape.gradient(fake, _values(g_weights), image_gradient)
 
-        for name, images, turn in (("slope_real", real, 0), ("slope_fake", fake, self.every // 2)):
-            due = tf.equal(tf.cast(draws.step, tf.int32) % self.every, turn)
-            penalty = self._penalty(due, tf.stop_gradient(images), shape)
-            d_gradients = [one + more for one, more in zip(d_gradients, penalty[1:], strict=True)]
-            seen = mean_over_replicas(penalty[0])
-            self.slopes[name].assign(tf.where(due, seen, self.slopes[name].value))
+        of_penalties = self.penalties(real, fake, shape, draws.step)
+        d_gradients = [one + more for one, more in zip(d_gradients, of_penalties, strict=True)]
 
         # Optimisers add up the gradients of the replicas; the loss is the mean over the whole batch.
         share = 1.0 / replicas()[0]
@@ -108,8 +104,19 @@ class Relativistic(Gan):
             "norm_g": tf.linalg.global_norm(g_gradients) / share,
         }
 
-    def _verdicts(self, images: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
+    def verdicts(self, images: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
+        """What D says of images asked for with a shape block."""
         return self.discriminator(images if shape is None else [images, shape], training=True)
+
+    def penalties(self, real: tf.Tensor, fake: tf.Tensor, shape: tf.Tensor | None, step: tf.Tensor) -> list[tf.Tensor]:
+        """The gradients of R1 and R2 for D's weights in this step; the slopes that were seen are kept."""
+        total: list[tf.Tensor] = []
+        for name, images, turn in (("slope_real", real, 0), ("slope_fake", fake, self.every // 2)):
+            due = tf.equal(tf.cast(step, tf.int32) % self.every, turn)
+            squared, *gradients = self._penalty(due, tf.stop_gradient(images), shape)
+            total = [one + more for one, more in zip(total, gradients, strict=True)] if total else gradients
+            self.slopes[name].assign(tf.where(due, mean_over_replicas(squared), self.slopes[name].value))
+        return total
 
     def _penalty(self, due: tf.Tensor, images: tf.Tensor, shape: tf.Tensor | None) -> list[tf.Tensor]:
         """E |grad D|^2 over the images, and the gradients of (gamma / 2) times that for D's weights, with the weight of
@@ -120,7 +127,7 @@ class Relativistic(Gan):
             with tf.GradientTape() as outer:
                 with tf.GradientTape() as inner:
                     inner.watch(images)
-                    verdicts = self._verdicts(images, shape)
+                    verdicts = self.verdicts(images, shape)
                 slopes = inner.gradient(verdicts, images)
                 squared = tf.reduce_mean(tf.reduce_sum(tf.square(slopes), [1, 2, 3]))
                 penalty = self.gamma / 2 * self.every * squared
