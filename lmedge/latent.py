@@ -148,6 +148,13 @@ class LatentSpec:
             return None
         return block.shapes.landmarks(self.split(z)[block.name])
 
+    def asking(self, z: Latents, landmarks: Array) -> Latents:
+        """Latents `[..., Z]` that ask for what comes nearest to normalised landmarks `[..., K, 2]`, as they are where
+        no block asks for any."""
+        if (block := self.shape) is None or block.shapes is None:
+            return z
+        return self.with_shape(z, np.clip(block.shapes.latents(landmarks), block.low, block.high))
+
     def _joined(self, parts: list[Latents]) -> Latents:
         return np.concatenate(parts, axis=-1)
 

@@ -98,3 +98,13 @@ def test_latents_ask_for_the_landmarks_of_their_block():
     z = SPEC.draw(20, 2)
     assert (SPEC.asked(z) == SPACE.landmarks(z[:, 3:])).all() and SPEC.asked(z[0]).shape == (2, 2)
     assert LatentSpec.uniform(3).asked(z[:, :3]) is None
+
+
+def test_the_latent_for_landmarks_asks_for_them_or_for_the_nearest_that_it_can():
+    z = SPEC.draw(20, 2)
+    wanted = SPACE.landmarks(np.random.default_rng(0).uniform(-1, 1, (20, 2)).astype(np.float32))
+    asking = SPEC.asking(z, wanted)
+    assert SPEC.asked(asking) == pytest.approx(wanted, abs=1e-6) and (asking[:, :3] == z[:, :3]).all()
+    beyond = SPEC.asking(z[0], SPACE.landmarks(np.array([3.0, -0.5], np.float32)))
+    assert beyond[3:] == pytest.approx([1.0, -0.5])
+    assert (LatentSpec.uniform(3).asking(z[:, :3], wanted) == z[:, :3]).all()

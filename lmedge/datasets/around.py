@@ -25,7 +25,7 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.resolve import precision_in
 from lmedge.inversion.search import usual
 from lmedge.keras_model import Generator
-from lmedge.landmarks import nme
+from lmedge.landmarks import nme, normalised
 from lmedge.parts import Part, PartStore
 from lmedge.progress import console, progress
 from lmedge.run import Run
@@ -72,7 +72,8 @@ def centres_around(run: Run, photos: Path, keep: Path, executor: Executor, every
     inverter = Inverter(generator.network, generator.latent, search, weights, encoder)
     faces = dataset.images(np.arange(len(dataset)))
     with progress("invert photos", len(faces), "faces") as advance:
-        z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
+        known = normalised(dataset.landmarks, dataset.size, dataset.size) if dataset.scheme == run.scheme else None
+        z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance, landmarks=known)
     reasons = [""] * len(z)
     if not every:
         reasons = unlike(generator.images(z), faces, dataset.landmarks, *looking(dataset.provenance, dataset.scheme))

@@ -265,6 +265,7 @@ def _people_figures(config: EvaluateConfig, result: Evaluation, model: KerasFace
     check_fits(result.run, model.generator.network, dataset)
     faces = dataset.images(np.arange(len(dataset)))
     inverter = _inverter(result.run, model.generator, dataset, len(dataset))
+    # The search does not start from people's points, as it does elsewhere: they are what is measured against.
     with progress("invert photos of people", len(faces), "faces") as advance:
         z = inverter(faces.astype(np.float32) / 127.5 - 1, 0, advance)
     quality = psnr(model.generator.images(z).astype(np.float32) / 127.5 - 1, faces.astype(np.float32) / 127.5 - 1)

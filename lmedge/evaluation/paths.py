@@ -9,7 +9,7 @@ from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import Latents
-from lmedge.landmarks import nme
+from lmedge.landmarks import in_pixels, mirrored, nme, normalised
 from lmedge.latent import between
 from lmedge.runtime import FaceModel
 from lmedge.scheme import Scheme
@@ -52,7 +52,9 @@ def mirror_paths(
 ) -> Paths:
     """From the latents `chosen` of the faces `real` `[P, H, W, 3]` to those of the mirrored faces, found by
     `inverter`."""
-    ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1)
+    other = mirrored(in_pixels(latents.landmarks[chosen], latents.size, latents.size), latents.size, latents.scheme)
+    known = normalised(other, latents.size, latents.size)
+    ends = inverter(real[:, :, ::-1].astype(np.float32) / 127.5 - 1, landmarks=known)
     return _walked(model, latents.z[chosen], ends, real)
 
 

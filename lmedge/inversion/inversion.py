@@ -40,14 +40,15 @@ class Inversion:
         number, indices = job
         dataset, batch = self.dataset, self.inverter.how.batch
         faces = dataset.images(indices).astype(np.float32) / 127.5 - 1.0
-        z = self.inverter(faces, number, advance)
+        landmarks = normalised(dataset.landmarks[indices], dataset.size, dataset.size)
+        z = self.inverter(faces, number, advance, landmarks=landmarks)
         images = np.concatenate([np.asarray(self.generator(z[i : i + batch])) for i in range(0, len(z), batch)])
         return {
             "z": z,
             "psnr": psnr(images, faces),
             "explained": explained(images, faces),
             "index": indices,
-            "landmarks": normalised(dataset.landmarks[indices], dataset.size, dataset.size),
+            "landmarks": landmarks,
             "groups": dataset.groups[indices],
             "sources": dataset.sources[indices],
         }

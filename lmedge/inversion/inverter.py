@@ -12,6 +12,7 @@ from lmedge.gan.precision import in_precision
 from lmedge.inversion.adam import make_adam
 from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.search import Search
+from lmedge.landmarks import Array
 from lmedge.latent import Latents, LatentSpec
 
 FAR, NEAR = 0.1, 0.01  # units of z over which derivatives are measured: while searching, and close to the end
@@ -33,8 +34,9 @@ def not_shown(count: int) -> None:
 class Inverter:
     """`inverter(faces [N, H, W, 3] in -1..1, key)` -> z `[N, Z]`; the same faces, key and seed give the same latents.
 
-    Blocks of `latent` that are not searched keep what they are given (`held`), or else their middle. `weights [H, W]`
-    are those of the pixels (`face_weights`); `encoder` is needed where the search starts from it. Raises
+    Blocks of `latent` that are not searched keep what they are given (`held`), or else their middle. Where a block asks
+    for landmarks, the search starts from those of the faces (normalised, `[N, K, 2]`), if they are known. `weights
+    [H, W]` are those of the pixels (`face_weights`); `encoder` is needed where the search starts from it. Raises
     LmedgeError where the generator gives values that are not finite.
     """
 
@@ -56,10 +58,13 @@ class Inverter:
 
     def __call__(
         self, faces: NDArray[np.float32], key: int = 0, advance: Callable[[int], None] = not_shown,
-        held: Latents | None = None,
+        held: Latents | None = None, landmarks: Array | None = None,
     ) -> Latents:  # fmt: skip
+        start = self._start(faces, key)
+        if landmarks is not None:
+            start = self.latent.asking(start, landmarks)
         given = self.latent.middle if held is None else held  # of `held` only what is not searched is read
-        z = np.where(self.latent.searched, self._start(faces, key), given)
+        z = np.where(self.latent.searched, start, given)
         if self.how.method == "adam":
             redraws = tf.constant([self.how.seed * REDRAWS, key])
             z, error = self._batched(lambda *some: self._adam(*some, redraws), faces, z, advance)

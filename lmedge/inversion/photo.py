@@ -18,7 +18,7 @@ from lmedge.inversion.options import InvertPhotoConfig
 from lmedge.inversion.resolve import decided, filled, start_alone
 from lmedge.inversion.search import Search
 from lmedge.keras_model import Generator, to_uint8
-from lmedge.landmarks import nme
+from lmedge.landmarks import nme, normalised
 from lmedge.pictures import check_picture, drawn, enlarged, grid, write_picture
 from lmedge.progress import console
 from lmedge.run import Run
@@ -85,7 +85,8 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     weights = face_weights(face.landmarks[None], size, search.background)
     console.print(f"invert: {search.rounds} searches from the {search.start}")
     real = face.pixels[None].astype(np.float32) / 127.5 - 1
-    z = Inverter(generator.network, generator.latent, search, weights, encoder)(real)
+    known = normalised(face.landmarks[None], size, size) if comparable else None
+    z = Inverter(generator.network, generator.latent, search, weights, encoder)(real, landmarks=known)
     image = generator.values(z)
     points, error = None, None
     if model is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -14,6 +15,7 @@ from lmedge.inversion.gauss_newton import make_gauss_newton
 from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.search import Search
 from lmedge.latent import LatentSpec
+from tests.at_its_word import LATENT, PERSON, SPACE
 from tests.inversion import curved_generator, linear_generator
 
 ONES = np.ones((8, 8), np.float32)
@@ -63,6 +65,26 @@ def test_blocks_that_are_held_keep_what_they_are_given_or_their_middle():
     assert (
         Inverter(generator, BLOCKS, beyond, ONES, lambda some: 9 * BLOCKS.high)._start(faces, 0) == BLOCKS.high
     ).all()
+
+
+@pytest.mark.parametrize("start", ["encoder", "centre", "random"])
+def test_the_search_starts_from_the_landmarks_of_the_face(start):
+    generator = keras.Sequential(
+        [keras.Input((LATENT.size,)), keras.layers.Dense(192), keras.layers.Reshape((8, 8, 3))]
+    )
+    kernel, bias = generator.get_weights()
+    kernel[PERSON:] = 0  # the picture says nothing of the landmarks, so that they stay what they were at the start
+    generator.set_weights([kernel, bias])
+    z = LATENT.draw(20, 1)
+    z[0, PERSON:] *= 10  # further than faces can be asked for
+    known = SPACE.landmarks(z[:, PERSON:])
+    inverter = Inverter(generator, LATENT, dataclasses.replace(SEARCH, start=start), ONES, lambda some: z[: len(some)])
+    faces = np.asarray(generator(z))
+    found = inverter(faces, landmarks=known)
+    assert found[:, PERSON:] == pytest.approx(np.clip(z[:, PERSON:], -1, 1), abs=1e-4) and (z[0] > 1).any()
+    assert np.asarray(generator(found)) == pytest.approx(faces, abs=1e-2)  # the person is found as ever
+    begin = inverter._start(faces, 0)
+    assert inverter(faces)[:, PERSON:] == pytest.approx(begin[:, PERSON:], abs=1e-6)
 
 
 def test_an_encoder_s_guess_goes_from_bound_to_bound():
