@@ -77,6 +77,8 @@ class Mixture:
         numbers = np.array([*self.weights, *(x for row in rows for each in row for x in each)])
         if not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e6 or min(self.weights) <= 0:
             raise UsageError("a mixture has numbers that nothing can be drawn with.")
+        if self.deviation == 0:
+            raise UsageError("a mixture draws the same numbers again and again.")
         if abs(sum(self.weights) - 1) > 1e-6:
             raise UsageError(f"the weights of a mixture add up to {sum(self.weights):g}, not to 1.")
 
@@ -90,10 +92,11 @@ class Mixture:
         """From an object of FORM. Raises ValueError, TypeError or OverflowError for lists of other things than
         numbers."""
         weights, means, factors = (value[name] for name in FORM)
-        return cls(_row(weights), tuple(map(_row, means)), tuple(map(_row, factors)))
+        return cls(row(weights), tuple(map(row, means)), tuple(map(row, factors)))
 
 
-def _row(values: Any) -> Row:
+def row(values: Any) -> Row:
+    """A list of numbers. Raises ValueError, TypeError or OverflowError for anything else."""
     if not isinstance(values, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in values):
         raise ValueError("no numbers")
     return tuple(float(x) for x in values)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
 from lmedge.landmarks import Array
+from lmedge.mixture import row
 
 DEVIATIONS = 4.0  # of a component, that its numbers -1 and 1 stand for; beyond, landmarks are clipped
 FORM = {"mean": list, "axes": list}
 MOST_POINTS = 4096
+SLANT = 1e-3  # cosine between two axes that rounding leaves at most
 
 Points = tuple[float, ...]
 
@@ -63,6 +65,9 @@ class ShapeSpace:
         numbers = np.array(rows)
         if not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e3 or not (numbers[1:] ** 2).sum(axis=1).all():
             raise UsageError("a space of shapes has axes that lead nowhere.")
+        directions = numbers[1:] / np.linalg.norm(numbers[1:], axis=1, keepdims=True)
+        if np.abs(directions @ directions.T - np.eye(self.size)).max() > SLANT:
+            raise UsageError("a space of shapes has axes that are not at right angles.")
 
     def to_json(self) -> dict[str, Any]:
         """An object of FORM."""
@@ -72,7 +77,7 @@ class ShapeSpace:
     def from_json(cls, value: dict[str, Any]) -> "ShapeSpace":
         """From an object of FORM. Raises ValueError, TypeError or OverflowError for lists of other things than
         numbers."""
-        return cls(tuple(map(float, value["mean"])), tuple(tuple(map(float, axis)) for axis in value["axes"]))
+        return cls(row(value["mean"]), tuple(map(row, value["axes"])))
 
 
 def fit_shapes(landmarks: Array, size: int) -> ShapeSpace:

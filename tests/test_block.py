@@ -50,7 +50,8 @@ HOSTILE = [
     ("means", [[0.5, 0.3]]), ("means", [[0.5], [0.3]]), ("means", [0.5, 0.3]), ("means", [[float("nan"), 0], [0, 0]]),
     ("factors", [[1, 2, 3, 4]] * 2), ("factors", [[10**400, 0, 1]] * 2), ("factors", [[1e9, 0, 1]] * 2),
     ("mean", [0.1, 0.2]), ("mean", "abcd"), ("axes", []), ("axes", [[0.1] * 4]), ("axes", [[0.0] * 4] * 2),
-    ("axes", [[float("inf")] * 4] * 2), ("axes", 3),
+    ("axes", [[float("inf")] * 4] * 2), ("axes", 3), ("axes", ["1111", "2222"]), ("axes", [[0.1, 0, 0, 0]] * 2),
+    ("mean", [True] * 4),
 ]  # fmt: skip
 
 
@@ -108,3 +109,8 @@ def test_the_latent_for_landmarks_asks_for_them_or_for_the_nearest_that_it_can()
     beyond = SPEC.asking(z[0], SPACE.landmarks(np.array([3.0, -0.5], np.float32)))
     assert beyond[3:] == pytest.approx([1.0, -0.5])
     assert (LatentSpec.uniform(3).asking(z[:, :3], wanted) == z[:, :3]).all()
+
+
+def test_a_mixture_that_draws_one_number_only_is_refused():
+    with pytest.raises(UsageError, match="the same numbers again and again"):
+        Mixture((1.0,), ((0.0, 0.0),), ((0.0, 0.0, 0.0),)).check()

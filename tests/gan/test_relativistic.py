@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -10,13 +11,16 @@ import pytest
 import tensorflow as tf
 
 from lmedge.block import Block
+from lmedge.errors import UsageError
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.relativistic.gan import Relativistic
 from lmedge.gan.families.relativistic.options import RelativisticConfig
+from lmedge.gan.families.relativistic.prior import shape_block
 from lmedge.gan.gan import Batch
 from lmedge.gan.step import Step
 from lmedge.latent import LatentSpec
 from lmedge.mixture import Mixture
+from lmedge.scheme import IBUG49
 from lmedge.shapes import ShapeSpace
 
 SQUARE = ShapeSpace((0.2, 0.3, 0.8, 0.3, 0.5, 0.7), ((0.3, 0.0, 0.3, 0.0, 0.3, 0.0), (0.0, 0.1, 0.0, -0.2, 0.0, 0.1)))
@@ -174,3 +178,10 @@ print("same", place.num_replicas_in_sync)
 def test_two_devices_train_as_one_with_the_whole_batch():
     done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("same"), done.stderr[-2000:]
+
+
+def test_faces_of_one_shape_are_refused_though_their_mirror_images_differ():
+    landmarks = np.random.default_rng(0).uniform(4, 12, (1, IBUG49.count, 2)).astype(np.float32)
+    faces = SimpleNamespace(landmarks=np.repeat(landmarks, 30, axis=0), size=16, scheme=IBUG49)
+    with pytest.raises(UsageError, match="the same, so no face can be asked for by them; take --shape 0"):
+        shape_block(faces, 4)

@@ -23,6 +23,7 @@ def shape_block(faces: FaceDataset, size: int) -> Block:
     landmarks = faces.landmarks
     both = np.concatenate([landmarks, mirrored(landmarks, faces.size, faces.scheme)])
     points = normalised(both, faces.size, faces.size)
+    fit_shapes(points[: len(landmarks)], 1)  # alone they must differ already
     shapes = fit_shapes(points, size)
     z = np.clip(shapes.latents(points), -1, 1)
     return Block("shape", shapes.size, "mixture", mixture=fit_mixture(z), shapes=shapes)
