@@ -9,6 +9,7 @@ from typing import Any
 
 from lmedge.errors import UsageError
 from lmedge.folders import making_folder
+from lmedge.provenance import NOT_STATED
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.runtime.directions import controls
 from lmedge.runtime.gallery import chosen
@@ -38,12 +39,13 @@ def web_export(config: WebExportConfig) -> WebFolder:
     variant = _variant(bundle, config.variant)
     vendored = litert_js(config.litert_js)
     sampler = FaceSampler(bundle, variant)
-    licence = bundle.about.get("training", {}).get("licence", "licence unknown")
+    licence = bundle.provenance.licence
+    trained_on = "photos whose licence is not stated" if licence == NOT_STATED else licence
     model = bundle.model(variant)
     facts = {
         "model": model.name,
         "variant": variant,
-        "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {licence}.",
+        "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {trained_on}.",
         "latent": sampler.latent.to_json(),
         "scheme": sampler.scheme.name,
         "curves": [list(curve) for curve in sampler.scheme.curves],

@@ -24,6 +24,19 @@ def test_the_folder_holds_the_page_the_model_and_litert_js(site):
     assert (site / "litert" / "litert_wasm_internal.wasm").read_bytes()[:4] == b"\0asm"
 
 
+def test_the_page_says_whose_photos_the_model_was_trained_on_wherever_its_bundle_does(bundle, vendored, tmp_path):
+    about = json.loads((bundle / "bundle.json").read_text())
+    told, other = about.pop("provenance"), tmp_path / "bundle"
+    shutil.copytree(bundle, other)
+    for i, (facts, said) in enumerate([
+        ({"provenance": {**told, "licence": "CC0-1.0"}}, "CC0-1.0"), ({"training": {"licence": "ours"}}, "ours"),
+        ({}, "photos whose licence is not stated"),
+    ]):  # fmt: skip
+        (other / "bundle.json").write_text(json.dumps({**about, "training": {}, **facts}))
+        page = web_export(WebExportConfig(bundle=other, out=tmp_path / str(i))).out
+        assert json.loads((page / "web.json").read_text())["about"].endswith(f"Trained on: {said}.")
+
+
 def test_directions_are_the_inverse_of_a_linear_model():
     z = uniform(500, 6, 1)
     slopes = np.random.default_rng(0).normal(size=(6, 2))
