@@ -29,12 +29,12 @@ def shape_block(faces: FaceDataset, size: int) -> Block:
     return Block("shape", shapes.size, "mixture", mixture=fit_mixture(z), shapes=shapes)
 
 
-def fit_mixture(z: Array) -> Mixture:
-    """A mixture of normal distributions for numbers `[N, n]`, by expectation maximisation."""
+def fit_mixture(z: Array, parts: int = PARTS) -> Mixture:
+    """A mixture of at most `parts` normal distributions for numbers `[N, n]`, by expectation maximisation."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    parts = max(1, min(PARTS, len(z) // FACES_A_PART))
+    parts = max(1, min(parts, len(z) // FACES_A_PART))
     some = np.random.default_rng(0).permutation(len(z))[:FITTED]
     model = GaussianMixture(parts, reg_covar=LEAST_VARIANCE, random_state=0, max_iter=100, tol=1e-3)
     with warnings.catch_warnings():  # a hundred rounds are enough, near or not
