@@ -31,7 +31,8 @@ export function isMixture(mixture, size) {
   const all = (rows, length) => Array.isArray(rows) && rows.length === parts && rows.every((row) => isRow(row, length, LARGEST));
   return parts > 0 && parts <= MOST_PARTS && isRow(weights, parts, LARGEST) && all(means, size)
     && all(factors, (size * (size + 1)) / 2) && Math.min(...weights) > 0
-    && Math.abs(weights.reduce((sum, weight) => sum + weight) - 1) <= 1e-6;
+    && Math.abs(weights.reduce((sum, weight) => sum + weight) - 1) <= 1e-6
+    && [...means, ...factors].some((row) => row.some((x) => x !== 0)); // else it draws one number only
 }
 
 /** `length` numbers up to `largest`? */

@@ -4,6 +4,7 @@ import {isRow} from './mixture.js';
 
 const MOST_POINTS = 4096;
 const LARGEST = 1e3;
+const SLANT = 1e-3; // cosine between two axes, which are at right angles, that rounding leaves at most
 const DAMPING = 1e-3; // of how far the axes move a point, against those that hardly do
 
 /** What to add to the block's numbers so that a point goes by (x, y), a share of the face: of all moves that do that the
@@ -25,6 +26,14 @@ export function isShapeSpace(space, size) {
   const {mean, axes} = space ?? {};
   const length = Array.isArray(mean) ? mean.length : 0;
   return length > 0 && length % 2 === 0 && length <= 2 * MOST_POINTS && isRow(mean, length, LARGEST)
-    && Array.isArray(axes) && axes.length === size
-    && axes.every((axis) => isRow(axis, length, LARGEST) && axis.some((x) => x !== 0));
+    && Array.isArray(axes) && axes.length === size && axes.every((axis) => isRow(axis, length, LARGEST) && axis.some((x) => x !== 0))
+    && axes.every((axis, i) => axes.slice(0, i).every((other) => Math.abs(cosine(axis, other)) <= SLANT));
+}
+
+function cosine(a, b) {
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+function dot(a, b) {
+  return a.reduce((sum, x, i) => sum + x * b[i], 0);
 }

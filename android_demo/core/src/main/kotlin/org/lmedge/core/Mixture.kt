@@ -44,7 +44,7 @@ class Mixture(val weights: DoubleArray, val means: List<DoubleArray>, val factor
             val good = weights.size in 1..MOST_PARTS && weights.all { it > 0 } && abs(weights.sum() - 1) <= 1e-6 &&
                 listOf(means to size, factors to size * (size + 1) / 2).all { (rows, length) ->
                     rows.size == weights.size && rows.all { it.size == length && it.within(LARGEST) }
-                }
+                } && (means + factors).any { row -> row.any { it != 0.0 } } // else it draws one number only
             return if (good) Mixture(weights, means, factors) else null
         }
     }

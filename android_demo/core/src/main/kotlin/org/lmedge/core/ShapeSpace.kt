@@ -1,5 +1,7 @@
 package org.lmedge.core
 
+import kotlin.math.abs
+import kotlin.math.sqrt
 import org.json.JSONObject
 
 /**
@@ -26,6 +28,7 @@ class ShapeSpace(val points: Int, val axes: List<DoubleArray>) {
 
     companion object {
         private const val DAMPING = 1e-3 // of how far the axes move a point, against those that hardly do
+        private const val SLANT = 1e-3 // cosine between two axes, which are at right angles, that rounding leaves at most
         private const val MOST_POINTS = 4096
         private const val LARGEST = 1e3
 
@@ -34,8 +37,13 @@ class ShapeSpace(val points: Int, val axes: List<DoubleArray>) {
             val mean = about.getJSONArray("mean").numbers()
             val axes = about.getJSONArray("axes").arrays().map { it.numbers() }
             val good = mean.size % 2 == 0 && mean.size / 2 in 1..MOST_POINTS && mean.within(LARGEST) && axes.size == size &&
-                axes.all { axis -> axis.size == mean.size && axis.within(LARGEST) && axis.any { it != 0.0 } }
+                axes.all { axis -> axis.size == mean.size && axis.within(LARGEST) && axis.any { it != 0.0 } } &&
+                axes.indices.all { i -> (0 until i).all { abs(cosine(axes[i], axes[it])) <= SLANT } }
             return if (good) ShapeSpace(mean.size / 2, axes) else null
         }
+
+        private fun cosine(a: DoubleArray, b: DoubleArray) = dot(a, b) / sqrt(dot(a, a) * dot(b, b))
+
+        private fun dot(a: DoubleArray, b: DoubleArray) = a.indices.sumOf { a[it] * b[it] }
     }
 }
