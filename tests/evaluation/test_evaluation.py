@@ -82,7 +82,8 @@ def test_self_consistency_is_zero_for_what_face_mesh_itself_says_and_sees_a_shif
 def test_what_was_asked_for_errs_as_an_l_gen_that_takes_it_at_its_word():
     album, random = Album(20), np.random.default_rng(0)
     mean = normalised(album.points.mean(axis=0), 64, 64).ravel()
-    space = ShapeSpace(tuple(mean.tolist()), tuple(map(tuple, random.normal(0, 0.02, (8, 98)).tolist())))
+    axes = 0.2 * np.linalg.qr(random.normal(size=(98, 8)))[0].T
+    space = ShapeSpace(tuple(mean.tolist()), tuple(map(tuple, axes.tolist())))
     latent = LatentSpec((Block("shape", 8, shapes=space),))
 
     def at_its_word(z, training=False):
