@@ -156,11 +156,19 @@ class Run:
 
     @property
     def latent(self) -> LatentSpec:
-        """What the generator draws from. Raises LmedgeError where no generator was trained."""
+        """What the generator draws from. Raises LmedgeError where no generator was trained, and where latents ask for
+        other landmarks than the faces have."""
         config = self.config()
         if "latent" not in config:
             raise LmedgeError(f"{self.config_file} does not say what latents are; run `lmedge train-gan` first.")
-        return LatentSpec.from_json(config["latent"], str(self.config_file))
+        latent = LatentSpec.from_json(config["latent"], str(self.config_file))
+        asked = None if latent.shape is None else latent.shape.shapes
+        if asked is not None and asked.points != self.scheme.count:
+            raise LmedgeError(
+                f"{self.config_file} says that latents ask for {asked.points} landmarks, and that faces have "
+                f"{self.scheme}; run `lmedge train-gan` in another run."
+            )
+        return latent
 
     def stage(self, verb: str, kind: type[Stage]) -> dict[str, Any]:
         """The options with which `verb` was last run here, as JSON has them, or {}. Raises UsageError for values that

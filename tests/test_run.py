@@ -3,16 +3,19 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
+from lmedge.block import Block
 from lmedge.errors import LmedgeError
 from lmedge.evaluation.options import ReportConfig
 from lmedge.evaluation.report import report
 from lmedge.inversion.latents import load_latents
 from lmedge.latent import LatentSpec
 from lmedge.run import Run
+from lmedge.shapes import ShapeSpace
 
 
 @pytest.fixture
@@ -72,3 +75,11 @@ def test_a_run_draws_what_its_generator_takes(trained, tmp_path):
         run.generator()
     with pytest.raises(LmedgeError, match="does not say what latents are; run `lmedge train-gan` first"):
         Run.create(tmp_path / "new").latent.draw(1)
+
+
+def test_latents_that_ask_for_other_landmarks_than_the_faces_have_are_refused(trained, tmp_path):
+    run = Run(shutil.copytree(trained, tmp_path / "run"))
+    few = ShapeSpace((0.5,) * 8, tuple(map(tuple, (np.eye(8) / 10).tolist())))
+    run.record("train-gan", {}, latent=LatentSpec((Block("shape", 8, shapes=few),)).to_json())
+    with pytest.raises(LmedgeError, match=r"latents ask for 4 landmarks, and that faces have ibug49.*; run `lmedge"):
+        run.face_model()
