@@ -18,7 +18,8 @@ from tensorflow.lite.python.convert import mlir_quantize
 from convert import flatbuffer as fb
 from convert import rewrites as graph
 from convert.fold import fold_upsampling
-from convert.ranges import copy_ranges, fit_ranges, set_image_range, share_ranges
+from convert.levels import in_levels
+from convert.ranges import copy_ranges, fit_ranges, measured, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.keras_model import KerasFaceModel
@@ -35,10 +36,10 @@ FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 def saved(generator: Any, lgen: Any, confidence: Any = None, whole: bool = False) -> Iterator[str]:
     """A SavedModel of the networks with the signature `sample`, in a folder that goes away: z `[1, Z]` -> image
     `[1, H, W, 3]`, normalised landmarks `[1, K, 2]` and, where there is a network for it, confidence `[1, 1]`. The
-    image is float 0..255, or `whole` uint8; the converter merges the scaling into the last convolution."""
+    image is float 0..255 as `generator` gives it, or `whole` uint8."""
 
     def sample(z: tf.Tensor) -> dict[str, tf.Tensor]:
-        image = generator(z, training=False) * 127.5 + 127.5
+        image = generator(z, training=False)
         if whole:
             image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
         outputs = {"image": image, "landmarks": lgen(z, training=False)}
@@ -74,8 +75,8 @@ class Conversion:
 
     @cached_property
     def folded(self) -> Any:
-        """The generator without upsampling."""
-        return fold_upsampling(self.model.generator.network, self.rewrites.fold)
+        """The generator without upsampling, its image in levels 0..255."""
+        return in_levels(fold_upsampling(self.model.generator.network, self.rewrites.fold))
 
     @cached_property
     def centred(self) -> tuple[Any, NDArray[np.float32] | None]:
@@ -112,10 +113,8 @@ class Conversion:
     def _extremes(self, generator: Any, lgen: Any) -> Any:
         """The float model with the extremes of its activations."""
         with saved(generator, lgen, self.model.confidence) as folder:
-            converter = _converter(folder, RECIPES["int8"])
-            converter.representative_dataset = _representative(self.calibration.latents)
-            converter._experimental_calibrate_only = True
-            return fb.read(run_converter(converter))
+            model = run_converter(_converter(folder, RECIPES["fp32"]))
+        return measured(model, self.calibration.latents)
 
     def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
         recipe = RECIPES["int8"]
@@ -193,7 +192,8 @@ def stock(generator: Any, lgen: Any, variant: str, calibration: NDArray[np.float
 
     `variant`: fp32, fp16, dynamic or int8.
     """
-    with saved(generator, lgen, whole=True) as folder:
+    levels = keras.Model(generator.input, keras.layers.Rescaling(127.5, 127.5)(generator.output))
+    with saved(levels, lgen, whole=True) as folder:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         if variant != "fp32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

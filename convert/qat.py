@@ -8,7 +8,7 @@ post-training quantisation found; learning them too made nothing better.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,10 +17,11 @@ import tf_keras
 from numpy.typing import NDArray
 
 from convert.fold import PhasesToPixels, Repeated, phases_to_pixels, repeated, wiring
-from convert.ranges import Ends, ranges_before
+from convert.ranges import activation_of, ranges_of
 from convert.recipe import Tuning
 from lmedge.errors import LmedgeError
 from lmedge.gan.quantiles import latents_of
+from lmedge.keras_layers import DepthToSpace
 from lmedge.latent import LatentSpec
 from lmedge.quiet import native_stderr_off
 
@@ -81,6 +82,11 @@ class _Pixels(tf_keras.layers.Layer):
         return phases_to_pixels(x)
 
 
+class _DepthToSpace(tf_keras.layers.Layer):
+    def call(self, x: Any) -> Any:
+        return tf.nn.depth_to_space(x, 2)
+
+
 class _Repeated(tf_keras.layers.Layer):
     def call(self, x: Any) -> Any:
         return repeated(x)
@@ -88,57 +94,52 @@ class _Repeated(tf_keras.layers.Layer):
 
 @dataclass
 class _Step:
-    """A layer of the twin and the weights that it gets. Its output has a `new` range, the `same` as what it reads had
-    before (an activation), or `none`, where it only moves values."""
+    """A layer of the twin and the weights that it gets. `computes`: what it gives is rounded; it does not only move
+    values."""
 
     layer: Any
     weights: list[NDArray[np.float32]]
-    range: Literal["new", "same", "none"]
+    computes: bool = True
 
 
-def twin(network: Any, latent: LatentSpec, ranges: list[Ends], image: bool) -> Any:
-    """The network in tf_keras with simulated int8: z `[B, Z]` of `latent` -> what `network` gives, but an `image` in
-    levels 0..255. `ranges`: of the outputs of its layers with weights, in order; an activation has that of its layer.
+def twin(network: Any, latent: LatentSpec, calibrated: Any) -> Any:
+    """The network in tf_keras with simulated int8: z `[B, Z]` of `latent` -> what `network` gives. Its activations have
+    the ranges that they have in `calibrated`, the float TFLite model that it is a part of.
 
     Raises LmedgeError for a network with layers that int8 does not have.
     """
     steps = {layer.name: list(_steps(layer, network.name)) for layer in network.layers}
-    every = [step for each in steps.values() for step in each]
-    if image:
-        _to_levels(every[-1], network.name)
-    if sum(step.range == "new" for step in every) != len(ranges):
-        raise LmedgeError(
-            f"int8-qat cannot be made: {network.name} became another number of layers in TFLite; leave int8-qat out "
-            "of --variants."
-        )
     z, span = tf_keras.Input(network.input_shape[1:]), _Range(float(latent.low.min()), float(latent.high.max()))
     probe = latents_of(latent, tf.random.stateless_uniform((4, latent.size), (0, 0)))
-    # What each layer gives: in the twin, for the probe, and its range. "" is the input.
-    given: dict[str, tuple[Any, Any, _Range]] = {
-        "": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe, span)
-    }
-    spans = iter(ranges)
-    for name, calls in wiring(network).items():
-        if len(calls) > 1:
-            raise LmedgeError(
-                f"int8-qat cannot be made: layer {name!r} of {network.name} is called more than once; leave int8-qat "
-                "out of --variants."
-            )
-        read = [given[source] for source in calls[0]]
-        x, value, span = read[0]
-        if len(read) > 1:  # joined: they have one range
-            x, value = [one[0] for one in read], [one[1] for one in read]
+    # What each layer gives, in the twin and for the probe. "" is the input.
+    given: dict[str, tuple[Any, Any]] = {"": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe)}
+    wires = wiring(network)
+    if twice := next((name for name, calls in wires.items() if len(calls) > 1), None):
+        raise LmedgeError(
+            f"int8-qat cannot be made: layer {twice!r} of {network.name} is called more than once; leave int8-qat out "
+            "of --variants."
+        )
+    try:
+        ranges = ranges_of(calibrated, network)
+    except LookupError as error:
+        raise LmedgeError(
+            f"int8-qat cannot be made: {error.args[0]} of {network.name} cannot be found in TFLite; leave int8-qat out "
+            "of --variants."
+        ) from None
+    for name, (sources,) in wires.items():
+        x, value = given[sources[0]]
+        if len(sources) > 1:
+            x, value = ([given[source][i] for source in sources] for i in range(2))
+        spans = iter(ranges[name])
         for step in steps[name]:
             if step.weights:
                 step.layer.build(value.shape)
                 step.layer.set_weights(step.weights)
             value = step.layer(value)
-            if step.range == "new":
-                span = _Range(*next(spans))
-            x = _wrapped(step.layer, None if step.range == "none" else span)(x)
-        given[name] = x, value, span
-    x, value, _ = given[network.layers[-1].name]
-    wanted = np.asarray(network(probe, training=False)) * (127.5 if image else 1.0) + (127.5 if image else 0.0)
+            x = _wrapped(step.layer, _Range(*next(spans)) if step.computes else None)(x)
+        given[name] = x, value
+    x, value = given[network.layers[-1].name]
+    wanted = np.asarray(network(probe, training=False))
     if value.shape != wanted.shape or np.abs(value - wanted).max() > 1e-3 * np.abs(wanted).max():
         raise LmedgeError(
             f"int8-qat cannot be made: {network.name} computes something else in tf_keras; leave int8-qat out of "
@@ -158,31 +159,37 @@ def _steps(layer: Any, network: str) -> Iterator[_Step]:
     kind = type(layer).__name__
     weights = layer.get_weights()
     if kind == "Dense":
-        yield _Step(layers.Dense(layer.units, use_bias=layer.use_bias), weights, "new")
+        yield _Step(layers.Dense(layer.units, use_bias=layer.use_bias), weights)
     elif kind in ("Conv2D", "Conv2DTranspose"):
         made = getattr(layers, kind)(layer.filters, layer.kernel_size, layer.strides, layer.padding,
                                      use_bias=layer.use_bias)  # fmt: skip
-        yield _Step(made, weights, "new")
+        yield _Step(made, weights)
     elif kind == "Concatenate":
-        yield _Step(layers.Concatenate(layer.axis), [], "none")
+        yield _Step(layers.Concatenate(layer.axis), [], False)
     elif kind == "Reshape":
-        yield _Step(layers.Reshape(layer.target_shape), [], "none")
+        yield _Step(layers.Reshape(layer.target_shape), [], False)
     elif kind == "ZeroPadding2D":
-        yield _Step(layers.ZeroPadding2D(layer.padding), [], "none")
+        yield _Step(layers.ZeroPadding2D(layer.padding), [], False)
     elif kind == "UpSampling2D" and layer.interpolation == "nearest":
-        yield _Step(layers.UpSampling2D(layer.size), [], "none")
+        yield _Step(layers.UpSampling2D(layer.size), [], False)
     elif isinstance(layer, PhasesToPixels):
-        yield _Step(_Pixels(), [], "none")
+        yield _Step(_Pixels(), [], False)
     elif isinstance(layer, Repeated):
-        yield _Step(_Repeated(), [], "none")
+        yield _Step(_Repeated(), [], False)
+    elif isinstance(layer, DepthToSpace):
+        yield _Step(_DepthToSpace(), [], False)
+    elif kind in ("Add", "Multiply"):
+        yield _Step(getattr(layers, kind)(), [])
+    elif kind == "LeakyReLU":
+        yield _Step(layers.LeakyReLU(layer.negative_slope), [])
     elif kind not in ("InputLayer", "Dropout", "Identity", "Activation", "ELU", "ReLU"):
         raise LmedgeError(
             f"int8-qat cannot be made: layer {layer.name!r} of {network} is a {kind}, which it does not know; leave "
             "int8-qat out of --variants."
         )
-    activation = {"ELU": "elu", "ReLU": "relu"}.get(kind) or _activation(layer)
+    activation = {"ELU": "elu", "ReLU": "relu"}.get(kind) or activation_of(layer)
     if activation in ("elu", "relu"):
-        yield _Step(layers.ELU() if activation == "elu" else layers.ReLU(), [], "same")
+        yield _Step(layers.ELU() if activation == "elu" else layers.ReLU(), [])
     elif activation != "linear":
         raise LmedgeError(
             f"int8-qat cannot be made: layer {layer.name!r} of {network} has the activation {activation}; take elu or "
@@ -190,50 +197,35 @@ def _steps(layer: Any, network: str) -> Iterator[_Step]:
         )
 
 
-def _activation(layer: Any) -> str:
-    return getattr(getattr(layer, "activation", None), "__name__", "linear")
-
-
-def _to_levels(last: _Step, name: str) -> None:
-    """Puts -1..1 -> 0..255 into the last convolution, whose int8 output then is the image."""
-    if not last.weights or not getattr(last.layer, "use_bias", False):
-        raise LmedgeError(
-            f"int8-qat cannot be made: {name} does not end in a convolution with a bias and without activation; "
-            "leave int8-qat out of --variants."
-        )
-    kernel, bias = last.weights
-    last.weights = [kernel * np.float32(127.5), bias * np.float32(127.5) + np.float32(127.5)]
-
-
 def tune(
     generator: Any, lgen: Any, latent: LatentSpec, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Copies of both networks with fine-tuned weights, and what was done, for bundle.json. `calibrated`: their
-    float TFLite model with the ranges that post-training quantisation found. `tell` is told the progress. Raises
-    LmedgeError as `twin` does."""
+    """Copies of both networks, whose generator gives levels, with fine-tuned weights, and what was done, for
+    bundle.json. `calibrated`: their float TFLite model with the ranges that post-training quantisation found. `tell`
+    is told the progress. Raises LmedgeError as `twin` does."""
     tf_keras.utils.set_random_seed(tuning.seed)
-    drawing = twin(generator, latent, ranges_before(calibrated, "image"), image=True)
-    marking = twin(lgen, latent, ranges_before(calibrated, "landmarks"), image=False)
+    drawing = twin(generator, latent, calibrated)
+    marking = twin(lgen, latent, calibrated)
 
     def levels(z: Any) -> Any:
-        return tf.clip_by_value(generator(z, training=False) * 127.5 + 127.5, 0.0, 255.0)
+        return tf.clip_by_value(generator(z, training=False), 0.0, 255.0)
 
     losses = {
         "image": _fit(drawing, levels, latent, tuning, lambda text: tell(f"image {text}")),
         "landmarks": _fit(marking, lgen, latent, tuning, lambda text: tell(f"landmarks {text}")),
     }
-    *weights, kernel, bias = [weight.numpy() for weight in drawing.trainable_weights]
-    tuned = [*weights, kernel / np.float32(127.5), (bias - np.float32(127.5)) / np.float32(127.5)]
     note = {"tuning": {"steps": tuning.steps, "batch": tuning.batch, "loss": losses}}
-    return _copy(generator, tuned), _copy(lgen, [weight.numpy() for weight in marking.trainable_weights]), note
+    return _copy(generator, drawing), _copy(lgen, marking), note
 
 
-def _copy(network: Any, weights: list[NDArray[np.float32]]) -> Any:
+def _copy(network: Any, student: Any) -> Any:
+    """The network with the weights of its twin."""
+
     def cloned(layer: Any) -> Any:
         return type(layer).from_config(layer.get_config()) if layer.weights else layer
 
     copy = keras.models.clone_model(network, clone_function=cloned)
-    copy.set_weights(weights)
+    copy.set_weights([weight.numpy() for weight in student.trainable_weights])
     return copy
 
 

@@ -3,11 +3,25 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from numpy.typing import NDArray
+from tensorflow.lite.python import schema_py_generated as schema
+
 from convert import flatbuffer as fb
+from convert.fold import wiring
+from lmedge.latent import Latents
+from lmedge.quiet import native_stderr_off
 from lmedge.runtime.bundle import SIGNATURE
 
 # Ops that move values: in int8 their output has the range of what they read. What is joined has one range.
 MOVING = ("PAD", "DEPTH_TO_SPACE", "STRIDED_SLICE", "RESHAPE", "TILE", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")
+# What layers and activations become, and how an op orders the axes of a Keras kernel.
+OPS_OF = {
+    "elu": ("ELU",), "ELU": ("ELU",), "relu": ("RELU",), "ReLU": ("RELU",), "LeakyReLU": ("LEAKY_RELU",),
+    "leaky_relu": ("LEAKY_RELU",), "Add": ("ADD",), "Multiply": ("MUL",),
+}  # fmt: skip
+AXES = {"FULLY_CONNECTED": (1, 0), "CONV_2D": (3, 0, 1, 2), "TRANSPOSE_CONV": (2, 0, 1, 3)}
 SHRINK = 0.94  # factor of one step of the search
 ROUNDS = 3
 LEAST_GAIN = 1e-3  # share of the error that a step must save
@@ -16,13 +30,46 @@ ENDS = ("min", "max")
 Ends = tuple[float, float]
 
 
+def measured(model: bytes, latents: Latents) -> Any:
+    """A float model whose activations have the extremes that they take on `latents` `[N, Z]` as their ranges.
+
+    The converter's own calibration reads activations after the ops that write into the memory of what they read (ADD,
+    MUL), and so gives what is added the range of the sum.
+    """
+    root = fb.read(model)
+    sample = fb.signature(root, SIGNATURE)
+    graph = root.subgraphs[sample.subgraphIndex]
+    activations = [*graph.inputs, *(tensor for op in graph.operators for tensor in op.outputs)]
+    ends = {"min": np.full(len(activations), np.inf), "max": np.full(len(activations), -np.inf)}
+    with native_stderr_off():
+        interpreter = Interpreter(
+            model_content=model,
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    for z in latents:
+        interpreter.set_tensor(graph.inputs[0], z[None])
+        interpreter.invoke()
+        seen = [interpreter.get_tensor(tensor) for tensor in activations]
+        ends["min"] = np.minimum(ends["min"], [values.min() for values in seen])
+        ends["max"] = np.maximum(ends["max"], [values.max() for values in seen])
+    for place, tensor in enumerate(activations):
+        graph.tensors[tensor].quantization = schema.QuantizationParametersT()
+        for end in ENDS:
+            _set(graph, [tensor], end, float(ends[end][place]))
+    return root
+
+
 def set_image_range(model: Any) -> None:
-    """Gives the image of a calibrated float model the range 0..255, so that its int8 levels are the image's own
-    and the last convolution itself cuts off what lies outside."""
+    """Gives the image of a calibrated float model, and what becomes it by moving pixels, the range 0..255: its int8
+    levels are then the image's own, and the last convolution itself cuts off what lies outside."""
     sample = fb.signature(model, SIGNATURE)
-    tensor = fb.named(sample.outputs)["image"]
-    _set(model.subgraphs[sample.subgraphIndex], [tensor], "min", 0.0)
-    _set(model.subgraphs[sample.subgraphIndex], [tensor], "max", 255.0)
+    graph, image = model.subgraphs[sample.subgraphIndex], fb.named(sample.outputs)["image"]
+    (tensors,) = (tensors for tensors in _groups(model, graph, -1) if image in tensors)
+    _set(graph, tensors, "min", 0.0)
+    _set(graph, tensors, "max", 255.0)
 
 
 def share_ranges(model: Any) -> None:
@@ -69,17 +116,47 @@ def copy_ranges(source: Any, target: Any) -> None:
                 _set(after, copies, end, _get(before, tensors, end))
 
 
-def ranges_before(model: Any, output: str) -> list[Ends]:
-    """Ranges of what the ops that compute give, other than an ELU, on the way to an output of `sample`, in their order.
-    They hold 0, as every int8 range does."""
-    sample = fb.signature(model, SIGNATURE)
-    graph = model.subgraphs[sample.subgraphIndex]
-    before = fb.operators_before(graph, [fb.named(sample.outputs)[output]])
-    wanted = {tensor for op in before for tensor in op.outputs}
+def ranges_of(model: Any, network: Any) -> dict[str, list[Ends]]:
+    """Ranges of what the layers of a Keras network give in the calibrated model that it became a part of, by name: of
+    the layer itself and, where it has one, of its activation; none for layers that only move values. They hold 0, as
+    every int8 range does. Raises LookupError for a layer that cannot be found there."""
+    graph = model.subgraphs[fb.signature(model, SIGNATURE).subgraphIndex]
     groups = {tensor: tensors for tensors in _groups(model, graph, -1) for tensor in tensors}
-    computed = [op.outputs[0] for op in graph.operators if not _shares(model, op) and op.outputs[0] in groups]
-    ranges = [[_get(graph, groups[tensor], end) for end in ENDS] for tensor in computed if tensor in wanted]
-    return [(min(0.0, low), max(0.0, high)) for low, high in ranges]
+    made = {"": graph.inputs[0]}  # by each layer: a tensor of the same range
+    found: dict[str, list[Ends]] = {}
+    for name, calls in wiring(network).items():
+        layer, read = network.get_layer(name), [made[source] for source in calls[0]]
+        tensors = []
+        if hasattr(layer, "kernel"):
+            tensors.append(_with_weights(model, graph, name, layer.kernel.numpy()).outputs[0])
+            read = tensors[:1]
+        if kinds := OPS_OF.get(type(layer).__name__) or OPS_OF.get(activation_of(layer)):
+            wanted = {groups.get(tensor, [tensor])[0] for tensor in read}
+            ops = [op for op in graph.operators if fb.name_of(model, op) in kinds
+                   and {groups.get(tensor, [tensor])[0] for tensor in op.inputs} == wanted]  # fmt: skip
+            # An op that is not there was taken into the one before.
+            tensors.append(ops[0].outputs[0] if ops else read[0])
+        made[name] = (tensors or read)[-1]
+        ends = [[_get(graph, groups[tensor], end) for end in ENDS] for tensor in tensors]
+        found[name] = [(min(0.0, low), max(0.0, high)) for low, high in ends]
+    return found
+
+
+def activation_of(layer: Any) -> str:
+    """Name of the function that a layer applies to what it computes."""
+    return getattr(getattr(layer, "activation", None), "__name__", "linear")
+
+
+def _with_weights(model: Any, graph: Any, name: str, kernel: NDArray[np.float32]) -> Any:
+    """The op that has the weights of a layer: TFLite puts the axis of the output first."""
+    for op in graph.operators:
+        axes = AXES.get(fb.name_of(model, op))
+        tensor = graph.tensors[op.inputs[1]] if axes and len(axes) == kernel.ndim else None
+        if tensor is not None and np.array_equal(tensor.shape, kernel.transpose(axes).shape):
+            data = np.asarray(model.buffers[tensor.buffer].data, np.uint8).view(np.float32)
+            if np.array_equal(data, kernel.transpose(axes).ravel()):
+                return op
+    raise LookupError(f"the weights of {name}")
 
 
 def _groups(model: Any, graph: Any, without: int) -> Iterator[list[int]]:

@@ -8,7 +8,7 @@ from convert.metadata import put
 from convert.model import Conversion, centred
 from convert.parity import parity_latents
 from convert.qat import tune, twin
-from convert.ranges import copy_ranges, fit_ranges, ranges_before, share_ranges
+from convert.ranges import copy_ranges, fit_ranges, ranges_of, share_ranges
 from convert.recipe import RECIPES, Rewrites, Tuning
 from lmedge.errors import LmedgeError
 from lmedge.keras_model import Generator, KerasFaceModel
@@ -47,6 +47,11 @@ def sampler_of(model, path):
     put(model, ABOUT, json.dumps({"landmarks": landmarks_form(IBUG49)}).encode())
     path.write_bytes(fb.write(model))
     return FaceSampler(path)
+
+
+def ends_of(model, network):
+    """Ranges `[N, 2]` of what a network computes."""
+    return np.array([ends for each in ranges_of(model, network).values() for ends in each])
 
 
 def parity(model, networks, path):
@@ -101,15 +106,15 @@ def test_an_lgen_that_bends_its_last_layer_is_not_centred():
 
 def test_the_search_finds_the_range_that_the_error_asks_for(networks):
     """The error here is a distance from a wanted range, known beforehand."""
-    model = conversion(networks, fit=False)._calibrated(True)
-    wanted = [(0.8 * low, 0.7 * high) for low, high in ranges_before(model, "landmarks")]
+    made = conversion(networks, fit=False)
+    model, lgen = made._calibrated(True), made.centred[0]
+    wanted = ends_of(model, lgen) * (0.8, 0.7)
 
     def distance(candidate):
-        ends = np.array(ranges_before(candidate, "landmarks")) - np.array(wanted)
-        return float(np.abs(ends).sum()) + 1e-3
+        return float(np.abs(ends_of(candidate, lgen) - wanted).sum()) + 1e-3
 
     fit_ranges(model, distance, lambda text: None)
-    for (low, high), (wanted_low, wanted_high) in zip(ranges_before(model, "landmarks"), wanted, strict=True):
+    for (low, high), (wanted_low, wanted_high) in zip(ends_of(model, lgen), wanted, strict=True):
         assert low == pytest.approx(wanted_low, rel=0.04) and high == pytest.approx(wanted_high, rel=0.04)
 
 
@@ -118,7 +123,7 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     made = conversion(networks)
     model, _ = made.variant(RECIPES["int8"])
     z = uniform(20, 8, 4)
-    student = twin(made.folded, SPEC, ranges_before(made._calibrated(True), "image"), image=True)
+    student = twin(made.folded, SPEC, made._calibrated(True))
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
     drawn = sampler_of(model, tmp_path / "m.tflite").render(z).images.astype(float)
     exact = np.asarray(made.model.generator.network(z)) * 127.5 + 127.5
@@ -132,17 +137,17 @@ def test_what_is_joined_has_one_range():
     made = conversion((generator, build_lgen(8, 49, (8,))), fit=False)
     model = made._calibrated(True)
     share_ranges(model)
-    ranges = ranges_before(model, "image")
-    assert len(ranges) == 8  # dense, six convolutions, RGB
+    ranges = [tuple(ends) for ends in ends_of(model, made.folded)]
+    assert len(ranges) == 14  # dense, six convolutions and their ELUs, RGB
     # The base, and what stands before each of the two upsamplings.
-    assert ranges[0] == ranges[2] == ranges[4] and len(set(ranges)) == 6
+    assert ranges[0] == ranges[3] == ranges[7] and len(set(ranges)) == 6
     graph = model.subgraphs[0]
     for op in graph.operators:
         if fb.name_of(model, op) == "CONCATENATION":
             ends = {(tensor.quantization.min[0], tensor.quantization.max[0])
                     for tensor in (graph.tensors[i] for i in (*op.inputs, *op.outputs))}  # fmt: skip
             assert len(ends) == 1
-    student = twin(made.folded, SPEC, ranges, image=True)
+    student = twin(made.folded, SPEC, model)
     z = uniform(20, 8, 4)
     exact = np.asarray(generator(z)) * 127.5 + 127.5
     assert np.abs(np.asarray(student(z, training=True)) - exact).mean() < 3
@@ -167,10 +172,10 @@ def test_fine_tuning_lowers_the_error_and_is_repeatable(networks):
 def test_tuned_networks_keep_the_ranges_that_were_found(networks):
     made = conversion(networks, steps=3)
     found, tuned = made._calibrated(True), made._extremes(made.folded, made.centred[0])
-    assert ranges_before(found, "image") != ranges_before(tuned, "image")
+    assert (ends_of(found, made.folded) != ends_of(tuned, made.folded)).any()
     copy_ranges(found, tuned)
-    for output in ("image", "landmarks"):
-        assert ranges_before(found, output) == ranges_before(tuned, output)
+    for network in (made.folded, made.centred[0]):
+        assert (ends_of(found, network) == ends_of(tuned, network)).all()
 
 
 def test_what_has_no_int8_twin_is_refused(networks):
@@ -179,14 +184,15 @@ def test_what_has_no_int8_twin_is_refused(networks):
     z = keras.Input((8,))
     x = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(z))
     layers = keras.layers
+    model = conversion(networks, fit=False)._calibrated(True)
     for layer, reason in (
         (layers.Conv2D(3, 3, padding="same", activation="tanh"), "has the activation tanh; take elu or relu"),
         (layers.LayerNormalization(), "is a LayerNormalization, which it does not know"),
     ):
         with pytest.raises(LmedgeError, match=reason):
-            twin(keras.Model(z, layer(x)), SPEC, [(-1, 1)], image=True)
-    forked = layers.Add()([layers.Conv2D(1, 3, padding="same")(x), x])
-    with pytest.raises(LmedgeError, match="is a Add, which it does not know"):
-        twin(keras.Model(z, forked), SPEC, [], image=False)
-    with pytest.raises(LmedgeError, match="became another number of layers"):
-        twin(build_lgen(8, 49, (4,)), SPEC, [(-1, 1)], image=False)
+            twin(keras.Model(z, layer(x)), SPEC, model)
+    shared = layers.Dense(8)
+    with pytest.raises(LmedgeError, match="is called more than once"):
+        twin(keras.Model(z, shared(shared(z))), SPEC, model)
+    with pytest.raises(LmedgeError, match="the weights of hidden_1 of lgen cannot be found in TFLite"):
+        twin(build_lgen(8, 49, (4,)), SPEC, model)
