@@ -40,7 +40,7 @@ def test_bash_completes_verbs_options_and_the_words_they_take(completed):
     assert completed("lmedge", "sample", "bundle", "--out", "a", "--interpreter", "t") == ["tflite", "tensorflow"]
     assert completed("lmedge", "bench", "--no-") == ["--no-face-mesh"]
     assert completed("lmedge", "completion", "z") == ["zsh"]
-    assert completed("lmedge", "prepare", "--annotator", "") == ["mediapipe", "pts", "drawn"]
+    assert completed("lmedge", "prepare", "--annotator", "")[:3] == ["mediapipe", "pts", "drawn"]
     assert completed("lmedge", "train-gan", "--preset", "=", "toy") == completed("lmedge", "train-gan", "--preset", "t")
     assert "cpu64" in completed("lmedge", "train-gan", "--preset", "=")
     assert completed("lmedge", "completion", "--") == ["--help", "--dry-run", "--debug", "--options"]

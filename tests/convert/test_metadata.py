@@ -55,7 +55,7 @@ def test_metadata_of_another_form_is_refused(bundle, tmp_path):
     data = (bundle / "faces-fp32.tflite").read_bytes()
     path = tmp_path / "m.tflite"
     path.write_bytes(data.replace(b'"ibug68/17"', b'"ibug68/18"'))
-    with pytest.raises(LmedgeError, match="'landmarks' has an origin twice"):
+    with pytest.raises(LmedgeError, match="'landmarks' has two points of the origin 'ibug68/18'"):
         Bundle.open(path)
     path.write_bytes(data.replace(b'"origin":', b'"?rigin":'))
     with pytest.raises(LmedgeError, match="'landmarks' lacks 'origin'"):

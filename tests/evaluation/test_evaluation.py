@@ -233,7 +233,7 @@ def test_a_run_that_is_half_way_gets_the_report_it_can_have(run):
     result = evaluate(EvaluateConfig(run=run.path, samples=8))
     assert result.figures.keys() == {"options", "notes", "realism"} and len(result.notes) == 2
     page = (run.report / "index.html").read_text()
-    assert "run `lmedge invert" in page and "the run has no L-Gen" in page and "samples.png" in page
+    assert "run <code>lmedge invert" in page and "the run has no L-Gen" in page and "samples.png" in page
     run.generator_file.unlink()
     with pytest.raises(LmedgeError, match="run `lmedge train-gan` first"):
         evaluate(EvaluateConfig(run=run.path))
