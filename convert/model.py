@@ -17,6 +17,7 @@ from tensorflow.lite.python.convert import mlir_quantize
 
 from convert import flatbuffer as fb
 from convert import rewrites as graph
+from convert.equalise import equalised
 from convert.fold import fold_upsampling
 from convert.levels import in_levels
 from convert.ranges import copy_ranges, fit_ranges, measured, set_image_range, share_ranges
@@ -79,6 +80,12 @@ class Conversion:
         return in_levels(fold_upsampling(self.model.generator.network, self.rewrites.fold))
 
     @cached_property
+    def even(self) -> Any:
+        """The same, with channels about as wide as each other: for int8, which has one scale for all of them."""
+        even = equalised(self.model.generator.network, self.calibration.latents)
+        return in_levels(fold_upsampling(even, self.rewrites.fold))
+
+    @cached_property
     def centred(self) -> tuple[Any, NDArray[np.float32] | None]:
         """L-Gen that gives the deviation from the mean face, and that face; L-Gen itself and None where it does not
         end in a dense layer with a bias. The deviations are a fifth as wide as the landmarks, and so are the
@@ -99,7 +106,7 @@ class Conversion:
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            drawing, marking, note = tune(self.folded, lgen, self.model.latent, found, self.tuning, self.tell)
+            drawing, marking, note = tune(self.even, lgen, self.model.latent, found, self.tuning, self.tell)
             model = self._extremes(drawing, marking)
             copy_ranges(found, model)
         return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
@@ -118,7 +125,7 @@ class Conversion:
 
     def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
         recipe = RECIPES["int8"]
-        model = self._extremes(self.folded, lgen)
+        model = self._extremes(self.even, lgen)
         set_image_range(model)
         if self.rewrites.fit_ranges:
             share_ranges(model)

@@ -123,7 +123,7 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     made = conversion(networks)
     model, _ = made.variant(RECIPES["int8"])
     z = uniform(20, 8, 4)
-    student = twin(made.folded, SPEC, made._calibrated(True))
+    student = twin(made.even, SPEC, made._calibrated(True))
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
     drawn = sampler_of(model, tmp_path / "m.tflite").render(z).images.astype(float)
     exact = np.asarray(made.model.generator.network(z)) * 127.5 + 127.5
@@ -137,7 +137,7 @@ def test_what_is_joined_has_one_range():
     made = conversion((generator, build_lgen(8, 49, (8,))), fit=False)
     model = made._calibrated(True)
     share_ranges(model)
-    ranges = [tuple(ends) for ends in ends_of(model, made.folded)]
+    ranges = [tuple(ends) for ends in ends_of(model, made.even)]
     assert len(ranges) == 14  # dense, six convolutions and their ELUs, RGB
     # The base, and what stands before each of the two upsamplings.
     assert ranges[0] == ranges[3] == ranges[7] and len(set(ranges)) == 6
@@ -147,7 +147,7 @@ def test_what_is_joined_has_one_range():
             ends = {(tensor.quantization.min[0], tensor.quantization.max[0])
                     for tensor in (graph.tensors[i] for i in (*op.inputs, *op.outputs))}  # fmt: skip
             assert len(ends) == 1
-    student = twin(made.folded, SPEC, model)
+    student = twin(made.even, SPEC, model)
     z = uniform(20, 8, 4)
     exact = np.asarray(generator(z)) * 127.5 + 127.5
     assert np.abs(np.asarray(student(z, training=True)) - exact).mean() < 3
@@ -158,23 +158,23 @@ def test_fine_tuning_lowers_the_error_and_is_repeatable(networks):
     told, notes, weights = [], [], []
     for _ in range(2):
         tuning, calibrated = Tuning(80, 8, 3e-4, 1), made._calibrated(True)
-        drawing, marking, note = tune(made.folded, made.centred[0], SPEC, calibrated, tuning, told.append)
+        drawing, marking, note = tune(made.even, made.centred[0], SPEC, calibrated, tuning, told.append)
         notes.append(note)
         weights.append([*drawing.get_weights(), *marking.get_weights()])
     first, last = notes[0]["tuning"]["loss"]["landmarks"]
     assert last < first
     assert notes[0] == notes[1] and any("step 80 of 80" in text for text in told)
-    before = [*made.folded.get_weights(), *made.centred[0].get_weights()]
+    before = [*made.even.get_weights(), *made.centred[0].get_weights()]
     for one, other, start in zip(*weights, before, strict=True):
         assert (one == other).all() and 0 < np.abs(one - start).max() < 0.05
 
 
 def test_tuned_networks_keep_the_ranges_that_were_found(networks):
     made = conversion(networks, steps=3)
-    found, tuned = made._calibrated(True), made._extremes(made.folded, made.centred[0])
-    assert (ends_of(found, made.folded) != ends_of(tuned, made.folded)).any()
+    found, tuned = made._calibrated(True), made._extremes(made.even, made.centred[0])
+    assert (ends_of(found, made.even) != ends_of(tuned, made.even)).any()
     copy_ranges(found, tuned)
-    for network in (made.folded, made.centred[0]):
+    for network in (made.even, made.centred[0]):
         assert (ends_of(found, network) == ends_of(tuned, network)).all()
 
 

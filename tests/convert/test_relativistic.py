@@ -48,7 +48,7 @@ def test_its_twin_computes_what_keras_does_and_what_int8_does(networks):
     model = KerasFaceModel(Generator(generator, SPEC), lgen, scheme=IBUG49)
     made = Conversion(model, model.render(SPEC.draw(32)), Rewrites(fit_ranges=False), Tuning(), lambda text: None)
     converted, _ = made.variant(RECIPES["int8"])
-    student = twin(made.folded, SPEC, made._calibrated(True))
+    student = twin(made.even, SPEC, made._calibrated(True))
     z = SPEC.draw(20, 4)
     interpreter = Interpreter(model_content=fb.write(converted), num_threads=1)
     interpreter.allocate_tensors()
