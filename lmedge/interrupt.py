@@ -29,6 +29,7 @@ class _Listener:
         self.pressed = self.over = False
         self.ending = threading.Lock()
         self.asked: str | None = None  # what to say, where somebody saves and then ends
+        self.answering, self.answered = threading.Lock(), False
         self.stderr = os.dup(2)  # others redirect 2 for a while
         self.reading, writing = os.pipe()
         os.set_blocking(writing, False)
@@ -53,8 +54,7 @@ class _Listener:
     def listen(self) -> None:
         while True:
             self.wait(None)
-            if self.asked is not None:
-                self.say(self.asked)
+            if self.answer():
                 self.wait(None)
             else:
                 self.wait(GRACE)
@@ -66,6 +66,15 @@ class _Listener:
         """For the next SIGINT, or for SIGTERM where somebody listens to it, but not longer than `seconds`."""
         if select.select([self.reading], [], [], seconds)[0]:
             os.read(self.reading, 1)
+
+    def answer(self) -> bool:
+        """Says what was asked to be said, if it was, and once; returns whether it is said. Who ends at once may come
+        before the thread that listens."""
+        with self.answering:
+            if self.asked is not None and not self.answered:
+                self.answered = True
+                self.say(self.asked)
+            return self.answered
 
     def say(self, sentence: str) -> None:
         start = f"{SHOW_CURSOR}\n" if os.isatty(self.stderr) else ""
@@ -128,11 +137,13 @@ def asking(stop: Callable[[], None], sentence: str) -> Iterator[None]:
     if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # not under nohup
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, handle)
     if _listener is not None:
-        _listener.asked = sentence
+        _listener.asked, _listener.answered = sentence, False
     try:
         yield
     finally:
         if _listener is not None:
+            if not first:
+                _listener.answer()
             _listener.asked = None
         for number, handler in before.items():
             signal.signal(number, handler)

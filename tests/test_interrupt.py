@@ -106,6 +106,26 @@ def test_who_saves_is_asked_and_the_second_time_ends_at_once(tmp_path):
     assert process.communicate(timeout=10) == ("", f"lmedge: {interrupt.STOPPED}\n") and process.returncode == 130
 
 
+LATE = """
+import signal
+read = os.read
+os.read = lambda *args: (time.sleep(1), read(*args))[1]
+def end():
+    raise SystemExit(interrupt.EXIT_CODE)
+try:
+    with interrupt.asking(end, "no longer served"):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(20)
+except SystemExit:
+    sys.exit(interrupt.finish(interrupt.EXIT_CODE))
+"""
+
+
+def test_who_ends_at_once_says_so_where_the_thread_that_listens_comes_late():
+    done = subprocess.run([sys.executable, "-c", START + LATE], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "lmedge: no longer served\n")
+
+
 def test_what_follows_from_ctrl_c_is_not_told_as_another_failure(monkeypatch, capsys):
     def turned(config):
         raise RuntimeError("UnknownError: KeyboardInterrupt: in a callback")
