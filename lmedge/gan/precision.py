@@ -42,10 +42,10 @@ def _leaky_relu_bfloat16(x: tf.Tensor, slope: float) -> tf.Tensor:
         y = tf.nn.leaky_relu(x, slope)
 
         # Asked for the sign of y, and not of x, TensorFlow can make one op of a convolution and what follows it.
+        # The sign has no derivative; looked for in a penalty, it leads back to x, and TensorFlow says that it failed.
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            wide = tf.raw_ops.LeakyReluGrad(
-                gradients=tf.cast(upstream, tf.float32), features=tf.cast(y, tf.float32), alpha=slope
-            )
+            sign = tf.cast(tf.stop_gradient(y), tf.float32)
+            wide = tf.raw_ops.LeakyReluGrad(gradients=tf.cast(upstream, tf.float32), features=sign, alpha=slope)
             return tf.cast(wide, upstream.dtype)
 
         return y, gradient

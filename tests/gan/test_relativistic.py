@@ -185,3 +185,10 @@ def test_faces_of_one_shape_are_refused_though_their_mirror_images_differ():
     faces = SimpleNamespace(landmarks=np.repeat(landmarks, 30, axis=0), size=16, scheme=IBUG49)
     with pytest.raises(UsageError, match="the same, so no face can be asked for by them; take --shape 0"):
         shape_block(faces, 4)
+
+
+def test_a_step_in_bfloat16_says_nothing(capfd):
+    """TensorFlow writes to the process's own stderr what it cannot do with a graph."""
+    step = tiny_step(precision="mixed_bfloat16", width=16)
+    step(faces(0))
+    assert "failed" not in capfd.readouterr().err
