@@ -27,7 +27,13 @@ def in_levels(generator: Any) -> Any:
         kernel, bias = layer.get_weights()
         layer.set_weights([kernel * HALF, bias * HALF + HALF])
         return copy
-    return keras.Model(copy.input, keras.layers.Rescaling(HALF, HALF, dtype="float32")(copy.output), name=copy.name)
+    return rescaled(copy)
+
+
+def rescaled(generator: Any) -> Any:
+    """The same, by a layer more."""
+    levels = keras.layers.Rescaling(HALF, HALF, dtype="float32")(generator.output)
+    return keras.Model(generator.input, levels, name=generator.name)
 
 
 def _moves(layer: Any) -> bool:

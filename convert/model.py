@@ -19,7 +19,7 @@ from convert import flatbuffer as fb
 from convert import rewrites as graph
 from convert.equalise import equalised
 from convert.fold import fold_upsampling
-from convert.levels import in_levels
+from convert.levels import in_levels, rescaled
 from convert.ranges import copy_ranges, fit_ranges, measured, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from lmedge.errors import LmedgeError
@@ -199,8 +199,7 @@ def stock(generator: Any, lgen: Any, variant: str, calibration: NDArray[np.float
 
     `variant`: fp32, fp16, dynamic or int8.
     """
-    levels = keras.Model(generator.input, keras.layers.Rescaling(127.5, 127.5)(generator.output))
-    with saved(levels, lgen, whole=True) as folder:
+    with saved(rescaled(generator), lgen, whole=True) as folder:
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=[SIGNATURE])
         if variant != "fp32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -102,11 +102,11 @@ class Block:
     def from_json(cls, value: Any, where: str) -> "Block":
         """The inverse of `to_json`; `where` it stands. Raises LmedgeError, and UsageError from `check`."""
         check_form({"block": value}, {"block": FORM}, where, WHAT)
-        parts = {name: kind for name, kind in (("mixture", mixture.FORM), ("shapes", shapes.FORM)) if name in value}
-        check_form(value, parts, where, WHAT)
+        parts = [name for name in _PARTS if name in value]
+        check_form(value, {name: _PARTS[name][0] for name in parts}, where, WHAT)
         try:
             some: dict[str, Any] = {"low": float(value["low"]), "high": float(value["high"])}
-            some |= {name: _PARTS[name](value[name]) for name in parts}
+            some |= {name: _PARTS[name][1](value[name]) for name in parts}
         except (ValueError, TypeError, OverflowError):  # whole numbers of JSON have any length
             raise LmedgeError(f"{where}: a latent's block has no numbers or too large ones; make it again.") from None
         return cls(**{name: value[name] for name in FORM} | some)
@@ -119,4 +119,8 @@ class Block:
         return told if self.searched else f"{told}, held by inversion"
 
 
-_PARTS: dict[str, Any] = {"mixture": Mixture.from_json, "shapes": ShapeSpace.from_json}
+# What a block may have beside its numbers: form, and what reads it.
+_PARTS: dict[str, tuple[Any, Any]] = {
+    "mixture": (mixture.FORM, Mixture.from_json),
+    "shapes": (shapes.FORM, ShapeSpace.from_json),
+}

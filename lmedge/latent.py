@@ -139,8 +139,9 @@ class LatentSpec:
 
     def with_shape(self, z: Latents, shape: Latents) -> Latents:
         """Latents `[..., Z]` that ask for the landmarks of `shape`, which broadcasts to `[..., n]`: all else stays."""
-        parts, name = self.split(z), next(block.name for block in self.blocks if block.shapes is not None)
-        return self.join({**parts, name: np.broadcast_to(shape, parts[name].shape)})
+        parts, block = self.split(z), self.shape
+        assert block is not None
+        return self.join({**parts, block.name: np.broadcast_to(shape, parts[block.name].shape)})
 
     def asked(self, z: Latents) -> Array | None:
         """Normalised landmarks `[..., K, 2]` that latents `[..., Z]` ask for; None where no block asks for any."""

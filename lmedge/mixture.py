@@ -95,6 +95,11 @@ class Mixture:
         return cls(row(weights), tuple(map(row, means)), tuple(map(row, factors)))
 
 
+def rounded(values: NDArray[np.float64]) -> Row:
+    """Fitted numbers `[n]`, as runs and bundles keep them."""
+    return tuple(float(f"{value:.7g}") for value in values)
+
+
 def row(values: Any) -> Row:
     """A list of numbers. Raises ValueError, TypeError or OverflowError for anything else."""
     if not isinstance(values, list) or any(isinstance(x, bool) or not isinstance(x, int | float) for x in values):

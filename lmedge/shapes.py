@@ -10,14 +10,12 @@ from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
 from lmedge.landmarks import Array
-from lmedge.mixture import row
+from lmedge.mixture import Row, rounded, row
 
 DEVIATIONS = 4.0  # of a component, that its numbers -1 and 1 stand for; beyond, landmarks are clipped
 FORM = {"mean": list, "axes": list}
 MOST_POINTS = 4096
 SLANT = 1e-3  # cosine between two axes that rounding leaves at most
-
-Points = tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class ShapeSpace:
     deviations long.
     """
 
-    mean: Points
-    axes: tuple[Points, ...]
+    mean: Row
+    axes: tuple[Row, ...]
 
     @property
     def size(self) -> int:
@@ -94,9 +92,5 @@ def fit_shapes(landmarks: Array, size: int) -> ShapeSpace:
     axes = []
     for i in kept:
         vector = vectors[:, i] * np.sign(vectors[np.abs(vectors[:, i]).argmax(), i])  # either sign is an eigenvector
-        axes.append(_rounded(vector * DEVIATIONS * np.sqrt(variances[i])))
-    return ShapeSpace(_rounded(mean), tuple(axes))
-
-
-def _rounded(values: NDArray[np.float64]) -> Points:
-    return tuple(float(f"{value:.7g}") for value in values)
+        axes.append(rounded(vector * DEVIATIONS * np.sqrt(variances[i])))
+    return ShapeSpace(rounded(mean), tuple(axes))

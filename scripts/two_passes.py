@@ -8,7 +8,7 @@ import tensorflow as tf
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.began.gan import reconstruction_loss
 from lmedge.gan.families.relativistic.gan import losses
-from lmedge.gan.gan import Batch, Gan
+from lmedge.gan.gan import Batch, Gan, values
 
 
 def began(gan: Any, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
@@ -37,7 +37,7 @@ def relativistic(gan: Any, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
 
 def _apply(gan: Gan, name: str, network: Any, tape: tf.GradientTape, loss: tf.Tensor, more: Any = None) -> None:
     weights = network.trainable_weights
-    gradients = tape.gradient(loss, [weight.value for weight in weights])
+    gradients = tape.gradient(loss, values(weights))
     if more is not None:
         gradients = [one + other for one, other in zip(gradients, more, strict=True)]
     gan.optimizers[name].apply(gradients, weights)

@@ -21,6 +21,11 @@ class Batch(NamedTuple):
     landmarks: "tf.Tensor | None"
 
 
+def values(weights: list[Any]) -> list[Any]:
+    """The tensors of Keras's weights, which a gradient tape takes."""
+    return [weight.value for weight in weights]
+
+
 class Gan(ABC):
     """A generator, what it learns against, and how: everything of a training that only its family knows.
 

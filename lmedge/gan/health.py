@@ -8,6 +8,11 @@ COLLAPSED = 0.5  # share of the best diversity so far: the generator has collaps
 WARM_UP_KIMG = 24.0  # before, everything is allowed: faces start grey
 
 
+def smoothed(average: float | None, value: float, keep: float) -> float:
+    """A moving average of which a share `keep` stays; it begins with the first value."""
+    return value if average is None else keep * average + (1 - keep) * value
+
+
 @dataclass(frozen=True)
 class Finding:
     """`text` says what happens and what to try; `stop` whether going on would be a waste."""

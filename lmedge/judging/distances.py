@@ -75,11 +75,16 @@ def compare(a: Features, b: Features, seed: int = 0) -> tuple[Estimate, Estimate
             Estimate(_discrepancy(aa, bb, ab, *once), float(np.std(discrepancies))))  # fmt: skip
 
 
+def squared_distances(a: NDArray[Any], b: NDArray[Any]) -> NDArray[np.float64]:
+    """Of every vector of one set to every one of another: `[N, F]`, `[M, F]` -> `[N, M]`."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T, 0)
+
+
 def _pair_distances(faces: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Root mean square over pixels of the difference of every two faces, in levels (0..255), `[N, N]`."""
-    flat = faces.reshape(len(faces), -1).astype(np.float64)
-    squares = (flat**2).sum(axis=1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0) / flat.shape[1])
+    flat = faces.reshape(len(faces), -1)
+    distances = np.sqrt(squared_distances(flat, flat) / flat.shape[1])
     np.fill_diagonal(distances, 0)
     return distances
 

@@ -132,11 +132,17 @@ def _network(path: Path) -> Extractor:
         height = width = channels = None
     if channels != 3 or height is None or width is None:
         raise UsageError(f"--features {path} takes {network.input_shape}; it must take RGB images of a fixed size.")
+    return of_network(str(path), network)
+
+
+def of_network(name: str, network: Any) -> Extractor:
+    """The extractor called `name` of a Keras network from images `[B, H, W, 3]` in -1..1 to vectors."""
+    size = network.input_shape[1:3]
 
     def compute(faces: NDArray[np.uint8]) -> Any:
-        return network(tf.image.resize(tf.cast(faces, tf.float32) / 127.5 - 1.0, (height, width)), training=False)
+        return network(tf.image.resize(tf.cast(faces, tf.float32) / 127.5 - 1.0, size), training=False)
 
-    return Extractor(str(path), compute)
+    return Extractor(name, compute)
 
 
 def _tflite(path: Path) -> Extractor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
+from lmedge.judging.features import of_network
 from lmedge.progress import progress
 
 WIDTHS = (32, 64, 128, 192)  # filters, by resolution
@@ -101,10 +102,7 @@ def _persons(groups: NDArray[np.str_], seed: int) -> tuple[NDArray[np.int64], ND
 def verify(network: Any, dataset: FaceDataset, faces: NDArray[np.int64], seed: int) -> Verified:
     """Tries a network on pairs of these faces of a dataset."""
     images, groups = dataset.images(faces), dataset.groups[faces]
-    features = np.concatenate([
-        np.asarray(network(images[i : i + BATCH].astype(np.float32) / 127.5 - 1.0, training=False))
-        for i in range(0, len(images), BATCH)
-    ])  # fmt: skip
+    features = of_network("identity", network)(images)
     random = np.random.default_rng(seed)
     first, second = random.integers(0, len(faces), (2, 200 * PAIRS))
     apart = first != second

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.judging.distances import squared_distances
+
 NEAREST = 5  # k: a face's neighbourhood reaches to its k-th nearest face of the same set
 
 
@@ -33,7 +35,7 @@ class Manifold:
 def manifold(drawn: NDArray[np.float32], real: NDArray[np.float32], nearest: int = NEAREST) -> Manifold:
     """Of features `[N, F]` and `[M, F]`. Of small sets, the neighbourhood holds all others."""
     nearest = min(nearest, len(drawn) - 1, len(real) - 1)
-    apart = _distances(real, drawn)  # [M, N]
+    apart = squared_distances(real, drawn)  # [M, N]
     reach_real, reach_drawn = _reach(real, nearest), _reach(drawn, nearest)
     inside = apart <= reach_real[:, None]
     return Manifold(
@@ -42,14 +44,8 @@ def manifold(drawn: NDArray[np.float32], real: NDArray[np.float32], nearest: int
     )  # fmt: skip
 
 
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Squared distances `[N, M]`."""
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    return np.maximum((a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T, 0)
-
-
 def _reach(features: NDArray[np.float32], nearest: int) -> NDArray[np.float64]:
     """Squared distance of each to its k-th nearest other."""
-    distances = _distances(features, features)
+    distances = squared_distances(features, features)
     np.fill_diagonal(distances, np.inf)
     return np.partition(distances, nearest - 1, axis=1)[:, nearest - 1]

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ class Shape:
     about: dict[str, Any]
 
 
-class Format:
+class Format(ABC):
     """`part` writes the files of faces `first` to `first + len(samples)`, a whole part but for the last; `finish` what
     goes beside them. `bytes_per_face` is what one of them takes on a disk with blocks of `block` bytes, and
     `files_per_face` how many files. `files` are patterns of what it writes at the top of the folder; `needs` are the
@@ -38,8 +39,8 @@ class Format:
     files: ClassVar[tuple[str, ...]]
     files_per_face: ClassVar[int] = 0
 
-    def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None: ...
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
         """What the files of a face have no place for: confidence.csv, where there is one."""
@@ -54,10 +55,10 @@ class Format:
                     writer.writerow([stem(number), f"{sure:.4f}"])
                     number += 1
 
-    def bytes_per_face(self, png: float, points: int, block: int) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def bytes_per_face(self, png: float, points: int, block: int) -> float: ...
 
-    def check(self, shape: Shape) -> None:
+    def check(self, shape: Shape) -> None:  # noqa: B027, as most hold any
         """Raises UsageError for faces that the format cannot hold."""
 
     @classmethod

@@ -8,7 +8,7 @@ import tensorflow as tf
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.began.networks import build_discriminator, build_generator
 from lmedge.gan.families.began.options import BeganConfig
-from lmedge.gan.gan import Batch, Gan
+from lmedge.gan.gan import Batch, Gan, values
 from lmedge.gan.replicas import mean_over_replicas, replicas
 
 
@@ -49,11 +49,11 @@ class Began(Gan):
         with tf.GradientTape() as fake_tape:
             fake_tape.watch(fake)
             loss_fake = reconstruction_loss(fake, self.discriminator(fake, training=True))
-        fake_gradients = fake_tape.gradient(loss_fake, [*_values(d_weights), fake])
+        fake_gradients = fake_tape.gradient(loss_fake, [*values(d_weights), fake])
         with tf.GradientTape() as real_tape:
             loss_real = reconstruction_loss(real, self.discriminator(real, training=True))
-        real_gradients = real_tape.gradient(loss_real, _values(d_weights))
-        g_gradients = g_tape.gradient(fake, _values(g_weights), output_gradients=fake_gradients.pop())
+        real_gradients = real_tape.gradient(loss_real, values(d_weights))
+        g_gradients = g_tape.gradient(fake, values(g_weights), output_gradients=fake_gradients.pop())
 
         k = tf.convert_to_tensor(self.k.value)
         # Optimisers add up the gradients of the replicas; the loss is the mean over the whole batch.
@@ -74,7 +74,3 @@ class Began(Gan):
             "k": tf.convert_to_tensor(self.k.value),
             "measure": loss_real + tf.abs(balance),  # M, the convergence measure (section 3.4)
         }
-
-
-def _values(weights: list[Any]) -> list[Any]:
-    return [weight.value for weight in weights]

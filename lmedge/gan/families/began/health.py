@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lmedge.gan import health
-from lmedge.gan.health import Finding, Health
+from lmedge.gan.health import Finding, Health, smoothed
 
 SMOOTHING_KIMG = 4.0  # the loss is averaged over about so many thousand images
 EXPLODED = 1.6  # times its lowest average: the loss on real faces has exploded
@@ -33,8 +33,8 @@ class BeganHealth(Health):
 
     def judge(self, kimg: float, figures: dict[str, float]) -> list[Finding]:
         keep = math.exp(-(kimg - self.last) / SMOOTHING_KIMG)
-        self.average = _mixed(self.average, figures["loss_real"], keep)
-        self.measure = _mixed(self.measure, figures["measure"], keep)
+        self.average = smoothed(self.average, figures["loss_real"], keep)
+        self.measure = smoothed(self.measure, figures["measure"], keep)
         self.last = kimg
         return [*self._loss(kimg, figures), *self._k(kimg, figures["k"]), *self._rate(kimg, figures)]
 
@@ -78,7 +78,3 @@ class BeganHealth(Health):
             return self.once("over", f"M has not improved since {self.best_measure_at:.0f} kimg and the learning rate "
                              "is at its floor; more of this brings little")  # fmt: skip
         return []
-
-
-def _mixed(average: float | None, value: float, keep: float) -> float:
-    return value if average is None else keep * average + (1 - keep) * value

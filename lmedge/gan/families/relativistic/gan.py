@@ -8,7 +8,7 @@ import tensorflow as tf
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.relativistic.networks import build_discriminator, build_generator
 from lmedge.gan.families.relativistic.options import RelativisticConfig
-from lmedge.gan.gan import Batch, Gan
+from lmedge.gan.gan import Batch, Gan, values
 from lmedge.gan.replicas import mean_over_replicas, replicas
 from lmedge.latent import LatentSpec
 
@@ -79,11 +79,11 @@ class Relativistic(Gan):
             on_fake = self.verdicts(fake, shape)
         difference = tf.clip_by_value(on_real - on_fake, -FURTHEST, FURTHEST)
         slope = tf.sigmoid(-difference) / tf.cast(count, tf.float32)  # of L_D in the verdict on a drawn face
-        d_gradients = real_tape.gradient(on_real, _values(d_weights), -slope)
-        *of_fake, image_gradient = fake_tape.gradient(on_fake, [*_values(d_weights), fake], slope)
+        d_gradients = real_tape.gradient(on_real, values(d_weights), -slope)
+        *of_fake, image_gradient = fake_tape.gradient(on_fake, [*values(d_weights), fake], slope)
         d_gradients = [one + other for one, other in zip(d_gradients, of_fake, strict=True)]
         image_gradient *= -tf.exp(difference)[:, None, None, None]
-        g_gradients = g_tape.gradient(fake, _values(g_weights), image_gradient)
+        g_gradients = g_tape.gradient(fake, values(g_weights), image_gradient)
 
         of_penalties = self.penalties(real, fake, shape, draws.step)
         d_gradients = [one + more for one, more in zip(d_gradients, of_penalties, strict=True)]
@@ -131,14 +131,10 @@ class Relativistic(Gan):
                 slopes = inner.gradient(verdicts, images)
                 squared = tf.reduce_mean(tf.reduce_sum(tf.square(slopes), [1, 2, 3]))
                 penalty = self.gamma / 2 * self.every * squared
-            gradients = outer.gradient(penalty, _values(weights), unconnected_gradients="zero")
+            gradients = outer.gradient(penalty, values(weights), unconnected_gradients="zero")
             return [squared, *gradients]
 
         def left_out() -> list[tf.Tensor]:
             return [tf.constant(0.0), *(tf.zeros_like(weight.value) for weight in weights)]
 
         return looked() if self.every == 1 else tf.cond(due, looked, left_out)
-
-
-def _values(weights: list[Any]) -> list[Any]:
-    return [weight.value for weight in weights]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lmedge.gan import health
-from lmedge.gan.health import Finding, Health
+from lmedge.gan.health import Finding, Health, smoothed
 
 SMOOTHING_KIMG = 4.0  # figures are averaged over about so many thousand images
 ALWAYS, NEVER = 0.97, 0.55  # share of pairs in which D is right, beyond which it teaches little
@@ -27,8 +27,8 @@ class RelativisticHealth(Health):
 
     def judge(self, kimg: float, figures: dict[str, float]) -> list[Finding]:
         keep = math.exp(-(kimg - self.last) / SMOOTHING_KIMG)
-        self.right = _mixed(self.right, figures["right"], keep)
-        self.slope = _mixed(self.slope, max(figures["slope_real"], figures["slope_fake"]), keep)
+        self.right = smoothed(self.right, figures["right"], keep)
+        self.slope = smoothed(self.slope, max(figures["slope_real"], figures["slope_fake"]), keep)
         self.last = kimg
         return [*self._slope(kimg), *self._right(kimg)]
 
@@ -59,7 +59,3 @@ class RelativisticHealth(Health):
                              "learns little from it; train again with a higher --gamma")  # fmt: skip
         return self.once("never", f"{long} the real face of a pair in {self.right:.0%} of cases, where guessing gives "
                          "50 %: it has little to teach; train again with a lower --gamma")  # fmt: skip
-
-
-def _mixed(average: float | None, value: float, keep: float) -> float:
-    return value if average is None else keep * average + (1 - keep) * value

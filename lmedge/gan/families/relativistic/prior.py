@@ -3,12 +3,11 @@
 import warnings
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lmedge.block import Block
 from lmedge.faces.records import FaceDataset
 from lmedge.landmarks import Array, mirrored, normalised
-from lmedge.mixture import Mixture
+from lmedge.mixture import Mixture, rounded
 from lmedge.shapes import fit_shapes
 
 PARTS = 16  # of the mixture
@@ -46,9 +45,7 @@ def fit_mixture(z: Array, parts: int = PARTS) -> Mixture:
     kept = np.flatnonzero(weights > 0)
     lower = np.tril_indices(z.shape[1])
     return Mixture(
-        _row(weights[kept]), tuple(_row(model.means_[i]) for i in kept), tuple(_row(factors[i][lower]) for i in kept)
+        rounded(weights[kept]),
+        tuple(rounded(model.means_[i]) for i in kept),
+        tuple(rounded(factors[i][lower]) for i in kept),
     )
-
-
-def _row(values: NDArray[np.float64]) -> tuple[float, ...]:
-    return tuple(float(f"{value:.7g}") for value in values)
