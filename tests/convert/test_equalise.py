@@ -38,7 +38,7 @@ def noise(network, z):
     """Mean error of the image when what one layer gives is rounded as int8 does, summed over the layers."""
     exact, total = np.asarray(network(z)), 0.0
     for layer in network.layers:
-        if layer.name.startswith(("leaky", "sum", "scaled")):
+        if layer.name.startswith(("conv", "more", "sum", "scaled")):
             whole = keras.Model(network.input, [layer.output, network.output])
             values, _ = whole(z)
             # The rest of the network is nearly linear in so small a change: a derivative along it.
@@ -53,8 +53,8 @@ def _inputs(network, layer):
     """What the layers behind `layer` read beside it: the scales, and what is added to a residual branch."""
     tensors = [one.output for one in network.layers if one.name.startswith("scale_")]
     side = layer.name.rsplit("_", 1)[-1]
-    if layer.name.startswith(("scaled", "leaky_more")):
-        tensors.append(network.get_layer(f"leaky_{side}").output)
+    if layer.name.startswith(("scaled", "more")):
+        tensors.append(network.get_layer(f"conv_{side}").output)
     return tensors
 
 
@@ -64,7 +64,7 @@ def test_the_image_stays_the_same_and_channels_become_alike(uneven):
     assert np.asarray(even(z)) == pytest.approx(np.asarray(uneven(z)), abs=2e-4)
     spreads = []
     for network in (uneven, even):
-        outputs = [network.get_layer(name).output for name in ("leaky_8", "scaled_8", "sum_8", "leaky_16", "sum_16")]
+        outputs = [network.get_layer(name).output for name in ("conv_8", "scaled_8", "sum_8", "conv_16", "sum_16")]
         values = [np.abs(np.asarray(tensor)) for tensor in keras.Model(network.input, outputs)(z)]
         widths = [np.sort(value.reshape(-1, value.shape[-1]).max(axis=0))[1:] for value in values]  # one is dead
         spreads.append(sum(np.log(width).std() for width in widths))

@@ -1,7 +1,7 @@
 """The networks of a relativistic GAN: a generator that int8 runs fast, and a discriminator that looks at landmarks too.
 
-Both have residual blocks and LeakyReLU 0.2. Their widths go by the resolution, in multiples of n, the generator's at
-32x32.
+Both have residual blocks: the generator's with ReLU, which an int8 convolution takes in, the discriminator's with
+LeakyReLU 0.2. Their widths go by the resolution, in multiples of n, the generator's at 32x32.
 """
 
 import math
@@ -44,11 +44,8 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         layer.set_weights([kernel / np.maximum(latent.unit, 1e-3)[:, None], start])
         return x
 
-    def leaky(x: Any, name: str) -> Any:
-        return leaky_relu(dtype)(SLOPE, dtype=dtype, name=name)(x)
-
-    def conv(x: Any, units: int, name: str) -> Any:
-        return layers.Conv2D(units, 3, padding="same", dtype=dtype, name=name)(x)
+    def conv(x: Any, units: int, name: str, activation: str | None = "relu") -> Any:
+        return layers.Conv2D(units, 3, padding="same", activation=activation, dtype=dtype, name=name)(x)
 
     first = filters(width, GENERATOR[2 * BASE])
     x = layers.Reshape((BASE, BASE, first), dtype=dtype, name="base")(from_z(BASE * BASE * first, "dense"))
@@ -57,12 +54,12 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         side *= 2
         units = filters(width, GENERATOR[side])
         x = layers.UpSampling2D(interpolation="nearest", dtype=dtype, name=f"up_{side}")(x)
-        x = leaky(conv(x, units, f"conv_{side}"), f"leaky_{side}")
+        x = conv(x, units, f"conv_{side}")
         scale = layers.Reshape((1, 1, units), dtype=dtype, name=f"scale_{side}")(from_z(units, f"dense_{side}", "ones"))
         h = layers.Multiply(dtype=dtype, name=f"scaled_{side}")([x, scale])
-        h = leaky(conv(h, units, f"more_{side}"), f"leaky_more_{side}")
+        h = conv(h, units, f"more_{side}")
         x = layers.Add(dtype=dtype, name=f"sum_{side}")([x, h])
-    x = DepthToSpace(dtype=dtype, name="pixels")(conv(x, 12, "rgb"))
+    x = DepthToSpace(dtype=dtype, name="pixels")(conv(x, 12, "rgb", None))
     return keras.Model(z, layers.Activation("linear", dtype="float32", name="image")(x), name="generator")
 
 
