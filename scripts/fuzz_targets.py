@@ -14,7 +14,7 @@ from PIL import Image, features
 
 from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
-from lmedge.gan.families.began.options import BeganConfig
+from lmedge.gan.families import family_of
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.parts import split
 from lmedge.provenance import Provenance
@@ -223,7 +223,7 @@ def open_run(path: Path) -> None:
     info(InfoConfig(path=path.parent))
     found = Run.open(path.parent)
     found.config(), found.provenance, found.log(), found.lgen_metrics()
-    found.stage("train-gan", BeganConfig), found.stage("train-lgen", TrainLgenConfig)
+    found.stage("train-gan", family_of(found).options), found.stage("train-lgen", TrainLgenConfig)
 
 
 def latents(folder: Path) -> list[Path]:

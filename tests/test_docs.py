@@ -116,7 +116,7 @@ def test_options_that_families_share_stand_on_the_page_once(second_family, monke
     assert {"family", "kimg", "seed", "batch"} <= set(rows[0]) and {"gamma", "patience"} <= set(rows[1])
     assert rows[2] == ["batch", "slope", "forgotten"]  # of its batch it says more
     assert {name for name in rows[0] if name in rows[1]} == {"learning-rate", "width"}
-    assert "(default: `began`)" in shared and "(default: `0.2`)" in second and "a second kind." in second
+    assert "(default: `relativistic`)" in shared and "(default: `0.2`)" in second and "a second kind." in second
     assert "``" not in page.replace("```", "") and "`--family FAMILY --help` shows" in shared
     assert verb.count("Continues by itself") == verb.count("lmedge train-gan faces --run") == 1
 

@@ -24,7 +24,7 @@ LINES = re.findall(
 # What a line says -> what is run in its place.
 SMALLER = {
     "--size 64": "--size 32 --workers 1",
-    "--preset cpu64 --kimg 400": "--preset toy32 --width 4 --latent 8 --batch 4 --precision float32 --kimg 0.1 "
+    "--preset cpu64 --kimg 400": "--preset toy32 --width 8 --latent 8 --batch 4 --precision float32 --kimg 0.1 "
     "--log-every 0.02 --sample-every 9 --judge-every 9",
     "lmedge invert run faces": "lmedge invert run faces --steps 3",
     "lmedge train-lgen run": "lmedge train-lgen run --data inverted --steps 20 --hidden 8 --held-out 0.2",
@@ -36,7 +36,7 @@ SMALLER = {
     "--host 0.0.0.0 --port 8000": "--port 0",
 }
 SMALLER_CELLS = {
-    'preset="cpu64", kimg=400': 'preset="toy32", width=4, latent=8, batch=4, precision="float32", kimg=0.1, '
+    'preset="cpu64", kimg=400': 'preset="toy32", width=8, latent=8, batch=4, precision="float32", kimg=0.1, '
     "log_every=0.02, sample_every=9, judge_every=9",
     'faces="faces")': 'faces="faces", steps=3)',
     'TrainLgenConfig(run="run")': 'TrainLgenConfig(run="run", data="inverted", steps=20, hidden=(8,), held_out=0.2)',
@@ -56,6 +56,7 @@ LEAVES = {
     "interpolate": "strip.png",
     "web-export": "site/index.html",
     "synthesize": "synthetic/README.md",
+    "sample bundle --like": "alike/contact.png",
 }
 
 

@@ -125,7 +125,8 @@ def free_ports(count):
 
 
 def test_two_machines_train_as_one_with_the_whole_batch(toys, tmp_path, lmedge_here):
-    options = ["--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "8", "--precision", "float32"]
+    options = ["--family", "began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "8"]
+    options += ["--precision", "float32"]
     command = [sys.executable, "-m", "lmedge", "train-gan", toys, *options, "--kimg", "0.048", "--log-every", "0.008"]
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     environments = [

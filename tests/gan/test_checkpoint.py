@@ -10,8 +10,8 @@ from lmedge.gan import checkpoint
 from lmedge.gan.train import train_gan
 from tests.conftest import file_system, tiny_training
 
-OPTIONS = ("--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4", "--precision", "float32",
-           "--checkpoint-every", "0.012", "--log-every", "0.008", "--sample-every", "0.024")  # fmt: skip
+OPTIONS = ("--family", "began", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4", "--precision",
+           "float32", "--checkpoint-every", "0.012", "--log-every", "0.008", "--sample-every", "0.024")  # fmt: skip
 
 
 def test_only_the_newest_checkpoints_are_kept(toys, tmp_path):

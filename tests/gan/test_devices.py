@@ -72,7 +72,7 @@ def test_an_old_gpu_stays_in_float32(cards, tmp_path):
 
 
 def test_the_dry_run_says_what_was_picked_and_why(lmedge_here, tmp_path):
-    done = lmedge_here("train-gan", tmp_path, "--run", tmp_path, "--dry-run")
+    done = lmedge_here("train-gan", tmp_path, "--run", tmp_path, "--family", "began", "--dry-run")
     assert done.returncode == 0 and '"batch": 16' in done.stdout
     for what in ("device", "XLA", "threads", "precision", "batch", "learning rate", "steps per execution"):
         assert f"\n{what} " in "\n" + done.stderr, what

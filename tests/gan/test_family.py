@@ -110,3 +110,10 @@ def test_a_family_in_one_file_is_trained_continued_and_shown(registered, lmedge_
     assert lmedge_here("report", whole).returncode == 0
     assert "least-squares" in (whole / "report" / "index.html").read_text()
     assert "least-squares" in lmedge_here("info", whole).stdout
+
+
+def test_a_run_of_before_there_were_families_is_a_began(tmp_path):
+    run = Run.create(tmp_path / "run")
+    assert families.family_of(run).name == "relativistic"  # what would be trained here now
+    run.record("train-gan", {"width": 24})
+    assert families.family_of(run).name == "began"

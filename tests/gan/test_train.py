@@ -25,8 +25,9 @@ from lmedge.run import Run
 from tests.conftest import reordered, tiny_training
 
 TRAIN = [
-    sys.executable, "-m", "lmedge", "train-gan", "--preset", "toy32", "--width", "4", "--latent", "8", "--batch", "4",
-    "--precision", "float32", "--checkpoint-every", "0.012", "--log-every", "0.008", "--sample-every", "0.024",
+    sys.executable, "-m", "lmedge", "train-gan", "--family", "began", "--preset", "toy32", "--width", "4", "--latent",
+    "8", "--batch", "4", "--precision", "float32", "--checkpoint-every", "0.012", "--log-every", "0.008",
+    "--sample-every", "0.024",
 ]  # fmt: skip
 
 

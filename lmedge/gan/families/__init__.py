@@ -15,7 +15,8 @@ from lmedge.gan.options import FAMILIES, TrainGanConfig
 if TYPE_CHECKING:
     from lmedge.run import Run
 
-DEFAULT = BeganFamily.name
+DEFAULT = RelativisticFamily.name
+OLDEST = BeganFamily.name  # of runs that were trained before there were families
 
 
 def register(family: Family[Any]) -> None:
@@ -37,7 +38,8 @@ def family_named(name: str, where: str = "--family") -> Family[Any]:
 
 def family_of(run: Run) -> Family[Any]:
     """The family of a run's generator; the default one where none was trained yet. Raises UsageError."""
-    name = run.stage("train-gan", TrainGanConfig).get("family", DEFAULT)
+    trained = run.stage("train-gan", TrainGanConfig)
+    name = trained.get("family", OLDEST if trained else DEFAULT)
     return family_named(name, f"{run.config_file}: family")
 
 
