@@ -14,6 +14,7 @@ from lmedge.evaluation.options import EvaluateConfig
 from lmedge.evaluation.realism import realism
 from lmedge.evaluation.report import page_folder, write_report
 from lmedge.faces.records import FaceDataset
+from lmedge.gan.held_out import unseen
 from lmedge.gan.options import TrainGanConfig
 from lmedge.inversion.encoder import cached_encoder
 from lmedge.inversion.focus import face_weights
@@ -24,7 +25,7 @@ from lmedge.inversion.resolve import recorded
 from lmedge.judging.features import Extractor, extractor
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import in_pixels
-from lmedge.lgen.faces import split_by_group
+from lmedge.lgen.faces import split_of
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import error_figures
 from lmedge.options import to_json
@@ -99,7 +100,7 @@ def _realism(config: EvaluateConfig, result: Evaluation, faces: NDArray[np.uint8
             f"No real faces to compare with: {dataset.path} holds {len(dataset)} of {dataset.size} pixels."
         )
         return
-    result.realism = realism(faces, dataset, extract, config.seed)
+    result.realism = realism(faces, dataset, extract, config.seed, unseen(result.run, dataset.groups))
     result.figures["realism"] = result.realism.figures()
     result.lines += result.realism.lines()
 
@@ -242,8 +243,8 @@ def _fault_figures(result: Evaluation, model: KerasFaceModel) -> None:
     if annotator is None:
         return
     assert latents is not None
-    *_, held_out = split_by_group(
-        latents.groups, options.get("held_out", TrainLgenConfig.held_out), options.get("seed", 0)
+    *_, held_out = split_of(
+        result.run, latents.groups, options.get("held_out", TrainLgenConfig.held_out), options.get("seed", 0)
     )
     size = latents.size
     with progress("held-out faces", len(held_out), "faces") as advance:

@@ -1,5 +1,6 @@
 """The face dataset on disk: TFRecord shards beside a dataset.json, read at random without loading it all."""
 
+import copy
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Sequence
@@ -79,11 +80,12 @@ class FaceDataset:
         return self.count
 
     def _index(self) -> NDArray[np.int64]:
-        """[N, 3]: shard, offset and length of every record, from the framing of TFRecord: length uint64,
+        """[N, 4]: shard, place in it, offset and length of every record, from the framing of TFRecord: length uint64,
         its CRC uint32, data, its CRC uint32, little endian."""
-        where = []
+        where: list[tuple[int, int, int, int]] = []
         digest = hashlib.sha256(f"{self.size} {self.scheme.name} ".encode())
         for number, path in enumerate(self.shards):
+            before = len(where)
             try:
                 size = path.stat().st_size
                 with path.open("rb") as file:
@@ -93,7 +95,7 @@ class FaceDataset:
                         (length,) = struct.unpack("<Q", file.read(8))
                         if length > LARGEST_RECORD or offset + length + 16 > size:
                             raise LmedgeError(f"{path} is damaged at byte {offset}; make the dataset again.")
-                        where.append((number, offset + 12, length))
+                        where.append((number, len(where) - before, offset + 12, length))
                         file.seek(offset + 12 + length)
                         digest.update(file.read(4))
                         offset += length + 16
@@ -102,12 +104,19 @@ class FaceDataset:
         self.digest = digest.hexdigest()
         if len(where) != self.count:
             raise LmedgeError(f"{self.path} holds {len(where)} faces, not the {self.count} of {DATASET_FILE}.")
-        return np.array(where, dtype=np.int64).reshape(-1, 3)
+        return np.array(where, dtype=np.int64).reshape(-1, 4)
+
+    def part(self, indices: NDArray[np.int64]) -> "FaceDataset":
+        """These faces alone, counted from 0, of the same dataset: with its digest."""
+        part = copy.copy(self)
+        part.__dict__.pop("_labels", None)
+        part.count, part._where = len(indices), self._where[indices]
+        return part
 
     def serialized(self, indices: Sequence[int] | NDArray[np.int64]) -> list[bytes]:
         """The stored examples of these faces."""
         examples = []
-        for shard, offset, length in self._where[np.asarray(indices)]:
+        for shard, _, offset, length in self._where[np.asarray(indices)]:
             if shard not in self._maps:
                 self._check_records(shard)
                 self._maps[shard] = np.memmap(self.shards[shard], np.uint8, "r")
@@ -164,8 +173,8 @@ class FaceDataset:
 
     def _place(self, index: int) -> str:
         """`FILE: record 3`"""
-        shard = self._where[index, 0]
-        return f"{self.shards[shard]}: record {index - np.searchsorted(self._where[:, 0], shard)}"
+        shard, record = self._where[index, :2]
+        return f"{self.shards[shard]}: record {record}"
 
     def _check_landmarks(self, indices: Sequence[int] | NDArray[np.int64], landmarks: NDArray[np.float32]) -> None:
         far = far_outside(landmarks, self.size, self.size)

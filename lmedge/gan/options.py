@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional
 
-from lmedge.bounds import Batch, Kimg, Rate, Share, TrainingSeed, whole
+from lmedge.bounds import Batch, Kimg, Rate, Share, TrainingSeed, whole, within
 from lmedge.options import DatasetFolder, Named, Precision, RunFolder, Stage
 
 FAMILIES: dict[str, Any] = {}  # by name; `lmedge.gan.families` puts them here
@@ -72,6 +72,9 @@ class TrainGanConfig(Stage):
     """Decay of the averaged generator, the one that is saved and exported."""
     mirror: bool = True
     """Flip half of the faces left to right."""
+    held_out: Annotated[float, within(0, 0.4)] = 0.0
+    """Share of the groups (people) of the dataset that the generator never sees. Distances are then measured to their
+    faces, and L-Gen's error is theirs."""
     precision: Precision = "auto"
     """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
     n >= 16; else float32."""

@@ -17,6 +17,7 @@ from lmedge.gan.data import face_batches
 from lmedge.gan.families import family_named
 from lmedge.gan.family import Family
 from lmedge.gan.grids import Grids
+from lmedge.gan.held_out import kept_out
 from lmedge.gan.journal import Journal, memory_mib
 from lmedge.gan.judge import Judge
 from lmedge.gan.options import PRESETS, TrainGanConfig
@@ -111,6 +112,7 @@ def _train(
     assert config.batch is not None and config.learning_rate is not None
     family, chief = family_named(config.family), devices.is_chief(place)
     found = checkpoint.checkpoints(run.checkpoints)
+    dataset, judged = _parts(config, dataset)
     latent = run.latent if found else family.latent(config, dataset)
     step = _step(family, config, dataset, latent, place)
     schedule, health = family.schedule(config), family.health(config)
@@ -139,7 +141,7 @@ def _train(
     journal = Journal(run, steps_for(config.log_every, config.batch), chief)
     some = np.linspace(0, len(dataset) - 1, min(SHEET_FACES, len(dataset))).round().astype(np.int64)
     grids = Grids(run, steps_for(config.sample_every, config.batch), step.spec, lambda: dataset.images(some), chief)
-    judge = [Judge(journal, steps_for(config.judge_every, config.batch), step.spec, dataset)] if chief else []
+    judge = [Judge(journal, steps_for(config.judge_every, config.batch), step.spec, judged)] if chief else []
     with progress("train-gan", last * config.batch, "img", start * config.batch, thousands=True) as advance:
         callbacks = [_Line(family, advance), schedule, journal, grids, Watch(health, journal, dataset), *judge, saver]
         try:
@@ -159,6 +161,21 @@ def _train(
         )
     rates = [line["images_per_second"] for line in run.log() if line["step"] > start]
     return Trained(run, training.kimg, len(rates) / sum(1 / rate for rate in rates) if rates else 0.0)
+
+
+def _parts(config: TrainGanConfig, dataset: FaceDataset) -> tuple[FaceDataset, FaceDataset]:
+    """The faces to learn from, and those to compare with: where groups are held out, theirs. Raises UsageError where
+    too few faces are left of either."""
+    if not config.held_out:
+        return dataset, dataset
+    out = kept_out(dataset.groups, config.held_out)
+    learnt, judged = dataset.part(np.flatnonzero(~out)), dataset.part(np.flatnonzero(out))
+    assert config.batch is not None
+    for part, least, what in ((learnt, config.batch, "to learn from"), (judged, 4, "held out")):
+        if len(part) < least:
+            share, count = f"--held-out {config.held_out:g}", f"{len(part)} faces"
+            raise UsageError(f"{share} leaves {count} of {config.dataset} {what}, fewer than {least}.")
+    return learnt, judged
 
 
 class _Line(Callback):
@@ -220,6 +237,12 @@ def _check_dataset(config: TrainGanConfig, dataset: FaceDataset) -> None:
         raise UsageError(f"{config.dataset} has {len(dataset)} faces, fewer than --batch {config.batch}.")
 
 
+def _standard(config: TrainGanConfig, name: str, value: Any) -> Any:
+    """What an option was in runs of before there was such a one: its default, where it does not depend on others."""
+    default = getattr(type(config), name, None)
+    return value if default is None else default
+
+
 def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> None:
     """Refuses to go on with other options than the run was started with, and where its record does not say these."""
     family, noted = family_named(config.family), run.config()
@@ -230,10 +253,10 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
             "--run."
         )
     for name, value in now.items():
-        if name not in MAY_CHANGE | family.may_change and before.get(name, value) != value:
+        if name not in MAY_CHANGE | family.may_change and before.get(name, _standard(config, name, value)) != value:
             option = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{option} is {value!r} and {run.path} was trained with {before[name]!r}; "
+                f"{option} is {value!r} and {run.path} was trained with {before.get(name)!r}; "
                 "take that value or name another --run."
             )
     began = noted["dataset"]

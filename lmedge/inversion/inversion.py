@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.faces.records import FaceDataset
+from lmedge.gan.held_out import unseen
 from lmedge.inversion.encoder import encoder_of
 from lmedge.inversion.focus import face_weights
 from lmedge.inversion.inverter import Inverter, not_shown
@@ -33,7 +34,10 @@ class Inversion:
         """The search for faces of `dataset`, with the run's encoder where it starts from one: it is trained where there
         is none."""
         weights = face_weights(dataset.landmarks, dataset.size, search.background)
-        encoder = encoder_of(run, generator, dataset, weights, search) if search.start == "encoder" else None
+        encoder = None
+        if search.start == "encoder":
+            seen = np.flatnonzero(~unseen(run, dataset.groups))
+            encoder = encoder_of(run, generator, dataset.part(seen) if len(seen) else dataset, weights, search)
         return cls(dataset, generator, Inverter(generator, run.latent, search, weights, encoder))
 
     def __call__(self, job: Job, advance: Callable[[int], None] = not_shown) -> Arrays:

@@ -8,8 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
+from lmedge.gan.held_out import unseen
 from lmedge.landmarks import in_pixels, nme, normalised
+from lmedge.run import Run
 from lmedge.scheme import Scheme
+
+Indices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,18 @@ class Split:
     held_out: NDArray[np.int64]
 
 
-def split_by_group(
-    groups: NDArray[np.str_], share: float, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def split_of(run: Run, groups: NDArray[np.str_], share: float, seed: int) -> Indices:
+    """As `split_by_group`, for faces of a run: where its generator has seen no face of some groups, these are the
+    held-out ones, and `share` of the others is for validation."""
+    out = unseen(run, groups)
+    if not out.any():
+        return split_by_group(groups, share, seed)
+    seen = np.flatnonzero(~out)
+    training, validation, rest = (seen[part] for part in split_by_group(groups[seen], share, seed))
+    return np.union1d(training, rest), validation, np.flatnonzero(out)
+
+
+def split_by_group(groups: NDArray[np.str_], share: float, seed: int) -> Indices:
     """Indices of (training, validation, held-out) faces: no group is in two of them. `share` of the groups
     go to each of the latter two. Raises UsageError where there are too few groups to split."""
     names = np.unique(groups)

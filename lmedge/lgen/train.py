@@ -13,7 +13,7 @@ from lmedge.executor import Executor
 from lmedge.inversion.latents import Latents, load_latents, refuse_other
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
-from lmedge.lgen.faces import Faces, Split, joined, split_by_group
+from lmedge.lgen.faces import Faces, Split, joined, split_by_group, split_of
 from lmedge.lgen.generated import VIEWS, generated_faces, refuse_untrained
 from lmedge.lgen.mixing import Style, style_of
 from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
@@ -146,7 +146,7 @@ def sets_of(
     how. Raises UsageError for too few groups, and for landmarks that cannot be moved so or that nobody sees;
     LmedgeError, before many are looked at, for a generator that is hardly trained."""
     faces = Faces(latents.z, latents.landmarks, latents.size, latents.scheme)
-    training, validation, last = split_by_group(latents.groups, held_out, seed)
+    training, validation, last = split_of(run, latents.groups, held_out, seed)
     fits = training[latents.fits[training]]
     if len(fits) < len(training) / 2:
         console.print(

@@ -92,7 +92,7 @@ def rewritten(shard, change):
 def test_a_flipped_byte_is_said_with_shard_and_record(copy, at):
     shard = next(copy.glob("*.tfrecord"))
     dataset = FaceDataset(copy)
-    _, offset, length = dataset._where[7]
+    *_, offset, length = dataset._where[7]
     data = bytearray(shard.read_bytes())
     place = {"a pixel": data.index(b"IDAT", offset) + 90, "a landmark": data.index(b"landmarks", offset) + 40,
              "the checksum": offset + length}[at]  # fmt: skip
