@@ -14,6 +14,7 @@ from tyro.conf import arg
 from lmedge.bounds import Check
 from lmedge.errors import UsageError
 from lmedge.scheme import BUILT_IN, Scheme, scheme_of
+from lmedge.shipped import models, require_model
 
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
@@ -33,6 +34,9 @@ class Named:
     @property
     def metavar(self) -> str:
         return "{" + ",".join(self.names()) + "}"
+
+
+ModelName = Annotated[str | None, Named(models), Check(require_model)]
 
 
 @dataclass(frozen=True, kw_only=True)

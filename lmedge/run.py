@@ -17,8 +17,8 @@ from lmedge.options import Stage, read_values
 from lmedge.progress import console
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
-from lmedge.runtime.bundle import PRETRAINED
 from lmedge.scheme import Scheme
+from lmedge.shipped import is_name, is_shipped, run_at
 from lmedge.storage import check_form, read_json, write_json
 
 LARGEST_LOG = 1 << 28  # bytes of log.jsonl: millions of lines
@@ -38,7 +38,10 @@ class Run:
 
     @classmethod
     def create(cls, path: Path) -> "Run":
-        """The run in `path`, made if the folder is absent or empty. Raises UsageError for other folders."""
+        """The run in `path`, made if the folder is absent or empty. Raises UsageError for other folders, and for the
+        name of a model that comes with lmedge."""
+        if is_name(path):
+            raise UsageError(f"--run {path} is what a model is called that comes with lmedge; name another folder.")
         if path.exists() and not path.is_dir():
             raise UsageError(f"--run {path} is a file; name a folder.")
         run = cls(path)
@@ -51,11 +54,12 @@ class Run:
         return cls.open(path)
 
     @classmethod
-    def open(cls, path: Path) -> "Run":
-        """The run in `path`. Raises UsageError where it is none, LmedgeError for another version's."""
-        run = cls(path)
+    def open(cls, path: Path | str) -> "Run":
+        """The run in `path`, or of a model that comes with lmedge by its name. Raises UsageError where it is none,
+        LmedgeError for another version's."""
+        run = cls(run_at(path))
         if not run.config_file.is_file():
-            raise UsageError(f"{path} is not a run (no config.json); `lmedge train-gan` makes one.")
+            raise UsageError(f"{run.path} is not a run (no config.json); `lmedge train-gan` makes one.")
         schema = read_json(run.config_file, "a run made by `lmedge train-gan`").get("schema")
         if schema != SCHEMA:
             raise LmedgeError(
@@ -67,7 +71,7 @@ class Run:
     @property
     def shipped(self) -> bool:
         """Does it come with lmedge? Then nothing is written into it."""
-        return self.path.resolve().is_relative_to(PRETRAINED.resolve())
+        return is_shipped(self.path)
 
     def refuse_shipped(self, instead: str = "") -> None:
         """For who wants to write into it. Raises UsageError for the run that comes with lmedge; `instead` is what else

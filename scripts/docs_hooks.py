@@ -19,7 +19,7 @@ TAKEN_IN = {
     "project/changelog.md": "CHANGELOG.md",
     "project/contributing.md": "CONTRIBUTING.md",
     "project/security.md": "SECURITY.md",
-    "results/model-card.md": "lmedge/pretrained/README.md",
+    "results/model-card.md": "lmedge/pretrained/reference/README.md",
 }
 LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)\s]*)?(\))")
 

@@ -18,8 +18,8 @@ from lmedge.gan.families import family_of
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.parts import split
 from lmedge.provenance import Provenance
-from lmedge.runtime.bundle import PRETRAINED
 from lmedge.scheme import IBUG49
+from lmedge.shipped import REFERENCE, REFERENCE_RUN
 
 SIZE = 48
 
@@ -113,7 +113,7 @@ def _started() -> None:
 
 def models(folder: Path) -> list[Path]:
     """Models of three kinds."""
-    return [Path(shutil.copy(PRETRAINED / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
+    return [Path(shutil.copy(REFERENCE / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
 
 
 def draw(path: Path) -> None:
@@ -127,9 +127,9 @@ def draw(path: Path) -> None:
 
 def bundle(folder: Path) -> list[Path]:
     """A bundle of one variant."""
-    about = json.loads((PRETRAINED / "bundle.json").read_text())
+    about = json.loads((REFERENCE / "bundle.json").read_text())
     about["variants"] = {"int8": about["variants"]["int8"]}
-    shutil.copy(PRETRAINED / "faces-int8.tflite", folder)
+    shutil.copy(REFERENCE / "faces-int8.tflite", folder)
     (folder / "bundle.json").write_text(json.dumps(about))
     return [folder / "bundle.json"]
 
@@ -202,7 +202,7 @@ def run(folder: Path) -> list[Path]:
 
     load_tensorflow()  # now, as its memory is not that of a case
     for name in ("config.json", "lgen.json"):
-        shutil.copy(PRETRAINED / "run" / name, folder)
+        shutil.copy(REFERENCE_RUN / name, folder)
     lines = [{"step": i, "kimg": i / 2, "loss_d": 0.1, "k": 0.1, "time": 1.0 * i} for i in range(1, 4)]
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return [folder / "config.json", folder / "lgen.json", folder / "log.jsonl"]
@@ -252,7 +252,7 @@ def latents(folder: Path) -> list[Path]:
 def _generator() -> Any:
     from lmedge.run import Run
 
-    return Run.open(PRETRAINED / "run").generator()
+    return Run.open(REFERENCE_RUN).generator()
 
 
 def read_latents(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lmedge.runtime.bundle import PRETRAINED
+from lmedge.shipped import REFERENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 DEMO = ROOT / "android_demo"
@@ -46,7 +46,7 @@ def test_the_app_draws_what_the_python_runtime_draws_and_is_packed(tmp_path):
     with zipfile.ZipFile(apk) as archive:
         names = archive.namelist()
         assert archive.read("classes.dex").startswith(b"dex\n")
-        assert archive.read("assets/bundle/bundle.json") == (PRETRAINED / "bundle.json").read_bytes()
+        assert archive.read("assets/bundle/bundle.json") == (REFERENCE / "bundle.json").read_bytes()
     assert {"AndroidManifest.xml", "resources.arsc", "lib/arm64-v8a/libtensorflowlite_jni.so"} <= set(names)
     assert not [name for name in names if "int8-io" in name]
     assert (pictures / "screens.jpg").is_file()
@@ -72,14 +72,14 @@ def test_a_model_that_is_compressed_or_not_aligned_is_refused(tmp_path, apk_tool
     def packed(**options):
         path = tmp_path / "app.apk"
         with zipfile.ZipFile(path, "w") as archive:
-            for name in apk_tools.models(PRETRAINED):
-                archive.write(PRETRAINED / name, f"assets/bundle/{name}", **options)
+            for name in apk_tools.models(REFERENCE):
+                archive.write(REFERENCE / name, f"assets/bundle/{name}", **options)
         return path
 
     with pytest.raises(SystemExit, match="is compressed, or not at a multiple of 4 bytes"):
-        apk_tools.check(Passing(), packed(compress_type=zipfile.ZIP_DEFLATED), PRETRAINED)
+        apk_tools.check(Passing(), packed(compress_type=zipfile.ZIP_DEFLATED), REFERENCE)
     with pytest.raises(SystemExit, match="is compressed, or not at a multiple of 4 bytes"):
-        apk_tools.check(Passing(), packed(compress_type=zipfile.ZIP_STORED), PRETRAINED)
+        apk_tools.check(Passing(), packed(compress_type=zipfile.ZIP_STORED), REFERENCE)
 
 
 def test_gradle_and_the_check_build_with_the_same_libraries():
@@ -97,7 +97,7 @@ def test_gradle_and_the_check_build_with_the_same_libraries():
     assert modules == ["core", "engine", "app"]
     assert all((DEMO / module / "build.gradle.kts").is_file() for module in modules)
     bundle = re.search(r"^bundle=(.*)$", (DEMO / "gradle.properties").read_text(), re.MULTILINE)[1]
-    assert (DEMO / bundle).resolve() == PRETRAINED.resolve()
+    assert (DEMO / bundle).resolve() == REFERENCE.resolve()
 
 
 def test_the_wrapper_is_the_one_that_gradle_publishes():

@@ -13,10 +13,10 @@ from lmedge.bounds import cores
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.run import Run
 from lmedge.runtime import Bundle, Faces, FaceSampler
-from lmedge.runtime.bundle import PRETRAINED
 from lmedge.runtime.interpreter import installed
 from lmedge.runtime.parity import Parity, compare
 from lmedge.runtime.timing import Timing, time_model
+from lmedge.shipped import REFERENCE
 from lmedge.storage import read_arrays
 from lmedge.variants import suitable
 
@@ -69,7 +69,7 @@ def test_threads_are_recommended_with_the_variant(interpreter, p95, threads, sai
 
 
 def test_bench_sample_and_the_documentation_name_the_same_variant():
-    bundle = Bundle.open(PRETRAINED)
+    bundle = Bundle.open(REFERENCE)
     rows = [Row(name, variant, 9, timing(1.0)) for name in ("litert", "tflite") for variant in bundle.variants]
     ship = {name: shipped.variant for name, shipped in shipped_of(rows, bundle.image_psnr).items()}
     page = " ".join((Path(__file__).parents[1] / "docs" / "results" / "figures.md").read_text().split())

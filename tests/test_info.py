@@ -8,7 +8,7 @@ from lmedge.about.summary import summary
 from lmedge.cli import main
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint
-from lmedge.runtime.bundle import PRETRAINED
+from lmedge.shipped import REFERENCE
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def rows(text):
 
 def test_without_a_path_it_tells_of_the_model_that_ships(told):
     text = told()
-    assert text == told(PRETRAINED)
-    about = json.loads((PRETRAINED / "bundle.json").read_text())
+    assert text == told(REFERENCE)
+    about = json.loads((REFERENCE / "bundle.json").read_text())
     assert about["name"] in text and about["training"]["licence"] in text and f"{about['training']['faces']:,}" in text
     assert set(about["variants"]) <= rows(text).keys()
     # What people read: no list of a hundred numbers, no line that is folded.
@@ -37,7 +37,7 @@ def test_without_a_path_it_tells_of_the_model_that_ships(told):
 
 
 def test_json_has_everything(told):
-    assert json.loads(told("--json")) == {"kind": "bundle", **json.loads((PRETRAINED / "bundle.json").read_text())}
+    assert json.loads(told("--json")) == {"kind": "bundle", **json.loads((REFERENCE / "bundle.json").read_text())}
 
 
 def test_a_dataset(told, toys):
@@ -64,7 +64,7 @@ def test_a_model(told, bundle):
 
 
 def test_a_name_cannot_steer_the_terminal(told, tmp_path):
-    copy = shutil.copytree(PRETRAINED, tmp_path / "copy")
+    copy = shutil.copytree(REFERENCE, tmp_path / "copy")
     about = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps(about | {"name": "red \x1b[31m\nline"}))
     text = told(copy)
@@ -72,7 +72,7 @@ def test_a_name_cannot_steer_the_terminal(told, tmp_path):
 
 
 def test_facts_of_another_type_are_left_out():
-    about = json.loads((PRETRAINED / "bundle.json").read_text())
+    about = json.loads((REFERENCE / "bundle.json").read_text())
     about |= {"kind": "bundle", "training": ["many"], "image": None, "latent": {"size": "x", "low": {}}, "controls": 3,
               "provenance": "x"}  # fmt: skip
     about["variants"]["fp32"] |= {"bytes": "x", "parity": {"image_psnr": "x"}, "min_runtime": {}}

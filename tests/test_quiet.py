@@ -7,7 +7,7 @@ from lmedge.quiet import _Quietly, keep_quiet
 def test_a_verb_that_happens_to_load_tensorflow_says_nothing_of_it(lmedge, tmp_path):
     done = lmedge("sample", "--count", 1, "--interpreter", "tensorflow", "--out", tmp_path / "faces")
     assert done.returncode == 0 and "on tensorflow" in done.stdout
-    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["no bundle named", "sample"]
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["drawing", "sample:"]
 
 
 def test_only_tensorflow_is_found_by_it_and_once():

@@ -10,13 +10,14 @@ from lmedge.folders import half_made
 from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
 from lmedge.run import Run
-from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, Bundle, read_model
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
+from lmedge.shipped import bundle_at
 
 
 def info(config: InfoConfig) -> dict[str, Any]:
     """Everything that is known of `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known
     kind."""
-    path = PRETRAINED if config.path is None else config.path
+    path = bundle_at(config.path, config.model)
     if (path / "dataset.json").is_file():
         return _dataset(path)
     if (path / "config.json").is_file():

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.options import Stage
+from lmedge.options import ModelName, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,9 @@ class InfoConfig(Stage):
     """
 
     path: Positional[Annotated[Path | None, arg(metavar="[PATH]")]] = None
-    """Folder or file. Default: the model that comes with lmedge."""
+    """Folder, file, or a model that comes with lmedge by its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     json: bool = False
     """Print everything, as JSON."""
 

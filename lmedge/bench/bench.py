@@ -21,11 +21,12 @@ from lmedge.installation import install, remedy
 from lmedge.progress import progress
 from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Bundle, FaceSampler
-from lmedge.runtime.bundle import PRETRAINED_RUN, REFERENCE_FILE
+from lmedge.runtime.bundle import REFERENCE_FILE
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.interpreter import INTERPRETERS, installed, suits_here
 from lmedge.runtime.timing import time_model
 from lmedge.seeds import Purpose
+from lmedge.shipped import REFERENCE_RUN, is_shipped
 from lmedge.storage import claim_file, write_json
 from lmedge.variants import InterpreterName
 
@@ -47,20 +48,21 @@ class Bench:
 
 def bench(config: BenchConfig) -> Bench:
     """Times a bundle; see BenchConfig. Raises UsageError, LmedgeError."""
-    bundle = chosen(config.bundle)
+    bundle = chosen(config.bundle, config.model)
     variants: tuple[str, ...] = config.variants or tuple(bundle.variants)
     for variant in variants:
         bundle.model(variant)
     interpreters = _interpreters(config.interpreters)
-    if config.compare and config.run is None and config.bundle is not None:
+    run = config.run or (bundle.path / REFERENCE_RUN.name if is_shipped(bundle.path) else None)
+    if config.compare and run is None:
         raise UsageError("--compare stock converts the Keras networks again; name their run with --run.")
     if config.out:
         claim_file(config.out, config.overwrite)
     threads = config.threads or tuple(dict.fromkeys((1, cores())))
     with tempfile.TemporaryDirectory() as folder:
         models = {variant: bundle.variants[variant] for variant in variants}
-        if config.compare:
-            models |= _stock(config.run or PRETRAINED_RUN, bundle, Path(folder))
+        if config.compare and run is not None:
+            models |= _stock(run, bundle, Path(folder))
         result = _measured(bundle, models, interpreters, threads, config.seconds, config.face_mesh)
     if config.out:
         write_json(config.out, dataclasses.asdict(result))

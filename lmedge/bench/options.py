@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional
 
 from lmedge.bounds import Check, require_threads, within
-from lmedge.options import BundlePath, Stage
+from lmedge.options import BundlePath, ModelName, Stage
 from lmedge.variants import VariantName
 
 TimedThreads = Annotated[int, Check(lambda option, value: require_threads(option, value, 1))]
@@ -24,7 +24,9 @@ class BenchConfig(Stage):
     """
 
     bundle: Positional[BundlePath] = None
-    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    """Bundle folder, a .tflite file of one, or a model that comes with lmedge by its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     out: Path | None = None
     """JSON file for the figures, with machine, processor, versions and date."""
     variants: tuple[VariantName, ...] = ()
@@ -38,7 +40,7 @@ class BenchConfig(Stage):
     compare: Literal["stock"] | None = None
     """stock: also convert the networks of --run with the plain TFLiteConverter, and show ratios to it."""
     run: Path | None = None
-    """Run that the bundle was exported from; for --compare. Not needed for the model that comes with lmedge."""
+    """Run that the bundle was exported from; for --compare. Not needed for a model that comes with lmedge."""
     face_mesh: bool = True
     """Also time finding the landmarks with MediaPipe Face Mesh instead of L-Gen."""
     overwrite: bool = False

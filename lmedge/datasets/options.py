@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Workers, within
-from lmedge.options import SchemeIfSaid, Stage
+from lmedge.options import ModelName, SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
@@ -29,7 +29,10 @@ class SynthesizeConfig(Stage):
     """
 
     source: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|RUN]")]] = None
-    """Bundle, or run (its Keras networks, on a GPU where there is one). Default: the model that comes with lmedge."""
+    """Bundle, run (its Keras networks, on a GPU where there is one), or a model that comes with lmedge by its
+    name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     out: Path
     """Folder for the dataset."""
     count: Count | None = None

@@ -29,9 +29,9 @@ from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.processes import Processes
 from lmedge.progress import console
 from lmedge.runtime import FaceModel, FaceSampler
-from lmedge.runtime.bundle import PRETRAINED_RUN
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
+from lmedge.shipped import run_at
 from lmedge.storage import write_bytes, write_json
 from lmedge.versions import versions
 
@@ -45,7 +45,7 @@ PROBE_FACES = 32  # whose size on disk is measured first
 FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv")  # beside those of the format
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
-NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "count")
+NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "model", "count")
 
 
 @dataclass(frozen=True)
@@ -176,19 +176,20 @@ def _model(config: SynthesizeConfig) -> FaceModel:
         raise UsageError(f"--around {config.around} does not exist; name a dataset, a folder of photos or a photo.")
     if config.around is not None or (config.source and (config.source / "config.json").is_file()):
         return _run(config).face_model()
-    return FaceSampler(chosen(config.source), config.variant, config.interpreter, threads=1)
+    return FaceSampler(chosen(config.source, config.model), config.variant, config.interpreter, threads=1)
 
 
 def _run(config: SynthesizeConfig) -> "Run":
     """The run whose generator is inverted, or drawn from. Raises UsageError for a bundle."""
     from lmedge.run import Run
 
-    if config.source is not None and not (config.source / "config.json").is_file():
+    path = run_at(config.source, config.model)
+    if not (path / "config.json").is_file():
         raise UsageError(
-            f"--around needs a run, whose generator can be inverted, and {config.source} is none; name the run that "
-            "the bundle was exported from."
+            f"--around needs a run, whose generator can be inverted, and {path} is none; name the run that the bundle "
+            "was exported from."
         )
-    return Run.open(config.source or PRETRAINED_RUN)
+    return Run.open(path)
 
 
 def _check_disk(out: Path, format_: Format, shape: Shape, probe: Samples, left: int) -> None:

@@ -20,7 +20,8 @@ class EvaluateConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run with a generator and, for most of the figures, latents and an L-Gen."""
+    """Run with a generator and, for most of the figures, latents and an L-Gen, or a model that comes with lmedge by its
+    name."""
     samples: Annotated[int, whole(1, 1_000_000)] = 1000
     """Fresh latents for the self-consistency error and for the distances to the real faces."""
     features: str = "filters"
@@ -47,6 +48,6 @@ class ReportConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run to report on."""
+    """Run to report on, or a model that comes with lmedge by its name."""
     out: Path | None = None
     """Folder for the page, with figures and pictures of the `evaluate` that had the same --out. Default: RUN/report."""

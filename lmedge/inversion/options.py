@@ -16,7 +16,7 @@ class SearchConfig(Stage):
     """What every search for latents understands."""
 
     run: Positional[RunFolder]
-    """Run with a trained generator."""
+    """Run with a trained generator, or a model that comes with lmedge by its name."""
     preset: Preset = "fast"
     """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
     the plain squared error, components that leave their bounds redrawn (stochastic clipping, arXiv 1702.04782)."""
@@ -74,6 +74,7 @@ class InvertPhotoConfig(SearchConfig):
     that an annotator finds, beside its inversion with those of L-Gen.
 
     Example: lmedge invert-photo runs/first me.jpg --out me.png
+    Example: lmedge invert-photo pretrained me.jpg
     """
 
     photo: Positional[Annotated[Path, arg(metavar="PHOTO")]]
@@ -81,7 +82,8 @@ class InvertPhotoConfig(SearchConfig):
     background: Share | None = None
     """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
     out: Path | None = None
-    """Picture to write: .png, .jpg, .webp, .bmp or .tif. Default: NAME.png in RUN/photos."""
+    """Picture to write: .png, .jpg, .webp, .bmp or .tif. Default: NAME.png in RUN/photos; with a model that comes
+    with lmedge NAME-inverted.png where lmedge is called."""
     overwrite: bool = False
     """Replace a picture."""
 

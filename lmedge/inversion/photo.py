@@ -65,12 +65,11 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     photo, run = config.photo, Run.open(config.run)
     if photo.is_dir():
         raise UsageError(f"{photo} is a folder; name a photo, or `lmedge invert {run.path} {photo}` for a dataset.")
-    if config.out is None:
-        run.refuse_shipped(", or say with --out where the picture goes")
     search = _search(config, run)
     model = run.face_model() if run.lgen_file.exists() else None
     generator = model.generator if model else Generator(run.generator(), run.latent)
-    picture = config.out or run.path / "photos" / f"{photo.stem}.png"
+    beside = Path(f"{photo.stem}-inverted.png") if run.shipped else run.path / "photos" / f"{photo.stem}.png"
+    picture = config.out or beside
     check_picture(picture)
     claim_file(picture, config.overwrite)
     size, scheme = generator.width, run.scheme

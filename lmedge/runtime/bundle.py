@@ -11,6 +11,7 @@ from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import PARTS, Scheme
+from lmedge.shipped import bundle_at
 from lmedge.storage import check_form, read_json
 from lmedge.swap import check_whole
 
@@ -18,8 +19,6 @@ SCHEMA = 2  # 1 named its landmark scheme, and knew one kind of latents
 BUNDLE_FILE = "bundle.json"
 REFERENCE_FILE = "reference.npz"  # a few faces as Keras computes them in float32
 SIGNATURE = "sample"
-PRETRAINED = Path(__file__).parent.parent / "pretrained"  # the bundle that comes with lmedge
-PRETRAINED_RUN = PRETRAINED / "run"  # its networks, for the workstation
 WHAT = "a bundle made by `lmedge export`"
 # What may be said of a model.
 FACTS = {"name": str, "version": str, "training": dict, "image": {"width": int, "height": int},
@@ -42,9 +41,9 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path | str) -> "Bundle":
-        """The bundle in a folder, or a model file. Raises UsageError for something else, LmedgeError for a
-        damaged one or one of another version."""
-        path = Path(path)
+        """The bundle in a folder, a model file, or a model that comes with lmedge by its name. Raises UsageError for
+        something else, LmedgeError for a damaged one or one of another version."""
+        path = bundle_at(path)
         if path.exists() and not path.is_dir():
             if path.suffix != ".tflite":
                 raise UsageError(f"{path} is neither a bundle folder nor a .tflite file.")
@@ -86,7 +85,7 @@ class Bundle:
     @classmethod
     def of(cls, bundle: "Bundle | Path | str | None") -> "Bundle":
         """One that is open already, the one at a path, or, for None, the model that comes with lmedge."""
-        return bundle if isinstance(bundle, Bundle) else cls.open(PRETRAINED if bundle is None else bundle)
+        return bundle if isinstance(bundle, Bundle) else cls.open(bundle_at(bundle))
 
     @property
     def name(self) -> str:

@@ -15,11 +15,12 @@ from lmedge.latent import Latents
 from lmedge.pictures import SHEET_FACES, SHEET_PIXELS, check_picture, contact_sheet, write_picture
 from lmedge.progress import console, progress
 from lmedge.runtime.asked import Finder, asked
-from lmedge.runtime.bundle import PRETRAINED, Bundle
+from lmedge.runtime.bundle import Bundle
 from lmedge.runtime.faces import Faces
 from lmedge.runtime.options import InterpolateConfig, SampleConfig
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence
+from lmedge.shipped import bundle_at, is_shipped
 from lmedge.storage import claim_file, write_arrays, write_bytes
 
 FILES = ("face-*.png", "landmarks.csv", "latents.npz", "contact.png")
@@ -36,14 +37,13 @@ class Gallery:
     sampler: FaceSampler
 
 
-def chosen(bundle: Path | None) -> Bundle:
-    """The bundle to use; says so where none was named. Raises UsageError, LmedgeError."""
-    if bundle is None:
-        opened = Bundle.open(PRETRAINED)
-        licence = opened.about.get("training", {}).get("licence", "licence unknown")
-        console.print(f"no bundle named: drawing with the model that comes with lmedge ({licence})")
-        return opened
-    return Bundle.open(bundle)
+def chosen(bundle: Path | None, model: str | None) -> Bundle:
+    """The bundle to use, or that of `model`; says so where it comes with lmedge. Raises UsageError, LmedgeError."""
+    opened = Bundle.open(bundle_at(bundle, model))
+    if is_shipped(opened.path):
+        called = "the model" if bundle is None and model is None else f"the model {opened.path.name}"
+        console.print(f"drawing with {called} that comes with lmedge ({opened.provenance.licence})")
+    return opened
 
 
 def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
@@ -53,7 +53,7 @@ def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
     Raises UsageError or LmedgeError before anything is written where the bundle cannot be used.
     """
     selection = Selection(above(config.min_confidence))
-    sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter, config.threads)
+    sampler = FaceSampler(chosen(config.bundle, config.model), config.variant, config.interpreter, config.threads)
     check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
     wish = asked(config, sampler, finder)
 
@@ -110,7 +110,7 @@ def _confident(draw: Draw, selection: Selection, count: int, sampler: FaceSample
 
 def interpolate(config: InterpolateConfig) -> Gallery:
     """Writes the strip from one face to another; see InterpolateConfig."""
-    sampler = FaceSampler(chosen(config.bundle), config.variant, config.interpreter)
+    sampler = FaceSampler(chosen(config.bundle, config.model), config.variant, config.interpreter)
     scale = max(1, SHEET_PIXELS // sampler.width)
     check_picture(config.out, max(sampler.width * config.steps, sampler.height) * scale)
     claim_file(config.out, config.overwrite)

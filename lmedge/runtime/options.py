@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Threads, whole
-from lmedge.options import BundlePath, SchemeIfSaid, Stage
+from lmedge.options import BundlePath, ModelName, SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
 
@@ -24,7 +24,9 @@ class SampleConfig(Stage):
     """
 
     bundle: Positional[BundlePath] = None
-    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    """Bundle folder, a .tflite file of one, or a model that comes with lmedge by its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     out: Path
     """Folder for the faces."""
     count: Count = 64
@@ -65,7 +67,9 @@ class InterpolateConfig(Stage):
     """
 
     bundle: Positional[BundlePath] = None
-    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    """Bundle folder, a .tflite file of one, or a model that comes with lmedge by its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     out: Path
     """Picture to write: .png, .jpg, .webp, .bmp or .tif."""
     seed: Seed = 1

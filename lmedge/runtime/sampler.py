@@ -20,10 +20,10 @@ from lmedge.variants import InterpreterName, Variant, suitable
 class FaceSampler(FaceModel):
     """The face model of a bundle. Not thread-safe: one a thread, or a FacePool for all.
 
-    `bundle` is a folder made by `lmedge export`, or a .tflite file of one; None takes the model that comes with
-    lmedge (`lmedge/pretrained`: faces of CelebA, research use only). `variant` None takes the one that
-    suits the interpreter; `threads` None is what suits it, one on tflite-runtime and one a core on the others,
-    0 one a core. Raises UsageError or LmedgeError, with a sentence that says what to do.
+    `bundle` is a folder made by `lmedge export`, a .tflite file of one, or the name of a model that comes with lmedge;
+    None takes the reference (`lmedge/pretrained/reference`: faces of CelebA, research use only). `variant` None takes
+    the one that suits the interpreter; `threads` None is what suits it, one on tflite-runtime and one a core on the
+    others, 0 one a core. Raises UsageError or LmedgeError, with a sentence that says what to do.
     """
 
     def __init__(

@@ -18,8 +18,9 @@ from lmedge.faces.about import DATASET_FILE
 from lmedge.faces.records import FaceDataset
 from lmedge.folders import half_made
 from lmedge.progress import console, progress
-from lmedge.runtime.bundle import PRETRAINED, Bundle
+from lmedge.runtime.bundle import Bundle
 from lmedge.scheme import Scheme, converted
+from lmedge.shipped import bundle_at
 from lmedge.storage import read_arrays, write_arrays
 from lmedge.study.options import StudyConfig
 
@@ -62,7 +63,7 @@ def _dataset(place: Path, name: str, config: StudyConfig, executor: Executor) ->
         like = FaceDataset(config.synthetic)
         cutting = Cutting(annotator_named("pts"), like.scheme, like.size)
     else:
-        drawing = Bundle.open(PRETRAINED)
+        drawing = Bundle.open(bundle_at(None, config.model))
         cutting = Cutting(annotator_named("pts"), drawing.scheme, drawing.about["image"]["width"])
     found = cut_photos(find_photos((place,), None), out, cutting, executor=executor, overwrite=config.overwrite)
     left_out = sum(found.rejected.values())
@@ -78,7 +79,7 @@ def generated(config: StudyConfig, executor: Executor) -> FaceDataset:
 
     out = config.out / "synthetic"
     if not (out / DATASET_FILE).exists():
-        synthesize(SynthesizeConfig(out=out, count=config.generated, format="tfrecord",
+        synthesize(SynthesizeConfig(out=out, model=config.model, count=config.generated, format="tfrecord",
                                     min_confidence=LEAST_CONFIDENCE), executor)  # fmt: skip
     return FaceDataset(out)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Steps, Workers, whole, within
-from lmedge.options import Stage
+from lmedge.options import ModelName, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,9 @@ class StudyConfig(Stage):
     out: Path
     """Folder for the study."""
     synthetic: Path | None = None
-    """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model that comes with
-    lmedge."""
+    """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge that draws them, where --synthetic names none. Default: reference."""
     generated: Annotated[int, whole(100, 10_000_000)] = 20000
     """Generated faces to draw, where --synthetic names none."""
     amounts: tuple[Annotated[int, whole(0)], ...] = (50, 100, 200, 400, 0)

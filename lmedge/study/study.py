@@ -41,6 +41,11 @@ TIMED = 200  # faces
 def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
     """Trains what is missing and draws the report; see StudyConfig; without an `executor`, in processes of this
     machine. Raises UsageError for faces that cannot be compared."""
+    if config.synthetic is not None and config.model is not None:
+        raise UsageError(
+            f"--model {config.model} draws the generated faces, and --synthetic {config.synthetic} has some; leave one "
+            "of them out."
+        )
     with growing_folder(config.out, "a study", ENTRIES, config.overwrite):
         return _study(config, executor or Processes(config.workers))
 

@@ -35,7 +35,7 @@ class WebFolder:
 def web_export(config: WebExportConfig) -> WebFolder:
     """Writes the folder; see WebExportConfig. Raises UsageError for a variant that a browser cannot run, LmedgeError
     for a bundle or a LiteRT.js that cannot be had; then `--out` is left as it was."""
-    bundle = chosen(config.bundle)
+    bundle = chosen(config.bundle, config.model)
     variant = _variant(bundle, config.variant)
     vendored = litert_js(config.litert_js)
     sampler = FaceSampler(bundle, variant)

@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import whole
-from lmedge.options import BundlePath, Stage
+from lmedge.options import BundlePath, ModelName, Stage
 from lmedge.variants import VariantName
 
 
@@ -23,7 +23,9 @@ class WebExportConfig(Stage):
     """
 
     bundle: Positional[BundlePath] = None
-    """Bundle folder, or a .tflite file of one. Default: the model that comes with lmedge."""
+    """Bundle folder, a .tflite file of one, or a model that comes with lmedge by its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     out: Path
     """Folder for the page."""
     variant: VariantName | None = None
@@ -42,8 +44,10 @@ class ServeConfig(Stage):
     """
 
     bundle: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|SITE]")]] = None
-    """Bundle folder, a .tflite file of one, or a folder made by `lmedge web-export`. Default: the model that comes with
-    lmedge."""
+    """Bundle folder, a .tflite file of one, a folder made by `lmedge web-export`, or a model that comes with lmedge by
+    its name. Default: that of --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
     port: Annotated[int, whole(0, 65_535)] = 8000
     """Port; 0 takes a free one."""
     host: str = "127.0.0.1"

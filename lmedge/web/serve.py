@@ -15,6 +15,7 @@ from typing import Any
 
 from lmedge.errors import UsageError
 from lmedge.interrupt import EXIT_CODE, asking
+from lmedge.shipped import bundle_at
 from lmedge.web.export import FACTS_FILE, web_export
 from lmedge.web.options import ServeConfig, WebExportConfig
 
@@ -101,6 +102,7 @@ def served(folder: Path, port: int = 0) -> Iterator[str]:
 def serve(config: ServeConfig) -> None:
     """Makes the page and serves it until it is stopped; see ServeConfig. Raises SystemExit then, what `web_export`
     raises, and UsageError for an address or a port that cannot be had."""
+    bundle_at(config.bundle, config.model)  # refuses two, before the port is taken
     page = config.bundle if config.bundle is not None and (config.bundle / FACTS_FILE).is_file() else None
     if page is not None and config.variant is not None:
         raise UsageError(f"--variant {config.variant}: {page} is a page already, with one model.")
@@ -108,7 +110,7 @@ def serve(config: ServeConfig) -> None:
         folder = page or Path(made) / "web"
         with serving(folder, config.host, config.port) as server:  # before the page is made: the port may be in use
             if page is None:
-                web_export(WebExportConfig(bundle=config.bundle, out=folder, variant=config.variant,
+                web_export(WebExportConfig(bundle=config.bundle, model=config.model, out=folder, variant=config.variant,
                                            litert_js=config.litert_js))  # fmt: skip
             host = str(server.server_address[0])
             here = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host

@@ -1,4 +1,4 @@
-"""The model that comes with lmedge."""
+"""The models that come with lmedge."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +21,8 @@ from lmedge.inversion.options import InvertConfig, InvertPhotoConfig
 from lmedge.landmarks import nme
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.runtime import FaceSampler
-from lmedge.runtime.bundle import BUNDLE_FILE, PRETRAINED, PRETRAINED_RUN, Bundle
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle
+from lmedge.shipped import NAMES, PRETRAINED, REFERENCE, REFERENCE_RUN, models
 from lmedge.variants import VariantName
 from tests.conftest import FOUND_LOOKS, drawn_photo, file_system
 
@@ -29,26 +32,32 @@ def contents(folder):
 
 
 def test_it_is_whole_small_and_says_what_it_is():
-    bundle = Bundle.open(PRETRAINED)
+    bundle = Bundle.open(REFERENCE)
     assert set(bundle.variants) == set(VariantName.__args__)
     for variant in bundle.variants:
         bundle.model(variant)  # hash and structure
-    assert sum(path.stat().st_size for path in PRETRAINED.rglob("*")) <= 4 << 20
     assert bundle.about["training"]["licence"] == "CelebA: non-commercial research use only"
     assert bundle.about["training"]["kimg"] >= 400
-    card = (PRETRAINED / "README.md").read_text()
+    card = (REFERENCE / "README.md").read_text()
     assert "Research use only" in card and f"{bundle.about['training']['kimg']:.0f} thousand images" in card
     for variant in bundle.variants:
         assert f"| {variant} |" in card
 
 
-def test_nothing_else_is_in_the_package():
-    names = {path.name for path in PRETRAINED.iterdir()}
+def test_nothing_else_is_in_the_package_and_all_of_it_is_small():
+    assert {path.name for path in PRETRAINED.iterdir()} == set(models()) <= set(NAMES)
+    assert sum(path.stat().st_size for path in PRETRAINED.rglob("*") if path.is_file()) < 12 << 20
+
+
+@pytest.mark.parametrize("model", models())
+def test_a_model_is_its_bundle_and_its_networks(model):
     variants = {f"faces-{v}.tflite" for v in VariantName.__args__}
-    assert names == {BUNDLE_FILE, "README.md", "reference.npz", "run", *variants}
-    kept = {path.name for path in PRETRAINED_RUN.iterdir()}
+    assert {path.name for path in (PRETRAINED / model).iterdir()} == {
+        BUNDLE_FILE, "README.md", "reference.npz", "run", *variants}  # fmt: skip
+    run = PRETRAINED / model / "run"
+    kept = {path.name for path in run.iterdir()}
     assert kept == {"config.json", "generator.keras", "lgen.keras", "confidence.keras", "lgen.json"}
-    stages = json.loads((PRETRAINED_RUN / "config.json").read_text())["stages"]
+    stages = json.loads((run / "config.json").read_text())["stages"]
     assert not [value for options in stages.values() for value in options.values() if "/" in str(value)]
 
 
@@ -56,9 +65,9 @@ def test_its_networks_draw_what_its_models_draw():
     from lmedge.keras_model import weights_hash
     from lmedge.run import Run
 
-    run, sampler = Run.open(PRETRAINED_RUN), FaceSampler(variant="fp32")
+    run, sampler = Run.open(REFERENCE_RUN), FaceSampler(variant="fp32")
     generator, lgen = run.generator(), run.lgen()
-    assert Bundle.open(PRETRAINED).about["version"] == weights_hash(generator)[:12]
+    assert Bundle.open(REFERENCE).about["version"] == weights_hash(generator)[:12]
     faces = sampler.sample(8, seed=3)
     drawn = np.clip(np.asarray(generator(faces.latents)) * 127.5 + 127.5, 0, 255)
     assert np.abs(drawn - faces.images).max() < 0.51  # bytes are rounded
@@ -106,7 +115,7 @@ def test_bench_takes_it(tmp_path, lmedge):
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """The package folder of the model as it may be installed: nobody may write it."""
-    from lmedge import run
+    from lmedge import shipped
 
     with file_system(tmp_path / "package", "size=16m") if os.geteuid() == 0 else nullcontext(tmp_path) as disk:
         folder = shutil.copytree(PRETRAINED, disk / "pretrained")
@@ -114,44 +123,42 @@ def installed(tmp_path, monkeypatch):
             subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         for path in [*folder.rglob("*"), folder] if os.geteuid() else ():
             path.chmod(path.stat().st_mode & 0o555)
-        monkeypatch.setattr(run, "PRETRAINED", folder)
-        yield folder
+        monkeypatch.setattr(shipped, "PRETRAINED", folder)
+        yield folder / "reference"
         for path in [folder, *folder.rglob("*")] if os.geteuid() else ():
             path.chmod(0o755)
 
 
-def test_verbs_that_write_into_a_run_refuse_it(toys, tmp_path):
+def test_verbs_that_write_into_a_run_refuse_it(toys):
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.evaluation.report import report
     from lmedge.gan.train import train_gan
     from lmedge.inversion.invert import invert
-    from lmedge.inversion.photo import invert_photo
     from lmedge.lgen.train import train_lgen
 
-    run, before = PRETRAINED_RUN, contents(PRETRAINED)
+    run, before = REFERENCE_RUN, contents(PRETRAINED)
     for stage, config, instead in (
         (evaluate, EvaluateConfig(run=run), ", or add --out FOLDER"),
         (report, ReportConfig(run=run), ", or add --out FOLDER"),
         (invert, InvertConfig(run=run, faces=toys), ""),
-        (
-            invert_photo,
-            InvertPhotoConfig(run=run, photo=tmp_path / "me.png"),
-            ", or say with --out where the picture goes",
-        ),
         (train_lgen, TrainLgenConfig(run=run), ""),
         (train_gan, BeganConfig(dataset=toys, run=run, preset="toy32"), ""),
     ):
-        with pytest.raises(UsageError) as refused:
-            stage(config)
-        assert str(refused.value) == (
-            f"{run} comes with lmedge and is never written to; copy it (cp -r {run} my-run) and name the copy{instead}."
-        )
+        for called in (run, Path("pretrained")):
+            if stage is train_gan and called != run:
+                continue  # which makes a run; see tests/test_shipped.py
+            with pytest.raises(UsageError) as refused:
+                stage(replace(config, run=called))
+            assert str(refused.value) == (
+                f"{run} comes with lmedge and is never written to; copy it (cp -r {run} my-run) and name the "
+                f"copy{instead}."
+            )
     with pytest.raises(UsageError, match="name a folder of your own"):
         report(ReportConfig(run=run, out=PRETRAINED / "report"))
     assert contents(PRETRAINED) == before
 
 
-def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installed, tmp_path):
+def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installed, tmp_path, monkeypatch):
     from convert.stage import export_run
     from lmedge.evaluation.evaluate import evaluate
     from lmedge.evaluation.report import report
@@ -173,11 +180,10 @@ def test_it_is_measured_inverted_and_exported_where_nobody_may_write_it(installe
     with pytest.raises(UsageError, match=r"--out .*other"):
         evaluate(EvaluateConfig(run=run, out=tmp_path / "other"))
     Image.fromarray(drawn_photo(FOUND_LOOKS[0])).save(tmp_path / "me.png")
-    picture = invert_photo(
-        InvertPhotoConfig(run=run, photo=tmp_path / "me.png", rounds=1, steps=2, out=tmp_path / "x.png")
-    )
-    assert picture.picture.exists()
-    export_run(ExportConfig(run=run, out=tmp_path / "bundle", variants=("fp32",), calibration=4))
+    monkeypatch.chdir(tmp_path)
+    picture = invert_photo(InvertPhotoConfig(run="pretrained", photo="me.png", rounds=1, steps=2))
+    assert picture.picture.resolve() == tmp_path / "me-inverted.png" and picture.picture.exists()
+    export_run(ExportConfig(run="reference", out=tmp_path / "bundle", variants=("fp32",), calibration=4))
     assert contents(installed) == before
 
 
@@ -196,7 +202,7 @@ def test_it_is_in_the_wheel(tmp_path):
     import zipfile
 
     (wheel,) = tmp_path.glob("*.whl")
-    assert wheel.stat().st_size < 5_000_000
+    assert wheel.stat().st_size < 13_000_000
     with zipfile.ZipFile(wheel) as file:
         for path in PRETRAINED.rglob("*.*"):
             assert file.read(f"lmedge/pretrained/{path.relative_to(PRETRAINED).as_posix()}") == path.read_bytes()
