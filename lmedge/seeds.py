@@ -29,6 +29,7 @@ class Purpose(Enum):
     TARGETS = Part(1 << 22, 1 << 22)  # the poses that faces are steered to
     GENERATED = Part(1 << 40, 1 << 32)  # faces that L-Gen learns from
     INVERTED = Part(1 << 41, 1 << 32)  # faces whose latents `check-inversion` looks for
+    LABELLED = Part(1 << 42, 1 << 32)  # faces that people label
 
     @property
     def first(self) -> int:

@@ -37,6 +37,7 @@ ARGS = {
     "invert": ["r", "d"],
     "invert-photo": ["r", "me.jpg"],
     "check-inversion": ["r"],
+    "label": ["r", "--out", "a", "--port", "0"],
     "train-lgen": ["r", "--hidden", "8", "4"],
     "evaluate": ["r"],
     "report": ["r"],

@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import importlib.util
 import io
+import json
 import os
 import re
 import shlex
@@ -22,6 +23,7 @@ from tyro.conf import Positional
 import lmedge
 from lmedge.command_line import parse
 from lmedge.options import Stage
+from lmedge.scheme import IBUG49
 from lmedge.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,8 +171,10 @@ def test_what_python_on_a_page_imports_is_there(page):
                 assert all(hasattr(module, name.name) for name in node.names), ast.unparse(node)
 
 
-def test_lines_of_lmedge_on_every_page_are_understood():
-    """Each is parsed as the command line does, and none is run."""
+def test_lines_of_lmedge_on_every_page_are_understood(tmp_path, monkeypatch):
+    """Each is parsed as the command line does, and none is run. A scheme that is named is read then."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.json").write_text(json.dumps(IBUG49.to_json() | {"name": "mine"}))
     read = 0
     for page in PAGES:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

@@ -118,8 +118,8 @@ def _check_inside(
     outside = placed & ~((points >= -0.5) & (points <= np.array(size) - 0.5)).all(axis=1)
     if outside.any():
         raise LmedgeError(
-            f"{where} has {scheme.names[int(outside.argmax())]} outside of the picture; place it inside, or give it the "
-            "visibility 0."
+            f"{where} has {scheme.names[int(outside.argmax())]} outside of the picture; place it inside, or give it "
+            "the visibility 0."
         )
 
 

@@ -2,6 +2,7 @@
 on the disk before it is answered.
 
     labels.json         which generator drew the faces, how large they are, and the landmark scheme
+    scheme.json         that scheme again, as options take it
     latents.npz         z of every face, so that it can be drawn again
     images/000000.png   a face; 000000.pts beside it once all of its points are placed
     annotations.json    COCO key points with visibility, also of faces of which a part is placed
@@ -33,6 +34,7 @@ from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_bytes, write_json
 
 SCHEMA = 1
+SCHEME_FILE = "scheme.json"
 VERSION_DIGITS = 12  # of the SHA-256 of a generator, as face models have it
 ABOUT_FILE, LATENTS_FILE, ANNOTATIONS_FILE, IMAGES = "labels.json", "latents.npz", "annotations.json", "images"
 ABOUT_FORM = {"schema": int, "generator": str, "width": int, "height": int, "latent": int, "scheme": dict}
@@ -79,9 +81,10 @@ class LabelFolder:
         self._seen: tuple[int, int] | None = None
 
     @classmethod
-    def create(cls, path: Path, scheme: Scheme, model: FaceModel) -> "LabelFolder":
+    def create(cls, path: Path, model: FaceModel, scheme: Scheme) -> "LabelFolder":
         """Labels without a face, in a folder that is absent or empty. Raises UsageError for another one."""
-        if path.exists() and (not path.is_dir() or visible(path)):
+        begun = {ANNOTATIONS_FILE, SCHEME_FILE, IMAGES}  # by a command that was killed before there was a face
+        if path.exists() and (not path.is_dir() or {entry.name for entry in visible(path)} - begun):
             raise UsageError(f"--out {path} holds other things and no {ABOUT_FILE}; name another folder.")
         if not model.version:
             raise UsageError("a model of which nothing says which generator it is cannot be labelled; export its run.")
@@ -91,6 +94,7 @@ class LabelFolder:
                  "height": model.height, "latent": model.latent.size, "scheme": scheme.to_json()}  # fmt: skip
         labels = cls(path, about, scheme, np.zeros((0, model.latent.size), np.float32))
         labels._write()
+        write_json(path / SCHEME_FILE, scheme.to_json())
         write_json(path / ABOUT_FILE, about)  # last: it says that all else is there
         return labels
 
@@ -181,6 +185,11 @@ class LabelFolder:
             visibility = np.concatenate([self.visibility, np.zeros((len(z), count), np.int64)])
             self._keep(whole, points, visibility)
 
+    def now(self) -> tuple[Latents, NDArray[np.float64], NDArray[np.int64]]:
+        """Latents, points and visibility of one moment."""
+        with self._lock:
+            return self.z, self.points, self.visibility
+
     def at(self, face: int, point: int) -> Placed:
         """How a point stands."""
         x, y = self.points[face, point].tolist()
@@ -215,7 +224,9 @@ class LabelFolder:
                 "pixels; place it inside."
             )
 
-    def merge(self, found: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]], overwrite: bool) -> tuple[int, int]:
+    def merge(
+        self, found: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]], overwrite: bool
+    ) -> tuple[int, int]:
         """Takes points over that were placed elsewhere: face -> points `[K, 2]`, visibility `[K]`. Those that are
         placed here stay, unless `overwrite`. Returns how many were taken over, and how many stay."""
         with self._lock:

@@ -22,6 +22,7 @@ for _file in (
     "invert",
     "invert_photo",
     "check_inversion",
+    "label",
     "train_lgen",
     "evaluate",
     "report",

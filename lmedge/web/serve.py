@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -22,7 +22,9 @@ from lmedge.web.options import ServeConfig, WebExportConfig
 IDLE = 30  # seconds after which a connection that says nothing, or takes nothing, is closed
 
 
-class _Handler(http.server.SimpleHTTPRequestHandler):
+class PageHandler(http.server.SimpleHTTPRequestHandler):
+    """Answers for the files of a folder."""
+
     protocol_version = "HTTP/1.1"  # of an older one Chromium takes no tags
     timeout = IDLE
     tag = ""
@@ -66,6 +68,9 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         super().end_headers()
 
 
+Handler = Callable[..., PageHandler]  # (..., directory=its files)
+
+
 class _Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing of a browser that went away."""
@@ -74,12 +79,14 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(folder: Path, host: str, port: int) -> Iterator[http.server.ThreadingHTTPServer]:
+def serving(
+    folder: Path, host: str, port: int, handler: Handler = PageHandler
+) -> Iterator[http.server.ThreadingHTTPServer]:
     """A server for a folder, bound to the port (0: a free one). Raises UsageError where it cannot be."""
     if not host:
         raise UsageError("--host is empty; take 127.0.0.1 for this machine only, 0.0.0.0 for every network it is in.")
     try:
-        server = _Server((host, port), partial(_Handler, directory=str(folder)))
+        server = _Server((host, port), partial(handler, directory=str(folder)))
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(f"--port {port} is in use; take another one, or 0 for a free one.") from None
@@ -89,9 +96,9 @@ def serving(folder: Path, host: str, port: int) -> Iterator[http.server.Threadin
 
 
 @contextmanager
-def served(folder: Path, port: int = 0) -> Iterator[str]:
+def served(folder: Path, port: int = 0, handler: Handler = PageHandler) -> Iterator[str]:
     """The address of a folder that is served beside what the caller does, on this machine only."""
-    with serving(folder, "127.0.0.1", port) as server:
+    with serving(folder, "127.0.0.1", port, handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/"
@@ -106,18 +113,24 @@ def serve(config: ServeConfig) -> None:
     page = config.bundle if config.bundle is not None and (config.bundle / FACTS_FILE).is_file() else None
     if page is not None and config.variant is not None:
         raise UsageError(f"--variant {config.variant}: {page} is a page already, with one model.")
-    with asking(_end, "stopped; the page is no longer served."), tempfile.TemporaryDirectory(prefix="lmedge-") as made:
+    with asking(end, "stopped; the page is no longer served."), tempfile.TemporaryDirectory(prefix="lmedge-") as made:
         folder = page or Path(made) / "web"
         with serving(folder, config.host, config.port) as server:  # before the page is made: the port may be in use
             if page is None:
                 web_export(WebExportConfig(bundle=config.bundle, model=config.model, out=folder, variant=config.variant,
                                            litert_js=config.litert_js))  # fmt: skip
-            host = str(server.server_address[0])
-            here = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
-            elsewhere = " and every other address of this machine" if host == "0.0.0.0" else ""
-            print(f"http://{here}:{server.server_port}/{elsewhere}  (Ctrl+C ends it)", flush=True)
-            server.serve_forever()
+            until_stopped(server)
 
 
-def _end() -> None:
+def until_stopped(server: http.server.ThreadingHTTPServer) -> None:
+    """Says where the page is, and answers until somebody ends the process."""
+    host = str(server.server_address[0])
+    here = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
+    elsewhere = " and every other address of this machine" if host == "0.0.0.0" else ""
+    print(f"http://{here}:{server.server_port}/{elsewhere}  (Ctrl+C ends it)", flush=True)
+    server.serve_forever()
+
+
+def end() -> None:
+    """Ends a server that was asked to stop."""
     raise SystemExit(EXIT_CODE)

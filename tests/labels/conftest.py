@@ -52,7 +52,7 @@ def model():
 @pytest.fixture
 def labels(model, tmp_path):
     """Four faces without points."""
-    labels = LabelFolder.create(tmp_path / "labels", EYES, model)
+    labels = LabelFolder.create(tmp_path / "labels", model, EYES)
     faces = model.sample(4)
     labels.add(faces.latents, faces.images)
     return labels

@@ -78,12 +78,9 @@ def test_a_kill_between_two_writes_leaves_the_old_or_the_new(labels, model, monk
     faces = model.sample(3, seed=1)
     for step in range(20):
         before = LabelFolder.open(labels.path)
-        with monkeypatch.context() as patch:
-            killed = killed_at(patch, step)
-            try:
-                before.add(faces.latents, faces.images)
-            except Killed:
-                pass
+        with monkeypatch.context() as patch, suppress(Killed):
+            killed_at(patch, step)
+            before.add(faces.latents, faces.images)
         after = LabelFolder.open(labels.path)
         if len(after) > 4:
             break
@@ -116,7 +113,9 @@ def test_a_process_that_is_killed_loses_no_point_that_it_has_answered(labels):
         last = 24 + len(clicking.stdout.read().splitlines())
     again = LabelFolder.open(labels.path)
     for i in range(last - 11, last + 1):
-        assert again.at(i % 4, i % 3) in (Placed(i % 31, i // 31 % 31, 2), Placed((i + 12) % 31, (i + 12) // 31 % 31, 2))
+        # The next one may have been kept before it was answered.
+        some = [Placed(j % 31, j // 31 % 31, 2) for j in (i, i + 12)]
+        assert again.at(i % 4, i % 3) in some
     with again.owned():
         pass
 
@@ -136,7 +135,7 @@ def test_what_does_not_belong_together_is_refused(labels, model, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").write_text("mine")
     with pytest.raises(UsageError, match="holds other things and no labels.json"):
-        LabelFolder.create(tmp_path / "mine", EYES, model)
+        LabelFolder.create(tmp_path / "mine", model, EYES)
     (labels.path / "latents.npz").write_bytes(b"no")
     with pytest.raises(LmedgeError, match="latents.npz is damaged"):
         LabelFolder.open(labels.path)
@@ -154,7 +153,7 @@ def test_what_another_program_wrote_meanwhile_is_not_overwritten(labels):
 
 
 def test_a_full_disk_is_said_and_changes_nothing(model, small_disk):
-    labels = LabelFolder.create(small_disk / "labels", EYES, model)
+    labels = LabelFolder.create(small_disk / "labels", model, EYES)
     labels.add(*(lambda faces: (faces.latents, faces.images))(model.sample(1)))
     labels.place(0, 0, Placed(1, 1, 2), NOTHING)
     with suppress(OSError), (small_disk / "ballast").open("wb", buffering=0) as file:

@@ -13,7 +13,7 @@ import pytest
 
 from lmedge.errors import UsageError
 from lmedge.web.options import ServeConfig
-from lmedge.web.serve import _Handler, serve, served
+from lmedge.web.serve import PageHandler, serve, served
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_page_made_anew_is_not_an_old_one(folder):
 
 
 def test_a_browser_that_goes_away_or_says_nothing_is_no_matter(folder, capfd, monkeypatch):
-    monkeypatch.setattr(_Handler, "timeout", 0.3)
+    monkeypatch.setattr(PageHandler, "timeout", 0.3)
     (folder / "large.wasm").write_bytes(bytes(8 << 20))
     with served(folder) as url:
         host, port = url.split("/")[2].split(":")
