@@ -231,10 +231,12 @@ def _training(run: Run) -> _Section:
     section = _Section("Training")
     log, journal, family = run.log(), run.journal(), family_of(run)
     if len(log) > 1:
+        panels = [panel for panel in family.panels if not panel.figures.keys().isdisjoint(log[-1])]
+        readings = " ".join(filter(None, [family.reading, *(panel.reading for panel in panels)]))
         section.add(
             "training.png",
-            training_curves(log, family.panels),
-            f"Means over the steps between two lines of log.jsonl. {family.reading}".strip(),
+            training_curves(log, panels),
+            f"Means over the steps between two lines of log.jsonl. {readings}".strip(),
         )
     judged = [line for line in journal if "frechet" in line]
     if len(judged) > 1:

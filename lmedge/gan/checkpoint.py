@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
 from lmedge.storage import Damaged, check_form, parsed_json, read_arrays, write_arrays
@@ -57,6 +58,22 @@ def restore(path: Path, variables: Variables) -> dict[str, Any]:
 
     Raises LmedgeError when the file is damaged, of another version, or of other networks.
     """
+    arrays, state = _read(path, "--run")
+    check_form(state, STATE_FORM, str(path), "a checkpoint")
+    _assign(path, arrays, _named(variables), "--run")
+    return state
+
+
+def restore_part(path: Path, variables: Variables, option: str) -> None:
+    """Loads, of a checkpoint of the run that `option` names, what belongs to the names of `variables`. Raises
+    LmedgeError as `restore` does."""
+    arrays, _ = _read(path, option)
+    part = {name: array for name, array in arrays.items() if name.split("/")[0] in variables}
+    _assign(path, part, _named(variables), option)
+
+
+def _read(path: Path, option: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """What a checkpoint holds, and the state that was saved with it."""
     try:
         arrays = read_arrays(path, ("note",))
         state = parsed_json(arrays.pop("note").tobytes())
@@ -67,12 +84,13 @@ def restore(path: Path, variables: Variables) -> dict[str, Any]:
             "before."
         ) from None
     if state.pop("schema") != SCHEMA:
-        raise LmedgeError(f"{path} is of another version of lmedge; name another --run.")
-    check_form(state, STATE_FORM, str(path), "a checkpoint")
-    named = _named(variables)
+        raise LmedgeError(f"{path} is of another version of lmedge; name another {option}.")
+    return arrays, state
+
+
+def _assign(path: Path, arrays: dict[str, NDArray[Any]], named: dict[str, Any], option: str) -> None:
     shapes = {name: tuple(v.shape) for name, v in named.items()}
     if shapes != {name: array.shape for name, array in arrays.items()}:
-        raise LmedgeError(f"{path} is of networks of another size; name another --run.")
+        raise LmedgeError(f"{path} is of networks of another size; name another {option}.")
     for name, variable in named.items():
         variable.assign(arrays[name])
-    return state

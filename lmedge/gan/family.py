@@ -23,10 +23,12 @@ Options = TypeVar("Options", bound=TrainGanConfig)
 
 
 class Panel(NamedTuple):
-    """A plot over the whole training: figures of the log with what the legend calls them."""
+    """A plot over the whole training: figures of the log with what the legend calls them, and how they are read. It is
+    left out where the log has none of them."""
 
     title: str
     figures: Mapping[str, str]
+    reading: str = ""
 
 
 class Family(ABC, Generic[Options]):
@@ -53,13 +55,15 @@ class Family(ABC, Generic[Options]):
         """Raises UsageError for options that do not go together. `config` is resolved."""
 
     def resolved(self, config: Options) -> Options:
-        """The options with those of its own filled in that depend on the machine."""
+        """The options with those filled in that depend on the machine or on other runs. What all families share is
+        filled in later."""
         return config
 
     def latent(self, config: Options, faces: FaceDataset) -> LatentSpec:
         """What a generator of such faces draws from. A run keeps what it began with."""
         from lmedge.latent import LatentSpec
 
+        assert config.latent is not None
         return LatentSpec.uniform(config.latent)
 
     def schedule(self, config: Options) -> Schedule:

@@ -64,8 +64,8 @@ class TrainGanConfig(Stage):
     """How wide the networks are. Default: the preset's."""
     batch: Batch | None = None
     """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
-    latent: Annotated[int, whole(1, 4096)] = 64
-    """Components of z, uniform in -1..1."""
+    latent: Annotated[int, whole(1, 4096)] | None = None
+    """Components of z, uniform in -1..1. Default: 64."""
     learning_rate: Rate | None = None
     """Rate of the optimisers at the start. Default: the family's for 16 faces a step, times the root of batch / 16."""
     ema: Share = 0.999

@@ -36,6 +36,7 @@ from lmedge.versions import versions
 # Options that may differ between the sittings of one run; every other one makes another experiment.
 MAY_CHANGE = frozenset(("kimg", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every", "judge_every",
                         "log_every", "learning_rate"))  # fmt: skip
+LATENT = 64  # numbers, where none are asked for
 BASE_BATCH = 16  # of the learning rates that families name
 
 
@@ -51,19 +52,20 @@ class Trained:
 def resolve(config: TrainGanConfig) -> TrainGanConfig:
     """The options with everything filled in that depends on the preset and on the machine."""
     preset, family = PRESETS[config.preset], family_named(config.family)
+    config = family.resolved(config)
     width = config.width or family.widths[config.preset]
     cards = len(devices.gpus())
     batch = config.batch or (preset.gpu_batch * cards if cards else preset.batch)
     rate = config.learning_rate
-    filled = dataclasses.replace(
+    return dataclasses.replace(
         config,
         width=width,
         batch=batch,
+        latent=config.latent or LATENT,
         # Adam's rate goes with the root of the batch (Malladi et al., arXiv 2205.10287).
         learning_rate=family.rate * (batch / BASE_BATCH) ** 0.5 if rate is None else rate,
         precision=devices.resolve_precision(config.precision, width)[0],
     )
-    return family.resolved(filled)
 
 
 def picked(config: TrainGanConfig) -> list[tuple[str, str]]:

@@ -124,6 +124,12 @@ def test_a_discriminator_that_is_always_or_never_right_is_said_once(right, words
     assert 110 < kimg < 140 and not finding.stop and re.search(words, finding.text) and not health.suspicious
 
 
+def test_a_discriminator_that_is_always_right_is_no_finding_while_a_teacher_teaches():
+    series = relativistic(lambda kimg: 1.0)
+    assert followed(lambda kimg: series(kimg) | {"from_teacher": 9.0}, health=RelativisticHealth())[0] == []
+    assert len(followed(series, health=RelativisticHealth())[0]) == 1
+
+
 def test_a_penalty_that_runs_off_stops_the_training():
     health = RelativisticHealth()
     found = []

@@ -14,8 +14,10 @@ from lmedge.block import Block
 from lmedge.errors import UsageError
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.relativistic.gan import Relativistic
+from lmedge.gan.families.relativistic.networks import build_discriminator, build_generator
 from lmedge.gan.families.relativistic.options import RelativisticConfig
 from lmedge.gan.families.relativistic.prior import shape_block
+from lmedge.gan.families.relativistic.teacher import Teacher
 from lmedge.gan.gan import Batch
 from lmedge.gan.step import Step
 from lmedge.latent import LatentSpec
@@ -31,17 +33,19 @@ EVERY = 4
 
 def options(**more):
     more = {"width": 8, "latent": 6, "seed": 3, "learning_rate": 1e-3, "precision": "float32", "gamma": 0.3,
-            "penalty_every": EVERY, "mirror": False, **more}  # fmt: skip
+            "penalty_every": EVERY, "mirror": False, "batch": 4, **more}  # fmt: skip
     return RelativisticConfig(dataset=Path("faces"), run=Path("run"), **more)
 
 
-def tiny_step(place=None, latent=LATENT, **more):
-    """Faces of 16 pixels with three landmarks."""
+def tiny_step(place=None, latent=LATENT, taught=False, **more):
+    """Faces of 16 pixels with three landmarks; a teacher that draws others where they are `taught`."""
     config = options(**more)
     place = place or tf.distribute.get_strategy()
-    keras.utils.set_random_seed(3)
+    keras.utils.set_random_seed(4)
     with place.scope():
-        gan = Relativistic(config, 16, latent)
+        networks = build_generator(16, 16, latent), build_discriminator(16, 8, latent)
+        keras.utils.set_random_seed(3)
+        gan = Relativistic(config, 16, latent, Teacher(*networks, 8) if taught else None)
     return Step(gan, latent, config, place, (1, 0, 2))
 
 
@@ -165,10 +169,11 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from tests.gan.test_relativistic import faces, tiny_step
 losses = []
 for place in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
-    step = tiny_step(place)
+    step = tiny_step(place, taught=True, kimg=0.02)
     data = tf.data.Dataset.from_tensor_slices(faces(0, 24)).batch(8, drop_remainder=True).repeat(2)
     seen = [step(batch) for batch in place.experimental_distribute_dataset(data)]
-    losses.append([[figures[name] for name in ("loss_d", "loss_g", "right", "slope_real", "slope_fake")]
+    losses.append([[figures[name] for name in (
+        "loss_d", "loss_g", "right", "slope_real", "slope_fake", "from_teacher", "features_from_teacher")]
                    for figures in seen])
 np.testing.assert_allclose(losses[0], losses[1], rtol=5e-3, atol=2e-5)
 print("same", place.num_replicas_in_sync)

@@ -21,7 +21,7 @@ class Began(Gan):
     """Generator, discriminator, and their equilibrium k. Adam (beta_1 0.5) for both."""
 
     def __init__(self, config: BeganConfig, size: int):
-        assert config.width is not None and config.learning_rate is not None
+        assert config.width and config.latent and config.learning_rate is not None
         self.gamma, self.lambda_k = config.gamma, config.lambda_k
         self.generator = build_generator(size, config.width, config.latent, config.precision)
         self.discriminator = build_discriminator(size, config.width, config.latent, config.precision)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lmedge.latent import LatentSpec
 
 EVERY_ON_CPU = 8  # steps between penalties, which take two backward passes
+PERSON, SHAPE = 64, 12  # numbers of the blocks, where nothing else is asked for
 
 
 class RelativisticFamily(Family[RelativisticConfig]):
@@ -28,6 +29,12 @@ class RelativisticFamily(Family[RelativisticConfig]):
         Panel("losses", {"loss_d": "D", "loss_g": "G"}),
         Panel("pairs in which D is right", {"right": "share"}),
         Panel("squared slope of D", {"slope_real": "at real faces", "slope_fake": "at drawn faces"}),
+        Panel(
+            "distance to the teacher",
+            {"from_teacher": "of faces, levels", "features_from_teacher": "of features, %"},
+            "The distance to the teacher is that of faces from the same latents: levels of 0..255, and percent in what "
+            "the teacher's D sees. It falls fast at first, and less once photos count more (--fade).",
+        ),
     )
     reading = (
         "D is right where it prefers the real face of a pair: 0.5 is guessing, and G learns little from a D that "
@@ -40,24 +47,37 @@ class RelativisticFamily(Family[RelativisticConfig]):
     def resolved(self, config: RelativisticConfig) -> RelativisticConfig:
         from lmedge.gan.devices import gpus
 
+        latent, shape = config.latent or PERSON, SHAPE if config.shape is None else config.shape
+        if config.teacher is not None:
+            from lmedge.gan.families.relativistic.teacher import sizes, teacher_run
+
+            latent, shape = sizes(teacher_run(config).latent)
         every = config.penalty_every or (1 if gpus() else EVERY_ON_CPU)
-        return dataclasses.replace(config, penalty_every=every)
+        return dataclasses.replace(config, penalty_every=every, latent=latent, shape=shape)
 
     def latent(self, config: RelativisticConfig, faces: "FaceDataset") -> "LatentSpec":
         from lmedge.block import Block
         from lmedge.gan.families.relativistic.prior import shape_block
         from lmedge.latent import LatentSpec
 
+        assert config.latent is not None
+        if config.teacher is not None:
+            from lmedge.gan.families.relativistic.teacher import teacher_latent
+
+            return teacher_latent(config, faces.scheme)
         person = Block("person", config.latent)
         return LatentSpec((person, shape_block(faces, config.shape)) if config.shape else (person,))
 
     def build(self, config: RelativisticConfig, faces: "FaceDataset", latent: "LatentSpec") -> Gan:
         from lmedge.gan.families.relativistic.gan import Relativistic
+        from lmedge.gan.families.relativistic.teacher import load_teacher
 
-        return Relativistic(config, faces.size, latent)
+        teacher = None if config.teacher is None else load_teacher(config, latent)
+        return Relativistic(config, faces.size, latent, teacher)
 
     def note(self, figures: dict[str, float]) -> str:
-        return f"D {figures['loss_d']:.3f}  G {figures['loss_g']:.3f}  right {figures['right']:.0%}"
+        teacher = f"  teacher {figures['from_teacher']:.1f}" if "from_teacher" in figures else ""
+        return f"D {figures['loss_d']:.3f}  G {figures['loss_g']:.3f}  right {figures['right']:.0%}{teacher}"
 
     def schedule(self, config: RelativisticConfig) -> Cosine:
         assert config.batch is not None and config.learning_rate is not None

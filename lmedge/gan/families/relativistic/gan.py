@@ -6,10 +6,13 @@ import keras
 import tensorflow as tf
 
 from lmedge.gan.draws import Draws
+from lmedge.gan.families.relativistic.distillation import Distillation
 from lmedge.gan.families.relativistic.networks import build_discriminator, build_generator
 from lmedge.gan.families.relativistic.options import RelativisticConfig
+from lmedge.gan.families.relativistic.teacher import Teacher
 from lmedge.gan.gan import Batch, Gan, values
 from lmedge.gan.replicas import mean_over_replicas, replicas
+from lmedge.gan.training import steps_for
 from lmedge.latent import LatentSpec
 
 FURTHEST = 20.0  # difference of two verdicts beyond which nothing changes
@@ -21,13 +24,20 @@ def losses(difference: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 class Relativistic(Gan):
-    """Generator and discriminator. Adam (beta_1 0, beta_2 0.99) for both."""
+    """Generator and discriminator. Adam (beta_1 0, beta_2 0.99) for both. With a teacher the discriminator begins as
+    the teacher's."""
 
-    def __init__(self, config: RelativisticConfig, size: int, latent: LatentSpec):
-        assert config.width and config.learning_rate is not None and config.penalty_every
+    def __init__(self, config: RelativisticConfig, size: int, latent: LatentSpec, teacher: Teacher | None = None):
+        assert config.width and config.batch and config.learning_rate is not None and config.penalty_every
         self.latent, self.gamma, self.every = latent, config.gamma, config.penalty_every
         self.generator = build_generator(size, config.width, latent, config.precision)
-        self.discriminator = build_discriminator(size, config.width, latent, config.precision)
+        width = config.width if teacher is None else teacher.width
+        self.discriminator = build_discriminator(size, width, latent, config.precision)
+        self.distillation: Distillation | None = None
+        if teacher is not None:
+            self.distillation = Distillation(teacher, steps_for(config.kimg, config.batch), config.fade)
+            if teacher.discriminator is not None:
+                self.discriminator.set_weights(teacher.discriminator.get_weights())
         # Squared gradients of D, as they were when they were last looked at.
         self.slopes = {name: keras.Variable(0.0, trainable=False, name=name) for name in ("slope_real", "slope_fake")}
         self.optimizers = {}
@@ -36,7 +46,8 @@ class Relativistic(Gan):
             self.optimizers[name].build(network.trainable_variables)
 
     def variables(self) -> dict[str, list[Any]]:
-        return {"discriminator": self.discriminator.weights, "slopes": list(self.slopes.values())}
+        teacher = {} if self.distillation is None else {"teacher": self.distillation.weights}
+        return {"discriminator": self.discriminator.weights, "slopes": list(self.slopes.values()), **teacher}
 
     def asked(self, landmarks: tf.Tensor) -> tf.Tensor | None:
         """The shape block for normalised landmarks `[B, K, 2]`: `[B, n]`, inside of its bounds."""
@@ -62,7 +73,8 @@ class Relativistic(Gan):
 
         D's weights take the gradient of L_D; a drawn face takes that of L_G, which is what L_D sends to it times the
         ratio of the two losses' derivatives, face by face, as nothing in D couples the faces of a batch. D sees the
-        halves in passes of their own, which a CPU takes side by side.
+        halves in passes of their own, which a CPU takes side by side. What a teacher adds is added to the faces'
+        gradient, before that goes through G.
         """
         real = batch.images
         count = tf.shape(real)[0]
@@ -83,6 +95,9 @@ class Relativistic(Gan):
         *of_fake, image_gradient = fake_tape.gradient(on_fake, [*values(d_weights), fake], slope)
         d_gradients = [one + other for one, other in zip(d_gradients, of_fake, strict=True)]
         image_gradient *= -tf.exp(difference)[:, None, None, None]
+        of_teacher: dict[str, tf.Tensor] = {}
+        if self.distillation is not None:
+            image_gradient, of_teacher = self.distillation.pulled(image_gradient, fake, z, draws.step)
         g_gradients = g_tape.gradient(fake, values(g_weights), image_gradient)
 
         of_penalties = self.penalties(real, fake, shape, draws.step)
@@ -102,6 +117,7 @@ class Relativistic(Gan):
             **{name: tf.convert_to_tensor(variable.value) for name, variable in self.slopes.items()},
             "norm_d": tf.linalg.global_norm(d_gradients) / share,  # of each device's own part
             "norm_g": tf.linalg.global_norm(g_gradients) / share,
+            **of_teacher,
         }
 
     def verdicts(self, images: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:

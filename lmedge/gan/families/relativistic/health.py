@@ -15,7 +15,7 @@ RAN_OFF = 1e4  # squared slope of D, for which penalties ask for about 1
 
 @dataclass(kw_only=True)
 class RelativisticHealth(Health):
-    """Judges `right`, `slope_real` and `slope_fake`."""
+    """Judges `right`, `slope_real` and `slope_fake`; a student's log has `from_teacher` beside them."""
 
     remedy: ClassVar[str] = "a higher --gamma or a lower --learning-rate"
 
@@ -30,7 +30,7 @@ class RelativisticHealth(Health):
         self.right = smoothed(self.right, figures["right"], keep)
         self.slope = smoothed(self.slope, max(figures["slope_real"], figures["slope_fake"]), keep)
         self.last = kimg
-        return [*self._slope(kimg), *self._right(kimg)]
+        return [*self._slope(kimg), *self._right(kimg, taught="from_teacher" in figures)]
 
     @property
     def suspicious(self) -> bool:
@@ -46,9 +46,11 @@ class RelativisticHealth(Health):
         )
         return [Finding(text, stop=True)]
 
-    def _right(self, kimg: float) -> list[Finding]:
+    def _right(self, kimg: float, taught: bool) -> list[Finding]:
         assert self.right is not None
         end = "always" if self.right > ALWAYS else "never" if self.right < NEVER else ""
+        if taught and end == "always":
+            end = ""  # a student's D begins as an expert, and is not its only teacher
         if end != self.end:
             self.end, self.since = end, kimg
         if not end or kimg - self.since < STUCK_KIMG or kimg < health.WARM_UP_KIMG:

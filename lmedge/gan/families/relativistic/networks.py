@@ -16,6 +16,7 @@ from lmedge.latent import LatentSpec
 
 BASE = 4  # pixels of the smallest resolution
 SLOPE = 0.2
+BLOCK = "block_"  # and the resolution: what a block of the discriminator gives
 FEATURES = 128  # of the discriminator before its verdict
 GENERATOR = {8: 2.4, 16: 1.6, 32: 1.0, 64: 0.6, 128: 0.4}  # filters in n, by resolution
 DISCRIMINATOR = {4: 4.8, 8: 3.2, 16: 2.4, 32: 1.2, 64: 0.6, 128: 0.4}
@@ -87,8 +88,9 @@ def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = 
         h = leaky(conv(x, filters(width, DISCRIMINATOR[side])))
         h = leaky(conv(h, units, strides=2))
         shortcut = conv(layers.AveragePooling2D(2, dtype=dtype)(x), units, 1, bias=False)
-        x = layers.Rescaling(math.sqrt(0.5), dtype=dtype)(layers.Add(dtype=dtype)([shortcut, h]))
         side //= 2
+        x = layers.Add(dtype=dtype)([shortcut, h])
+        x = layers.Rescaling(math.sqrt(0.5), dtype=dtype, name=f"{BLOCK}{side}")(x)
     x = leaky(conv(x, filters(width, DISCRIMINATOR[BASE])))
     h = leaky(layers.Dense(FEATURES, dtype=dtype)(layers.Flatten(dtype=dtype)(x)))
     h = layers.Activation("linear", dtype="float32")(h)
@@ -104,3 +106,8 @@ def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = 
         verdict = layers.Add(dtype="float32")([verdict, projection])
         inputs.append(asked)
     return keras.Model(inputs, layers.Reshape((), dtype="float32")(verdict), name="discriminator")
+
+
+def feature_layers(discriminator: Any) -> list[Any]:
+    """The ends of its blocks, which give `[B, h, w, c]`, the finest first."""
+    return [layer for layer in discriminator.layers if layer.name.startswith(BLOCK)]

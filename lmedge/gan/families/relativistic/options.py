@@ -1,7 +1,10 @@
 """Options of the training of a relativistic GAN."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
+
+from tyro.conf import arg
 
 from lmedge.bounds import Rate, Share, whole, within
 from lmedge.gan.options import EXPLANATION, FamilyName, TrainGanConfig
@@ -19,10 +22,16 @@ A part of its latent says which landmarks the face shall have; see --shape.
     width: Annotated[int, whole(8, 1024)] | None = None
     """Filters of the generator at 32x32 pixels; other resolutions and the discriminator go with it. Default: the
     preset's (celeba128 and celeba64 64, cpu64 40, toy32 16)."""
-    latent: Annotated[int, whole(1, 4096)] = 64
-    """Numbers of z that say who it is, uniform in -1..1."""
-    shape: Annotated[int, whole(0, 64)] = 12
-    """Numbers of z that say where the landmarks are: their principal components in the dataset. 0 leaves them out."""
+    latent: Annotated[int, whole(1, 4096)] | None = None
+    """Numbers of z that say who it is, uniform in -1..1. Default: 64, or the teacher's."""
+    shape: Annotated[int, whole(0, 64)] | None = None
+    """Numbers of z that say where the landmarks are: their principal components in the dataset. 0 leaves them out.
+    Default: 12, or the teacher's."""
+    teacher: Annotated[Path | None, arg(metavar="RUN")] = None
+    """Run whose faces this generator shall draw from the same latents, to make one that is smaller: see --width. Its
+    discriminator is what this one begins with, and stays as wide."""
+    fade: Share = 0.5
+    """With --teacher: share of --kimg over which likeness to the teacher's faces gives way to likeness to photos."""
     gamma: Annotated[float, within(1e-6, 1000)] = 0.1
     """Weight of the gradient penalties R1 and R2. Too much, and the discriminator hardly tells real faces from drawn
     ones; too little, and it always does."""
