@@ -17,6 +17,7 @@ from convert.parity import parity_latents
 from convert.recipe import Recipe, Rewrites, Tuning, recipes
 from lmedge import __version__
 from lmedge.bounds import require
+from lmedge.clean import Clean
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
 from lmedge.keras_model import Generator, KerasFaceModel, weights_hash
@@ -50,6 +51,7 @@ def export(
     name: str = "faces",
     training: dict[str, Any] | None = None,
     provenance: Provenance | None = None,
+    clean: Clean | None = None,
     calibration: int | NDArray[np.float32] = 256,
     seed: int = 0,
     rewrites: Rewrites | None = None,
@@ -64,7 +66,7 @@ def export(
     landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `latent` is what z is drawn from;
     None: uniform in -1..1. `scheme` says what its K points are. `calibration`: how many drawn latents set the
     ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data, and `provenance` whose
-    landmarks L-Gen gives. `c_array`: also write the networks of int8-io as C arrays.
+    landmarks L-Gen gives; `clean`, what is shown first. `c_array`: also write the networks of int8-io as C arrays.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
@@ -78,6 +80,7 @@ def export(
     networks = [network for network in (generator, lgen, confidence) if network is not None]
     about = _about(networks, latent, scheme, name, training or {})
     about |= {} if provenance is None else {"provenance": provenance.to_json()}
+    about |= {} if clean is None else {"clean": _checked_clean(clean, latent, confidence).to_json()}
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
@@ -161,6 +164,14 @@ def _about(
         **({"confidence": {"low": 0.0, "high": 1.0}} if confidence else {}),
         "training": training,
     }
+
+
+def _checked_clean(clean: Clean, latent: LatentSpec, confidence: Any) -> Clean:
+    """Raises UsageError for numbers out of range, and for a confidence where no network says it."""
+    clean.check(latent)
+    if clean.min_confidence and confidence is None:
+        raise UsageError(f"--min-confidence {clean.min_confidence:g}: there is no confidence; train L-Gen again.")
+    return clean
 
 
 def _calibration(calibration: int | NDArray[np.float32], latent: LatentSpec, seed: int) -> Latents:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional
 
-from lmedge.bounds import TrainingSeed, whole, within
+from lmedge.bounds import Share, TrainingSeed, Truncation, whole, within
 from lmedge.options import RunFolder, Stage
 from lmedge.variants import VariantName
 
@@ -30,6 +30,13 @@ class ExportConfig(Stage):
     landmarks. int8-io: latents, image and landmarks in int8 too. int8-qat: as int8, fine-tuned for it."""
     name: str = "faces"
     """Name of the model, written into its metadata."""
+    truncation: Truncation = 1.0
+    """What `sample`, page and app show first: people at this share of their distance from the most usual one.
+    `scripts/choose_truncation` measures what it costs."""
+    shape_truncation: Truncation = 1.0
+    """The same of the landmarks that latents ask for."""
+    min_confidence: Share = 0.0
+    """What `sample`, page and app show first: faces whose landmarks are as certain."""
     calibration: Annotated[int, whole(1, 100_000)] = 256
     """Latents that set the ranges of int8."""
     qat_steps: Annotated[int, whole(1, 1_000_000)] = 600

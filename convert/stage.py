@@ -6,6 +6,7 @@ from convert.bundle import export
 from convert.gates import Limits, parse_version
 from convert.options import ExportConfig
 from convert.recipe import Rewrites, Tuning
+from lmedge.clean import Clean
 from lmedge.options import to_json
 from lmedge.run import Run
 from lmedge.runtime import Bundle
@@ -16,10 +17,14 @@ def export_run(config: ExportConfig) -> Bundle:
     parse_version(config.min_runtime)
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
-    training = run.training()
+    training, shown = run.training(), run.latent.by_block(config.truncation)
+    if (shape := run.latent.shape) is not None:
+        shown[shape.name] = config.shape_truncation
+    clean = Clean(shown, config.min_confidence)
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
         latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
+        clean=None if clean.is_all else clean,
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),

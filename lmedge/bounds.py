@@ -12,6 +12,7 @@ from lmedge.errors import UsageError
 LARGEST_SEED = (1 << 64) - 1  # of SplitMix64, from which latents are drawn
 MOST = 1_000_000_000  # of whatever is counted, where nothing else bounds it: beyond it is a slip of the keyboard
 WORKERS_PER_CORE = 4
+LEAST_TRUNCATION = 0.01  # of latents: at 0 all faces are one
 
 
 def require(option: str, value: float, least: float, most: float = MOST, why: str = "") -> None:
@@ -93,6 +94,7 @@ Batch = Annotated[int, whole(1, 65_536)]
 Share = Annotated[float, within(0, 1)]
 Degrees = Annotated[float, within(-90, 90)]  # of yaw
 Gap = Annotated[float, within(0, 2)]  # of the inner lips, in inter-ocular distances
+Truncation = Annotated[float, within(LEAST_TRUNCATION, 1)]
 Rate = Annotated[float, within(1e-9, 1)]  # of Adam
 Kimg = Annotated[float, within(0.001, 1_000_000)]
 Seed = Annotated[int, Check(require_seed)]

@@ -4,6 +4,7 @@ Written into runs, models and bundles, and obeyed by every sampler: here, in Kot
 than NumPy, as it runs on the device.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -121,10 +122,18 @@ class LatentSpec:
         """Latents `[..., Z]` brought inside of the bounds."""
         return np.clip(z, self.low, self.high)
 
-    def drawn_together(self, z: Latents, share: float) -> Latents:
-        """Latents `[..., Z]` moved towards the middle, to a `share` of their distance from it: more usual faces, that
-        differ less."""
-        return self.middle + (z - self.middle) * np.float32(share)
+    def truncated(self, z: Latents, truncation: Mapping[str, float]) -> Latents:
+        """Latents `[..., Z]` whose numbers are moved towards the middle, in each block to the share of their distance
+        from it that `truncation` has by its name: more usual faces, that differ less. The same in single precision on
+        every platform."""
+        shares = [truncation.get(block.name, 1.0) for block in self.blocks]
+        share = np.repeat(np.array(shares, np.float32), [block.size for block in self.blocks])
+        return np.where(share == 1, z, self.clip(self.middle + (z - self.middle) * share))
+
+    def by_block(self, truncation: float) -> dict[str, float]:
+        """What one number asks of each block: those that ask for landmarks are drawn as they are, so that heads turn
+        and mouths open as on the photos."""
+        return {block.name: truncation for block in self.blocks if block.shapes is None}
 
     def split(self, z: Latents) -> dict[str, Latents]:
         """Latents `[..., Z]` by block: name -> `[..., size]`."""

@@ -9,6 +9,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.latent import LatentSpec, around, between, numbers, uniform
 from lmedge.quantiles import normal
 from lmedge.seeds import Purpose
+from lmedge.shapes import ShapeSpace
 
 PLAIN = LatentSpec.uniform(8)
 MIXED = LatentSpec((
@@ -113,10 +114,27 @@ def test_neighbours_move_by_the_units_of_their_block_and_stay_inside():
     moved = around(MIXED, MIXED.middle[None], np.ones((1, 12), np.float32), 0.5)[0]
     assert moved.tolist() == pytest.approx([0.5] * 8 + [5.2 + 2.55] * 4)
     assert (around(MIXED, MIXED.middle[None], np.ones((1, 12), np.float32), 9.0)[0] == MIXED.high).all()
-    z = MIXED.draw(2)
-    assert MIXED.drawn_together(z, 0.0) == pytest.approx(np.stack([MIXED.middle] * 2))
-    assert MIXED.drawn_together(z, 0.5) == pytest.approx((z + MIXED.middle) / 2, rel=1e-6)
-    assert (PLAIN.drawn_together(PLAIN.draw(9), 0.7) == PLAIN.draw(9) * np.float32(0.7)).all()
+
+
+def test_each_block_is_truncated_towards_its_middle_by_its_own_share():
+    z = MIXED.draw(9)
+    found = MIXED.split(MIXED.truncated(z, {"shape": 0.5, "wide": 0.25}))
+    parts = MIXED.split(z)
+    assert (found["shape"] == parts["shape"] / 2).all() and (found["noise"] == parts["noise"]).all()
+    assert found["wide"] == pytest.approx(5.2 + (parts["wide"] - 5.2) / 4, rel=1e-6)
+    assert (MIXED.truncated(z, {}) == z).all()
+    assert (PLAIN.truncated(PLAIN.draw(9), {"z": 0.7}) == PLAIN.draw(9) * np.float32(0.7)).all()
+    ends = np.stack([MIXED.low, MIXED.high])
+    for share in (0.999999, 0.5, 0.01):
+        inside = MIXED.truncated(ends, dict.fromkeys(("shape", "noise", "wide"), share))
+        assert (inside >= MIXED.low).all() and (inside <= MIXED.high).all() and inside.dtype == np.float32
+
+
+def test_one_number_truncates_people_and_leaves_what_asks_for_landmarks():
+    space = ShapeSpace((0.2, 0.3, 0.8, 0.3), ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0)))
+    spec = LatentSpec((Block("person", 3), Block("shape", 2, shapes=space)))
+    assert spec.by_block(0.6) == {"person": 0.6}
+    assert MIXED.by_block(0.6) == dict.fromkeys(("shape", "noise", "wide"), 0.6)
 
 
 def test_a_latent_is_split_and_joined_by_name():

@@ -4,6 +4,7 @@ is left out."""
 from collections.abc import Iterator
 from typing import Any
 
+from lmedge.clean import Clean
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec
 from lmedge.printable import printable
@@ -88,6 +89,7 @@ def _about(facts: Facts) -> Iterator[Row]:
     yield "landmarks of", _whose("{} {}", facts)
     yield "licence", _say("{}", facts, "training.licence") or _say("{}", facts, "provenance.licence")
     yield "L-Gen", _say("NME {:.2%} on held-out faces", facts, "training.held_out_nme")
+    yield "shown first", _clean(facts)
     controls = facts.get("controls")
     if isinstance(controls, list):
         yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
@@ -111,6 +113,13 @@ def _latent(form: Any) -> str:
     try:
         return str(LatentSpec.from_json(form, ""))
     except LmedgeError:
+        return ""
+
+
+def _clean(facts: Facts) -> str:
+    try:
+        return str(Clean.from_json(facts["clean"], LatentSpec.from_json(facts["latent"], ""), ""))
+    except (LmedgeError, KeyError):
         return ""
 
 

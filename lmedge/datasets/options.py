@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Workers, within
+from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Truncation, Workers, within
 from lmedge.options import ModelName, SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
@@ -41,8 +41,9 @@ class SynthesizeConfig(Stage):
     """How the faces are stored, see above."""
     seed: Seed = 0
     """Seed: the same seed gives the same faces, and with the same versions the same bytes."""
-    truncation: Annotated[float, within(0.01, 1)] = 1.0
-    """Draw latents from -T..T in place of -1..1: below 1 faces are cleaner and more alike."""
+    truncation: Truncation = 1.0
+    """Draw people at this share of their distance from the most usual one: below 1 faces are cleaner and more alike.
+    Landmarks that latents ask for stay as various."""
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     shapes: Path | None = None

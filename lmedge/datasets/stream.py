@@ -73,7 +73,7 @@ class Chunk:
 class Plan:
     """Which latents are drawn and which of their faces are kept; face `number` depends on nothing else.
 
-    Latents are those of the seed, drawn together by `truncation`, or, with `centres` `[M, Z]`, neighbours of these in
+    Latents are those of the seed, truncated, or, with `centres` `[M, Z]`, neighbours of these in
     turn, up to `radius` units away in each component and inside of the bounds. They ask for `shapes` `[M, n]` in turn,
     where these are given. Where a pose is asked for they are steered to it, or to the `targets` within (yaw, mouth).
     """
@@ -98,7 +98,7 @@ class Plan:
     def latents(self, first: int, count: int, latent: LatentSpec, steering: Steering | None) -> Latents:
         """Latents `first` to `first + count`: `[count, Z]`."""
         if self.centres is None:
-            z = latent.drawn_together(latent.draw(count, self.seed, first), self.truncation)
+            z = latent.truncated(latent.draw(count, self.seed, first), latent.by_block(self.truncation))
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
             z = around(latent, centre, uniform(count, latent.size, self.seed, first), self.radius)

@@ -64,7 +64,7 @@ def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> 
         steering = Steering(sampler.landmarks, sampler.latent, sampler.scheme, yaw, mouth_open)
     wish = Asked(sampler.latent, shape, steering)
     if steering:
-        z = sampler.latent.draw(min(config.count, PROBED), config.seed)
+        z = sampler.latents(min(config.count, PROBED), config.seed, truncation=config.truncation)
         _say_reach(posture(sampler.landmarks(wish(z, 0, config.seed)), sampler.scheme), config.yaw, config.mouth_open)
     return wish
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lmedge.clean import Clean
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.latent import LatentSpec
 from lmedge.provenance import NOT_STATED, Provenance
@@ -54,7 +55,7 @@ class Bundle:
             if "landmarks" in about:
                 scheme_in(about, path)
             if "latent" in about:
-                _latent_in(about, path)
+                _clean_in(about, path)
             return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
             raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
@@ -79,7 +80,7 @@ class Bundle:
             if Path(file).name != file or file in ("", ".", "..") or not file.isprintable():
                 raise LmedgeError(f"{path / BUNDLE_FILE} names {file!r}, which is not a file of the bundle.")
         scheme_in(about, path / BUNDLE_FILE)
-        _latent_in(about, path / BUNDLE_FILE)
+        _clean_in(about, path / BUNDLE_FILE)
         return cls(path, {name: path / file for name, file in files.items()}, about)
 
     @classmethod
@@ -113,6 +114,11 @@ class Bundle:
     def latent(self) -> LatentSpec:
         """What its models draw from. Raises LmedgeError in a model of somebody else, which does not say."""
         return _latent_in(self.about, self.path)
+
+    @property
+    def clean(self) -> Clean:
+        """What is shown first; all that a model draws where nothing says."""
+        return _clean_in(self.about, self.path)
 
     @property
     def image_psnr(self) -> dict[str, float | None]:
@@ -188,6 +194,12 @@ def _latent_in(about: dict[str, Any], path: Path) -> LatentSpec:
     if "latent" not in about:
         raise LmedgeError(f"{path} does not say what its latents are; export the run again.")
     return LatentSpec.from_json(about["latent"], str(path))
+
+
+def _clean_in(about: dict[str, Any], path: Path) -> Clean:
+    """What is shown first. Raises LmedgeError also for latents that are not said."""
+    latent = _latent_in(about, path)
+    return Clean.from_json(about["clean"], latent, str(path)) if "clean" in about else Clean()
 
 
 def read_model(path: Path) -> ModelFile:

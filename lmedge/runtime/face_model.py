@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.bounds import require, require_seed, require_whole
+from lmedge.bounds import LEAST_TRUNCATION, require, require_seed, require_whole
+from lmedge.clean import Clean
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
 from lmedge.latent import Latents, LatentSpec, around, between, uniform
@@ -26,9 +27,9 @@ class FaceModel(ABC):
     """`render(z)` draws the faces of latents; everything else here says of which.
 
     `latent`: what it draws from. `width`, `height` of its faces; `scheme` of their landmarks; `knows_confidence`: does
-    it say how sure it is of them? `provenance` of the photos and landmarks that it learnt from; `name` and `version`;
-    `training`, what bundles and cards say of it; `backing`: what computes it, in words; `packages` whose versions
-    matter for what it draws.
+    it say how sure it is of them? `clean`: what it shows first. `provenance` of the photos and landmarks that it learnt
+    from; `name` and `version`; `training`, what bundles and cards say of it; `backing`: what computes it, in words;
+    `packages` whose versions matter for what it draws.
     """
 
     latent: LatentSpec
@@ -36,6 +37,7 @@ class FaceModel(ABC):
     height: int
     scheme: Scheme
     knows_confidence: bool
+    clean = Clean()
     provenance: Provenance
     name: str
     version: str
@@ -68,28 +70,41 @@ class FaceModel(ABC):
         does."""
         return in_pixels(self._points(self._checked(latents)), self.width, self.height)
 
-    def sample(self, count: int, seed: int = 0, first: int = 0) -> Faces:
-        """Faces `first` to `first + count` of a seed (0 to 2^64 - 1); the same seed gives the same latents everywhere.
-        Raises UsageError for numbers below 0, and for more faces than `AT_ONCE`."""
-        require_whole("count", count, 0, AT_ONCE, " (take `stream` for more)")
-        return self.render(self.latent.draw(count, seed, first))
+    def latents(self, count: int, seed: int = 0, first: int = 0, truncation: float | None = None) -> Latents:
+        """Latents `first` to `first + count` of a seed, `[count, Z]`, the same everywhere. `truncation`: the share of
+        their distance from the most usual person that people are drawn at; None: what the model recommends, 1: all
+        that it draws. Raises UsageError for numbers out of range."""
+        z = self.latent.draw(count, seed, first)
+        if truncation is None:
+            return self.latent.truncated(z, self.clean.truncation)
+        require("truncation", truncation, LEAST_TRUNCATION, 1)
+        return self.latent.truncated(z, self.latent.by_block(truncation))
 
-    def stream(self, count: int | None = None, seed: int = 0, chunk: int = 16) -> Iterator[Faces]:
+    def sample(self, count: int, seed: int = 0, first: int = 0, truncation: float | None = None) -> Faces:
+        """Faces `first` to `first + count` of a seed (0 to 2^64 - 1), of the latents of `latents`. Raises UsageError
+        for numbers out of range, and for more faces than `AT_ONCE`."""
+        require_whole("count", count, 0, AT_ONCE, " (take `stream` for more)")
+        return self.render(self.latents(count, seed, first, truncation))
+
+    def stream(
+        self, count: int | None = None, seed: int = 0, chunk: int = 16, truncation: float | None = None
+    ) -> Iterator[Faces]:
         """`sample` in chunks, so that any number fits into memory; `count` None never ends. Raises UsageError as
         `sample` does, at once."""
         require_seed("seed", seed)
         require_whole("chunk", chunk, 1, AT_ONCE)
         if count is not None:
             require_whole("count", count, 0)
-        return self._chunks(count, seed, chunk)
+        return self._chunks(count, seed, chunk, truncation)
 
-    def _chunks(self, count: int | None, seed: int, chunk: int) -> Iterator[Faces]:
+    def _chunks(self, count: int | None, seed: int, chunk: int, truncation: float | None) -> Iterator[Faces]:
         for first in range(0, count, chunk) if count is not None else counting(0, chunk):
-            yield self.sample(chunk if count is None else min(chunk, count - first), seed, first)
+            yield self.sample(chunk if count is None else min(chunk, count - first), seed, first, truncation)
 
-    def interpolate(self, seed: int, to_seed: int, steps: int) -> Faces:
+    def interpolate(self, seed: int, to_seed: int, steps: int, truncation: float | None = None) -> Faces:
         """Faces on the line from the first face of one seed to that of another, both included."""
-        return self.between(self.latent.draw(1, seed)[0], self.latent.draw(1, to_seed)[0], steps)
+        z, to_z = (self.latents(1, end, truncation=truncation)[0] for end in (seed, to_seed))
+        return self.between(z, to_z, steps)
 
     def between(self, z: Latents, to_z: Latents, steps: int) -> Faces:
         """Faces on the line from one latent `[Z]` to another, both included. Raises UsageError for latents of another

@@ -52,13 +52,16 @@ def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
 
     Raises UsageError or LmedgeError before anything is written where the bundle cannot be used.
     """
-    selection = Selection(above(config.min_confidence))
     sampler = FaceSampler(chosen(config.bundle, config.model), config.variant, config.interpreter, config.threads)
-    check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
     wish = asked(config, sampler, finder)
+    least = config.min_confidence
+    if least is None:  # landmarks that somebody asks for may be rare ones
+        least = sampler.clean.min_confidence if wish is None and config.truncation is None else 0.0
+    selection = Selection(above(least))
+    check_confidence(selection, sampler.knows_confidence, sampler.bundle.path)
 
     def draw(count: int, first: int) -> Faces:
-        z = sampler.latent.draw(count, config.seed, first)
+        z = sampler.latents(count, config.seed, first, config.truncation)
         return sampler.render(z if wish is None else wish(z, first, config.seed))
 
     with making_folder(config.out, "faces of `lmedge sample`", config.overwrite, names=FILES) as folder:
@@ -114,7 +117,7 @@ def interpolate(config: InterpolateConfig) -> Gallery:
     scale = max(1, SHEET_PIXELS // sampler.width)
     check_picture(config.out, max(sampler.width * config.steps, sampler.height) * scale)
     claim_file(config.out, config.overwrite)
-    faces = sampler.interpolate(config.seed, config.to_seed, config.steps)
+    faces = sampler.interpolate(config.seed, config.to_seed, config.steps, config.truncation)
     points = faces.landmarks if config.landmarks else None
     write_picture(config.out, contact_sheet(faces.images, points, sampler.scheme, config.steps))
     return Gallery(config.out, config.steps, sampler)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
-from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Threads, whole
+from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Threads, Truncation, whole
 from lmedge.options import BundlePath, ModelName, SchemeIfSaid, Stage
 from lmedge.variants import InterpreterName, VariantName
 
@@ -33,8 +33,12 @@ class SampleConfig(Stage):
     """Number of faces."""
     seed: Seed = 0
     """Seed: the same seed gives the same latents everywhere."""
-    min_confidence: Share = 0.0
-    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
+    truncation: Truncation | None = None
+    """Draw people at this share of their distance from the most usual one: below 1 faces are cleaner and more alike.
+    Default: what the model recommends, and its least confidence with it; 1 draws all that it can."""
+    min_confidence: Share | None = None
+    """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces. Default: what the
+    model recommends; 0 with --truncation, and where landmarks or a pose are asked for."""
     pts: Path | None = None
     """Ask for the landmarks of this .pts file, in pixels of any photo, which need not be there: they are scaled,
     moved and turned upright to lie nearest to the model's mean face."""
@@ -78,6 +82,8 @@ class InterpolateConfig(Stage):
     """Seed of the last face."""
     steps: Annotated[int, whole(2, 1000)] = 16
     """Faces in the strip, both ends included."""
+    truncation: Truncation | None = None
+    """As of `sample`. Default: what the model recommends; 1 draws all that it can."""
     landmarks: bool = True
     """Draw the landmarks."""
     variant: VariantName | None = None

@@ -42,7 +42,7 @@ class FacePool(FaceModel):
         self.latent, self.width, self.height, self.scheme = first.latent, first.width, first.height, first.scheme
         self.knows_confidence, self.provenance, self.training = first.knows_confidence, first.provenance, first.training
         self.name, self.version, self.backing, self.packages = first.name, first.version, first.backing, first.packages
-        self.variant = first.variant
+        self.variant, self.clean = first.variant, first.clean
         self._idle: SimpleQueue[FaceSampler] = SimpleQueue()
         for sampler in samplers:
             self._idle.put(sampler)

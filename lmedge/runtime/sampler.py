@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.clean import Clean
 from lmedge.errors import LmedgeError
 from lmedge.latent import Latents, LatentSpec
 from lmedge.runtime import interpreter as interpreters
@@ -57,6 +58,7 @@ class FaceSampler(FaceModel):
         self.height, self.width = int(image[1]), int(image[2])
         told = "latent" in self.bundle.about  # a model of somebody else says nothing
         self.latent = self.bundle.latent if told else LatentSpec.uniform(int(shape[1]))
+        self.clean = self.bundle.clean if told else Clean()
         if self.latent.size != shape[1]:
             raise LmedgeError(f"{path} takes latents of {shape[1]} numbers, and {self.latent} are said.")
         self.scheme, self.knows_confidence = self.bundle.scheme, "confidence" in outputs

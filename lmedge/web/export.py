@@ -47,6 +47,7 @@ def web_export(config: WebExportConfig) -> WebFolder:
         "variant": variant,
         "about": f"{bundle.about.get('name', model.stem)} ({variant}), LiteRT.js {VERSION}. Trained on: {trained_on}.",
         "latent": sampler.latent.to_json(),
+        "clean": sampler.clean.to_json(),
         "scheme": sampler.scheme.name,
         "curves": [list(curve) for curve in sampler.scheme.curves],
         "controls": [control.to_json() for control in controls(sampler)],

@@ -90,5 +90,5 @@ def test_the_model_that_comes_with_lmedge_turns_heads_and_opens_mouths():
     yaw, gap = posture(faces.landmarks, sampler.scheme).T
     assert ((yaw > 7) & (yaw < 16) & (gap > 0.05) & (gap < 0.13)).mean() > 0.7
     plain = posture(sampler.render(z).landmarks, sampler.scheme)
-    assert ((plain[:, 0] > 7) & (plain[:, 1] > 0.05)).mean() < 0.1
+    assert ((plain[:, 0] > 7) & (plain[:, 1] > 0.05)).mean() < 0.2
     assert sampler.landmarks(z[:3]) == pytest.approx(sampler.render(z[:3]).landmarks, abs=1e-3)

@@ -47,11 +47,11 @@ def test_directions_are_the_inverse_of_a_linear_model():
 
 def test_the_controls_of_the_page_change_one_thing_each(site):
     facts = json.loads((site / "web.json").read_text())
-    assert [control["name"] for control in facts["controls"]] == ["Turn", "Mouth", "Light"]
+    assert [control["name"] for control in facts["controls"]][:3] == ["Turn", "Mouth", "Light"]
     sampler = FaceSampler(threads=1)
-    z = uniform(64, sampler.latent.size, 1)
+    z = sampler.latent.draw(64, 1)
     light = facts["controls"][2]
-    brighter = sampler.render(np.clip(z + 20 * np.array(light["direction"], np.float32), -1, 1))
+    brighter = sampler.render(sampler.latent.clip(z + 20 * np.array(light["direction"], np.float32)))
     change = brighter.images.mean() - sampler.render(z).images.mean()
     assert 10 < change < 30  # asked for: 20 levels
 

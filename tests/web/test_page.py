@@ -7,11 +7,14 @@ import pytest
 from PIL import Image
 
 from lmedge.block import Block
+from lmedge.clean import Clean
 from lmedge.landmarks import read_pts
-from lmedge.latent import LatentSpec, uniform
+from lmedge.latent import LatentSpec
 from lmedge.mixture import Mixture
 from lmedge.pose import posture
 from lmedge.runtime import FaceSampler, between
+from lmedge.runtime.directions import controls
+from lmedge.shipped import REFERENCE
 from lmedge.web.export import web_export
 from lmedge.web.options import WebExportConfig
 from lmedge.web.serve import served
@@ -68,17 +71,23 @@ def same(page, sampler, z):
     assert marks == pytest.approx(faces.landmarks, abs=0.05)
 
 
+def shown_first(sampler, seed):
+    """The latent of the first clean face of a seed."""
+    faces = sampler.sample(64, seed)
+    return faces.latents[np.flatnonzero(faces.confidence >= sampler.clean.min_confidence)[0]]
+
+
 def test_the_faces_are_those_of_the_python_runtime(page, sampler):
-    same(page, sampler, uniform(1, 64, 0)[0])
+    same(page, sampler, shown_first(sampler, 0))
     for seed, button in enumerate(("#face", "#new"), 1):
         drawn(page, page.click, button)
-        same(page, sampler, uniform(1, 64, seed)[0])
+        same(page, sampler, shown_first(sampler, seed))
         said = page.inner_text("#status")
         assert said.startswith(f"Face {seed}: ") and " ms a face, confidence 0." in said
         assert page.url.endswith(f"#{seed}")
     for text, seed in (("#7", 7), ("#-1", 0), ("#" + "9" * 400, 0)):
         drawn(page, page.evaluate, "text => { location.hash = text; }", text)
-        same(page, sampler, uniform(1, 64, seed)[0])
+        same(page, sampler, shown_first(sampler, seed))
 
 
 def test_latents_of_every_kind_of_block_are_those_of_the_python_runtime(page):
@@ -95,6 +104,49 @@ def test_latents_of_every_kind_of_block_are_those_of_the_python_runtime(page):
         form = [spec.to_json(), seed, index]
         found = page.evaluate("([spec, seed, index]) => [...lmedge.drawLatent(spec, seed, index)]", form)
         assert (np.array(found, np.float32) == spec.draw(1, seed, index)[0]).all()
+
+
+def test_truncated_latents_are_those_of_the_python_runtime(page):
+    mixture = Mixture((1.0,), ((0.1,) * 4,), (tuple(0.3 - 0.02 * i for i in range(10)),))
+    spec = LatentSpec((Block("a", 5), Block("b", 30, "normal", 0.2, 2.0), Block("c", 4, "mixture", -1.5, 0.8,
+                       mixture=mixture), Block("d", 9, "uniform", 0.1, 9.7), Block("e", 3)))  # fmt: skip
+    truncation = {"a": 0.7, "b": 0.9, "c": 0.3, "d": 0.123}
+    for z in spec.draw(100, 3):
+        form = [spec.to_json(), z.tolist(), truncation]
+        found = page.evaluate("([spec, z, shares]) => [...lmedge.truncated(spec, new Float32Array(z), shares)]", form)
+        assert (np.array(found, np.float32) == spec.truncated(z, truncation)).all()
+
+
+def test_what_does_not_say_which_faces_are_clean_is_refused_in_a_sentence(page):
+    check = "clean => { try { lmedge.checkClean(clean); } catch (error) { return error.message; } }"
+    assert page.evaluate(check, {"truncation": {"z": 0.5}, "min_confidence": 0}) is None
+    for clean in (None, 3, {}, {"truncation": {}}, {"truncation": {"z": 2}, "min_confidence": 0},
+                  {"truncation": {"z": "0.5"}, "min_confidence": 0}, {"truncation": None, "min_confidence": 0},
+                  {"truncation": {}, "min_confidence": -1}):  # fmt: skip
+        said = page.evaluate(check, clean)
+        assert said == "web.json does not say which faces are shown first; make the page again.", clean
+
+
+def test_clean_faces_are_shown_first_and_all_of_them_on_request(browser, vendored, tmp_path):
+    bundle = shutil.copytree(REFERENCE, tmp_path / "bundle", ignore=shutil.ignore_patterns("run"))
+    about = json.loads((bundle / "bundle.json").read_text())
+    clean = Clean(LatentSpec.from_json(about["latent"], "").by_block(0.6), 0.6)
+    (bundle / "bundle.json").write_text(json.dumps(about | {"clean": clean.to_json()}))
+    cleaner = FaceSampler(bundle, "int8-qat", threads=1)
+    seed = next(seed for seed in range(99) if (shown_first(cleaner, seed) != cleaner.latents(1, seed)[0]).any())
+    with served(web_export(WebExportConfig(bundle=bundle, out=tmp_path / "site")).out) as url:
+        context = browser.new_context(viewport=PHONE)
+        page = context.new_page()
+        load(page, f"{url}#{seed}")
+        assert page.is_checked("#clean")
+        same(page, cleaner, shown_first(cleaner, seed))
+        drawn(page, page.uncheck, "#clean")
+        same(page, cleaner, cleaner.latent.draw(1, seed)[0])
+        context.close()
+
+
+def test_the_choice_of_faces_is_there_where_there_is_one(page, sampler):
+    assert page.is_visible("#choice") != sampler.clean.is_all
 
 
 def test_latents_that_cannot_be_drawn_are_refused_in_a_sentence(page):
@@ -117,7 +169,7 @@ def test_latents_that_cannot_be_drawn_are_refused_in_a_sentence(page):
 def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):
     first = canvas(page)
     sliders = page.locator("input[type=range]").all()
-    assert len(sliders) == 4
+    assert len(sliders) == 1 + len(controls(sampler))
     for slider in sliders:
         before = canvas(page)
         drawn(page, slider.press, "End")
@@ -125,14 +177,14 @@ def test_every_slider_changes_the_face_and_reset_brings_it_back(page, sampler):
     drawn(page, page.uncheck, "#landmarks")
     drawn(page, page.click, "text=Reset")
     assert (canvas(page) == first).all()
-    same(page, sampler, uniform(1, 64, 0)[0])
-    assert [float(slider.input_value()) for slider in sliders] == pytest.approx([0] * 4, abs=1e-9)
+    same(page, sampler, shown_first(sampler, 0))
+    assert [float(slider.input_value()) for slider in sliders] == pytest.approx([0] * len(sliders), abs=1e-9)
     assert page.is_checked("#landmarks")
 
 
 def test_the_slider_goes_from_this_face_to_the_next(page, sampler):
     drawn(page, page.fill, "#between", "0.5")
-    same(page, sampler, between(uniform(1, 64, 0)[0], uniform(1, 64, 1)[0], 3)[1])
+    same(page, sampler, between(shown_first(sampler, 0), shown_first(sampler, 1), 3)[1])
 
 
 def test_the_sliders_turn_the_head_open_the_mouth_and_change_the_light(page, sampler):
@@ -174,11 +226,11 @@ def test_the_face_is_saved_with_its_points(page, tmp_path):
     assert read_pts(tmp_path / "face-0.pts") == pytest.approx(marks[0], abs=2e-3)
 
 
-def test_these_tests_press_every_control(page):
+def test_these_tests_press_every_control(page, sampler):
     buttons = page.eval_on_selector_all("button", "all => all.map(e => e.ariaLabel ?? e.textContent)")
     assert buttons == ["New face", "New face", "Reset", "Save PNG", "Save points"]
     inputs = page.eval_on_selector_all("input, select, textarea, a", "all => all.map(e => e.id || e.name)")
-    assert inputs == ["between", "Turn", "Mouth", "Light", "landmarks"]
+    assert inputs == ["between", *(control.name for control in controls(sampler)), "landmarks", "clean"]
 
 
 def test_it_asks_nobody_else(page, address):
@@ -205,19 +257,21 @@ def test_it_fits_the_screen(page, screen):
     wide, high = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
     assert wide <= screen["width"]
     boxes = page.eval_on_selector_all(
-        "button, input", "all => all.map(e => e.getBoundingClientRect()).map(b => [b.left, b.right, b.width])"
+        "button, input",
+        "all => all.filter(e => e.offsetParent).map(e => e.getBoundingClientRect())"
+        ".map(b => [b.left, b.right, b.width])",
     )
     assert boxes and all(left >= 0 and right <= screen["width"] and width > 20 for left, right, width in boxes)
     if screen is LAPTOP:  # nothing lies below the fold
         assert high <= screen["height"]
 
 
-def test_a_latent_of_another_length_is_refused(page):
+def test_a_latent_of_another_length_is_refused(page, sampler):
     said = page.evaluate(
         "async () => { const m = await lmedge.FaceModel.load('faces-int8-qat.tflite');"
         " try { await m.render(new Float32Array(3)); } catch (error) { return error.message; } }"
     )
-    assert said == "A latent of 3 numbers is not one of 64, as this model takes."
+    assert said == f"A latent of 3 numbers is not one of {sampler.latent.size}, as this model takes."
 
 
 def test_it_opens_again_without_a_network_and_a_page_made_anew_is_shown(browser, site, sampler, tmp_path):
@@ -231,7 +285,7 @@ def test_it_opens_again_without_a_network_and_a_page_made_anew_is_shown(browser,
         waiting(page, "lmedge.state.kept")
     port = int(url.split(":")[2].strip("/"))
     load(page, url)  # the server has gone
-    same(page, sampler, uniform(1, 64, 0)[0])
+    same(page, sampler, shown_first(sampler, 0))
     with served(anew, port):
         load(page, url)
         assert "(fp32)" in page.inner_text("#about")

@@ -1,25 +1,30 @@
 // The page: a face, what moves it, and what it is saved as.
 import {draggable} from './drag.js';
-import {check, draw as drawLatent, inside, moved} from './latents.js';
+import {check, checkClean, draw as drawLatent, inside, moved, truncated} from './latents.js';
 import {FaceModel, loaded} from './model.js';
 import {pull} from './shapes.js';
 
 const DRAWN = 512; // pixels of the canvas
 const LAST = 50; // faces whose median time is shown
+const TRIES = 32; // faces of a seed of which one is clean
 const at = (id) => document.getElementById(id);
 const times = [];
+const firsts = new Map(); // seed -> latent of its first clean face
 let facts, model, drawing, again;
 
 /** What is on the screen; tests read it too. `pulled` is how far z is moved because somebody dragged a point. */
 export const state = {seed: 0, z: null, face: null, pulled: null, started: false, kept: false};
-window.lmedge = {state, FaceModel, check, drawLatent};
+window.lmedge = {state, FaceModel, check, checkClean, drawLatent, truncated};
 
 async function start() {
   facts = await (await loaded('web.json')).json();
   check(facts.latent);
+  checkClean(facts.clean);
   model = await FaceModel.load(facts.model);
   for (const control of facts.controls) addSlider(control);
   at('about').textContent = facts.about;
+  const {truncation, min_confidence: least} = facts.clean;
+  at('choice').hidden = !least && Object.values(truncation).every((share) => share === 1);
   state.seed = seedOfAddress();
   at('controls').hidden = false;
   at('face').disabled = false;
@@ -119,9 +124,21 @@ async function draw() {
   return drawing;
 }
 
+/** The latent that a seed shows: of its clean faces the first, as `lmedge sample` takes it, or just its first. */
+async function latentOf(seed) {
+  const {latent, clean} = facts;
+  if (!at('clean').checked) return drawLatent(latent, seed);
+  for (let index = 0; !firsts.has(seed); index++) {
+    const z = truncated(latent, drawLatent(latent, seed, index), clean.truncation);
+    const sure = clean.min_confidence ? (await model.render(z)).confidence : 1;
+    if (sure >= clean.min_confidence || index === TRIES - 1) firsts.set(seed, z);
+  }
+  return firsts.get(seed);
+}
+
 async function drawOnce() {
   const {latent} = facts;
-  const [from, to] = [0, 1].map((next) => drawLatent(latent, state.seed + next));
+  const [from, to] = [await latentOf(state.seed), await latentOf(state.seed + 1)];
   const amounts = [...at('sliders').querySelectorAll('input')].map((slider) => Number(slider.value));
   const directions = facts.controls.map((control) => control.direction);
   state.z = moved(latent, from, to, Number(at('between').value), [...directions, state.pulled], [...amounts, 1]);

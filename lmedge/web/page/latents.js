@@ -35,6 +35,22 @@ export function draw(latent, seed, index = 0) {
   return inside(latent, z);
 }
 
+/** A latent whose numbers are moved towards the middle of their block, to the share of their distance from it that
+ * `truncation` has by its name; in single precision, as everywhere. */
+export function truncated(latent, z, truncation) {
+  const {fround} = Math;
+  let j = 0;
+  const numbers = Array.from(z);
+  for (const {name, size, distribution, low, high} of latent.blocks) {
+    const share = fround(truncation[name] ?? 1);
+    const middle = fround(distribution === 'uniform' ? (low + high) / 2 : Math.min(Math.max(0, low), high));
+    for (const end = j + size; j < end; j++) {
+      if (share !== 1) numbers[j] = fround(middle + fround(fround(numbers[j] - middle) * share));
+    }
+  }
+  return inside(latent, numbers);
+}
+
 /** A share `t` of the way from one latent to another, then `amounts[i]` along `directions[i]`, inside of the bounds. */
 export function moved(latent, z, toZ, t, directions, amounts) {
   return inside(latent, Array.from(z, (from, j) => {
@@ -64,6 +80,14 @@ export function check(latent) {
   const size = blocks.reduce((sum, block) => sum + block.size, 0);
   if (!(blocks.every(isBlock) && size > 0 && size <= MOST_NUMBERS && size === latent.size)) {
     throw new Error('web.json has latents that cannot be drawn; make the page again.');
+  }
+}
+
+/** Throws an Error with a sentence for what does not say which faces are clean. */
+export function checkClean(clean) {
+  const shares = Object.values(clean?.truncation ?? [null]);
+  if (![...shares, clean?.min_confidence].every((share) => typeof share === 'number' && share >= 0 && share <= 1)) {
+    throw new Error('web.json does not say which faces are shown first; make the page again.');
   }
 }
 

@@ -13,6 +13,7 @@ import android.widget.Switch
 import android.widget.TextView
 import java.io.IOException
 import org.lmedge.core.Bundle
+import org.lmedge.core.Clean
 import org.lmedge.core.Face
 import org.lmedge.core.Pace
 import org.lmedge.core.Variant
@@ -22,6 +23,7 @@ class FaceActivity : Activity() {
     private val view by lazy { findViewById(R.id.face) as FaceView }
     private val status by lazy { findViewById(R.id.status) as TextView }
     private val landmarks by lazy { findViewById(R.id.landmarks) as Switch }
+    private val clean by lazy { findViewById(R.id.clean) as Switch }
     private val share by lazy { findViewById(R.id.share) as Button }
     private val pace = Pace()
     private lateinit var worker: FaceWorker
@@ -42,6 +44,7 @@ class FaceActivity : Activity() {
         pulled = kept.getFloatArray(PULLED)
         view.setOnClickListener { next() }
         landmarks.setOnCheckedChangeListener { _, _ -> show() }
+        clean.setOnCheckedChangeListener { _, _ -> draw() }
         (findViewById(R.id.reset) as Button).setOnClickListener { reset() }
         share.setOnClickListener { share() }
         val app = application as FaceApp
@@ -65,6 +68,7 @@ class FaceActivity : Activity() {
 
     private fun opened(bundle: Bundle, variants: List<Variant>) {
         this.bundle = bundle
+        clean.visibility = if (bundle.clean.isAll) View.GONE else View.VISIBLE
         sliders = Sliders(findViewById(R.id.sliders) as ViewGroup, bundle.controls, kept.getIntArray(SLIDERS), ::draw)
         if (bundle.latent.shapes?.points == bundle.names.size) {
             view.taken = ::taken
@@ -120,14 +124,15 @@ class FaceActivity : Activity() {
 
     private fun draw() {
         val (bundle, sliders, seed) = Triple(bundle ?: return, sliders ?: return, seed)
-        val (from, to) = listOf(seed, seed + 1).map { bundle.latent.draw(it) }
-        z = bundle.latent.moved(from, to, sliders.share, bundle.controls, sliders.amounts, pulled ?: FloatArray(bundle.latent.size))
-        worker.draw(z) { drawn, ms ->
+        val (share, amounts, pulled) = Triple(sliders.share, sliders.amounts, pulled ?: FloatArray(bundle.latent.size))
+        val moved = { from: FloatArray, to: FloatArray -> bundle.latent.moved(from, to, share, bundle.controls, amounts, pulled) }
+        worker.draw(seed, if (clean.isChecked) bundle.clean else Clean(), moved) { drawn, of, ms ->
             face = drawn
+            z = of
             pace.add(ms)
             say(getString(R.string.pace, seed, pace.median, pace.perSecond), View.ACCESSIBILITY_LIVE_REGION_NONE)
             view.contentDescription = getString(R.string.face, seed)
-            share.isEnabled = true
+            this.share.isEnabled = true
             show()
         }
     }

@@ -8,6 +8,7 @@ import android.os.SystemClock
 import java.nio.ByteBuffer
 import org.lmedge.core.Bundle
 import org.lmedge.core.BundleException
+import org.lmedge.core.Clean
 import org.lmedge.core.Face
 import org.lmedge.core.Variant
 import org.lmedge.engine.FaceEngine
@@ -41,13 +42,18 @@ class FaceWorker(
         engine = FaceEngine(runtime(assets.model(variant), threads), bundle)
     }
 
-    /** The face of a latent, and the milliseconds that it took; nothing where no model could be loaded. */
-    fun draw(z: FloatArray, drawn: (Face, Double) -> Unit) {
+    /**
+     * The face of the latent that [moved] makes of those of the first [clean] faces of a [seed] and the next one, that
+     * latent, and the milliseconds that the face took; nothing where no model could be loaded.
+     */
+    fun draw(seed: Long, clean: Clean, moved: (FloatArray, FloatArray) -> FloatArray, drawn: (Face, FloatArray, Double) -> Unit) {
         val job = guarded {
+            val engine = engine ?: return@guarded
+            val z = moved(engine.first(seed, clean), engine.first(seed + 1, clean))
             val start = System.nanoTime()
-            val face = engine?.render(z)
+            val face = engine.render(z)
             val ms = (System.nanoTime() - start) / 1e6
-            if (face != null) main.post { drawn(face, ms) }
+            main.post { drawn(face, z, ms) }
         }
         worker.removeCallbacksAndMessages(FACE)
         worker.postAtTime(job, FACE, SystemClock.uptimeMillis())

@@ -19,6 +19,7 @@ import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
+import org.lmedge.core.Bundle
 import org.lmedge.core.Face
 import org.lmedge.core.Placement
 import org.lmedge.core.Vectors
@@ -26,7 +27,7 @@ import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
 
 class FaceActivityTest : OnPhone() {
-    private val wanted: JSONObject = Vectors.all.getJSONObject("faces").getJSONArray("fp32").getJSONObject(0) // of seed 7
+    private val wanted: JSONObject = Vectors.all.getJSONObject("shown").getJSONObject("bundle") // of seed 7, fp32
     private val green = 0xff00e05a.toInt()
 
     @Before
@@ -39,13 +40,28 @@ class FaceActivityTest : OnPhone() {
     fun itDrawsTheFaceOfThePythonRuntime() {
         val screen = Screen(seed = 7)
         screen.find<Switch>(R.id.landmarks).isChecked = false
-        val levels = Vectors.bytes(wanted.getString("image"))
+        assertShown(wanted, screen)
+        assertEquals(setOf("faces"), TestApp.threadsOfInference)
+    }
+
+    @Test
+    fun cleanFacesAreShownFirstAndAllOfThemOnRequest() {
+        val screen = Screen(seed = 7, bundle = "clean")
+        screen.find<Switch>(R.id.landmarks).isChecked = false
+        val switch = screen.find<Switch>(R.id.clean)
+        assertEquals(View.VISIBLE, switch.visibility)
+        assertShown(Vectors.all.getJSONObject("shown").getJSONObject("clean"), screen)
+        screen.untilDrawn { switch.isChecked = false }
+        assertShown(Vectors.all.getJSONObject("faces").getJSONArray("fp32").getJSONObject(0), screen)
+    }
+
+    private fun assertShown(face: JSONObject, screen: Screen) {
+        val levels = Vectors.bytes(face.getString("image"))
         val drawn = screen.faceAt(64)
         for (i in drawn.indices) for (channel in 0..2) {
             val level = drawn[i] shr (16 - 8 * channel) and 0xff
             assertEquals((levels[3 * i + channel].toInt() and 0xff).toFloat(), level.toFloat(), 1f)
         }
-        assertEquals(setOf("faces"), TestApp.threadsOfInference)
     }
 
     @Test
@@ -72,7 +88,7 @@ class FaceActivityTest : OnPhone() {
 
     @Test
     fun aTapDrawsAnotherFaceAndSlidersMoveIt() {
-        val screen = Screen()
+        val screen = Screen(bundle = "plain")
         screen.find<Switch>(R.id.landmarks).isChecked = false
         val first = screen.faceAt(64)
         for (slider in screen.sliders) {
@@ -113,7 +129,7 @@ class FaceActivityTest : OnPhone() {
 
     @Test
     fun onlyPointsThatAreSeenAndCanBeAskedForAreDragged() {
-        for ((bundle, shown) in listOf("bundle" to true, "asked" to false)) {
+        for ((bundle, shown) in listOf("plain" to true, "asked" to false)) {
             val screen = Screen(bundle = bundle)
             screen.find<Switch>(R.id.landmarks).isChecked = shown
             assertEquals(if (bundle == "asked") View.VISIBLE else View.GONE, screen.find<View>(R.id.hint).visibility)
@@ -189,7 +205,7 @@ class FaceActivityTest : OnPhone() {
             "none" to "The app has no bundle; build it with -Pbundle=PATH of a bundle.",
             "schema" to "bundle.json has schema 1, this app reads 2; export the run again.",
             "damaged" to "bundle.json is damaged",
-            "latents" to "The model has latents of [1, 64] and bundle.json says [1, 32]; copy the whole bundle again.",
+            "latents" to "The model has latents of [1, ${Bundle.read(Vectors.bundleText).latent.size}] and bundle.json says [1, 32]; copy the whole bundle again.",
             "points" to "The model has landmarks of [1, 49, 2] and bundle.json says [1, 68, 2]; copy the whole bundle again.",
             "truncated" to "faces-fp32.tflite has 1000 bytes and should have ${Vectors.modelBytes("fp32")}; build the app again.",
             "nonsense" to "The model cannot be loaded",
@@ -208,7 +224,8 @@ class FaceActivityTest : OnPhone() {
 
     @Test
     fun everythingThatCanBeTouchedHasANameAndIsLargeEnough() {
-        val touched = Screen().let { Screen.all(it.activity.window.decorView) }.filter { it.isClickable || it is android.widget.SeekBar }
+        val shown = Screen(bundle = "plain").let { Screen.all(it.activity.window.decorView) }.filter { it.isShown }
+        val touched = shown.filter { it.isClickable || it is android.widget.SeekBar }
         assertEquals(10, touched.size)
         for (view in touched) {
             val name = view.contentDescription ?: (view as? TextView)?.text
@@ -220,7 +237,7 @@ class FaceActivityTest : OnPhone() {
     @Test
     fun noTextIsCutInLargeFonts() {
         RuntimeEnvironment.setFontScale(2f)
-        val texts = Screen(bundle = "asked").let { Screen.all(it.activity.window.decorView) }.filterIsInstance<TextView>()
+        val texts = Screen(bundle = "asked").let { Screen.all(it.activity.window.decorView) }.filterIsInstance<TextView>().filter { it.isShown }
         assertTrue(texts.size > 16)
         for (text in texts) {
             val needed = text.layout.height + text.compoundPaddingTop + text.compoundPaddingBottom

@@ -18,7 +18,7 @@ class ReadmeTest : OnPhone() {
         assumeTrue("android" in System.getProperty("runtimes")!!)
         ReflectionHelpers.setStaticField(Build::class.java, "SUPPORTED_ABIS", arrayOf("x86_64"))
         val drawn = drawFace(RuntimeEnvironment.getApplication(), seed = 7)
-        val wanted = Vectors.bytes(Vectors.all.getJSONObject("faces").getJSONArray("fp32").getJSONObject(0).getString("image"))
+        val wanted = Vectors.bytes(Vectors.all.getJSONObject("shown").getJSONObject("bundle").getString("image"))
         assertEquals(wanted.size, drawn.width * drawn.height * 3)
         for (i in wanted.indices) {
             val pixel = drawn.getPixel(i / 3 % drawn.width, i / 3 / drawn.width)

@@ -15,6 +15,9 @@ class Block(
     val mixture: Mixture? = null,
     val shapes: ShapeSpace? = null,
 ) {
+    /** The number that about half of the draws lie below. */
+    val middle: Float = (if (normal || mixture != null) 0.0.coerceIn(low, high) else (low + high) / 2).toFloat()
+
     /** The block's numbers from random ones below 2^24. */
     fun drawn(numbers: LongArray): FloatArray {
         val shares = DoubleArray(size) { (numbers[it] + (if (normal || mixture != null) 0.5 else 0.0)) / (1 shl 24) }

@@ -35,6 +35,7 @@ class Bundle(
     val curves: List<IntArray>,
     val controls: List<Control>,
     val variants: List<Variant>,
+    val clean: Clean = Clean(),
 ) {
     /**
      * The models that take latents of float32, the best for a processor first. TensorFlow Lite's library for x86, which
@@ -87,6 +88,7 @@ class Bundle(
                 about.optJSONObject("training")?.optString("licence") ?: "not stated",
                 latent, image.getInt("width"), image.getInt("height"), names, curves,
                 controls(about.optJSONArray("controls"), latent.size), variants,
+                if (about.has("clean")) Clean.read(about.getJSONObject("clean")) else Clean(),
             )
         }
 

@@ -22,6 +22,15 @@ class LatentSpec(val blocks: List<Block>) {
     }
 
     /**
+     * A latent [z] whose numbers are moved towards the middle of their block, to the share of their distance from it that
+     * [truncation] has by its name.
+     */
+    fun truncated(z: FloatArray, truncation: Map<String, Float>) = FloatArray(size) { j ->
+        val share = truncation[of[j].name] ?: 1f
+        if (share == 1f) z[j] else of[j].inside((of[j].middle + (z[j] - of[j].middle) * share).toDouble())
+    }
+
+    /**
      * A [share] of the way from one latent to another, then `amounts[i]` along the direction of `controls[i]` and by what was
      * [pulled], inside of the bounds.
      */

@@ -23,6 +23,20 @@ class LatentSpecTest {
     }
 
     @Test
+    fun truncatedLatentsAreThoseOfThePythonRuntime() {
+        val one = Vectors.all.getJSONObject("truncated")
+        val spec = LatentSpec.read(one.getJSONObject("latent"))
+        val shares = one.getJSONObject("truncation")
+        val truncation = shares.keys().asSequence().associateWith { shares.getDouble(it).toFloat() }
+        val (drawn, wanted) = listOf("z", "wanted").map(one::getJSONArray).map { rows ->
+            List(rows.length()) { Vectors.floats(rows.getJSONArray(it)) }
+        }
+        assertEquals(5, drawn.size)
+        for ((z, moved) in drawn.zip(wanted)) assertArrayEquals(moved, spec.truncated(z, truncation), 0f)
+        assertArrayEquals(drawn[0], spec.truncated(drawn[0], emptyMap()), 0f)
+    }
+
+    @Test
     fun aLandmarkIsPulledByTheShortestWayAndStaysInside() {
         val pulls = Vectors.all.getJSONArray("pulls")
         assertEquals(6, pulls.length())

@@ -5,6 +5,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import org.lmedge.core.Bundle
 import org.lmedge.core.BundleException
+import org.lmedge.core.Clean
 import org.lmedge.core.Face
 
 /**
@@ -16,6 +17,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
     private val landmarks = buffer(bundle.names.size * 2 * Float.SIZE_BYTES)
     private val confidence = buffer(Float.SIZE_BYTES)
     private val buffers: Map<String, ByteBuffer>
+    private val firsts = HashMap<Pair<Long, Clean>, FloatArray>() // a slider that moves asks for the same ones
 
     init {
         try {
@@ -59,7 +61,24 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
         return Face(bundle.width, bundle.height, levels, points, sure)
     }
 
+    /**
+     * The latent of the first face of a [seed] that is [clean], as `lmedge sample` takes it; where none of [TRIES] is, the
+     * last one's.
+     */
+    fun first(seed: Long, clean: Clean = bundle.clean): FloatArray {
+        if (firsts.size >= KEPT) firsts.clear()
+        return firsts.getOrPut(seed to clean) {
+            val latents = (0L until TRIES).asSequence().map { bundle.latent.truncated(bundle.latent.draw(seed, it), clean.truncation) }
+            latents.firstOrNull { clean.minConfidence == 0f || (render(it).confidence ?: 1f) >= clean.minConfidence } ?: latents.last()
+        }
+    }
+
     override fun close() = runtime.close()
+
+    private companion object {
+        const val TRIES = 32L
+        const val KEPT = 32
+    }
 }
 
 private fun buffer(bytes: Int) = ByteBuffer.allocateDirect(bytes).order(ByteOrder.nativeOrder())
