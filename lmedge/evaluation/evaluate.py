@@ -26,8 +26,8 @@ from lmedge.judging.features import Extractor, extractor
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import in_pixels
 from lmedge.lgen.faces import split_of
+from lmedge.lgen.figures import error_figures
 from lmedge.lgen.options import TrainLgenConfig
-from lmedge.lgen.train import error_figures
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress

@@ -10,7 +10,7 @@ from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
 from lmedge.landmarks import in_pixels, nme
-from lmedge.lgen.train import explained_share, most_confident
+from lmedge.lgen.figures import explained_share, most_confident
 from lmedge.pose import pose
 from lmedge.runtime import FaceModel
 from lmedge.scheme import Scheme

@@ -31,7 +31,9 @@ PATH_PIXELS = 96  # to which the faces of a path are enlarged, about
 
 
 @dataclass
-class _Section:
+class Section:
+    """A heading of the page, and the pictures below it."""
+
     title: str
     style: str = ""
     pictures: list[dict[str, str]] = field(default_factory=list)
@@ -60,7 +62,7 @@ def write_report(evaluation: Evaluation, files: dict[str, bytes]) -> None:
     one is whole."""
     sections = [_samples(evaluation), _neighbours(evaluation), _inversions(evaluation), _mirror(evaluation),
                 _random(evaluation), _points(evaluation), _errors(evaluation)]  # fmt: skip
-    _write(evaluation.run, evaluation.page, sections, evaluation.lines, evaluation.notes, files)
+    write_page(evaluation.run, evaluation.page, sections, evaluation.lines, evaluation.notes, files)
 
 
 def report(config: ReportConfig) -> Path:
@@ -89,13 +91,13 @@ def report(config: ReportConfig) -> Path:
             raise LmedgeError(f"{folder / PAGE_FILE} was damaged or edited by hand; delete it.") from None
         if (folder / run.metrics_file.name).exists():
             files[run.metrics_file.name] = (folder / run.metrics_file.name).read_bytes()
-    _write(run, folder, sections, lines, notes, files)
+    write_page(run, folder, sections, lines, notes, files)
     return folder / "index.html"
 
 
-def _again(folder: Path, old: dict[str, Any]) -> _Section:
+def _again(folder: Path, old: dict[str, Any]) -> Section:
     """A section of the page that is there."""
-    section = _Section(str(old["title"]), str(old["style"]))
+    section = Section(str(old["title"]), str(old["style"]))
     for picture in old["pictures"]:
         file = folder / Path(picture["file"]).name
         if file.exists():
@@ -103,10 +105,11 @@ def _again(folder: Path, old: dict[str, Any]) -> _Section:
     return section
 
 
-def _write(
-    run: Run, out: Path, sections: list[_Section], lines: list[tuple[str, str]], notes: list[str],
+def write_page(
+    run: Run, out: Path, sections: list[Section], lines: list[tuple[str, str]], notes: list[str],
     files: dict[str, bytes],
 ) -> None:  # fmt: skip
+    """Writes the page of a run with these lines (label, text), notes and sections, its training, and `files` beside."""
     config = run.config()
     trained, family = run.stage("train-gan", TrainGanConfig), family_of(run)
     data = config.get("dataset", {})
@@ -134,8 +137,8 @@ def _write(
         write_bytes(folder / "index.html", page.encode())
 
 
-def _samples(evaluation: Evaluation) -> _Section:
-    section = _Section("Samples", "two")
+def _samples(evaluation: Evaluation) -> Section:
+    section = Section("Samples", "two")
     faces = evaluation.samples
     if faces is None:
         return section
@@ -146,8 +149,8 @@ def _samples(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _inversions(evaluation: Evaluation) -> _Section:
-    section = _Section("Inversion", "scroll")
+def _inversions(evaluation: Evaluation) -> Section:
+    section = Section("Inversion", "scroll")
     if evaluation.inversions is None or evaluation.latents is None:
         return section
     real, inverted = evaluation.inversions
@@ -174,8 +177,8 @@ def _inversions(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _mirror(evaluation: Evaluation) -> _Section:
-    section = _Section("Mirror paths", "scroll")
+def _mirror(evaluation: Evaluation) -> Section:
+    section = Section("Mirror paths", "scroll")
     if evaluation.mirror is None or evaluation.mirror.real is None or evaluation.latents is None:
         return section
     paths, scheme = evaluation.mirror, evaluation.latents.scheme
@@ -190,8 +193,8 @@ def _mirror(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _random(evaluation: Evaluation) -> _Section:
-    section = _Section("Random paths", "scroll")
+def _random(evaluation: Evaluation) -> Section:
+    section = Section("Random paths", "scroll")
     if evaluation.random is None:
         return section
     faces, points = evaluation.random.faces, evaluation.random.landmarks
@@ -201,8 +204,8 @@ def _random(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _points(evaluation: Evaluation) -> _Section:
-    section = _Section("Where L-Gen errs")
+def _points(evaluation: Evaluation) -> Section:
+    section = Section("Where L-Gen errs")
     if evaluation.points is None or evaluation.samples is None or evaluation.sample_points is None:
         return section
     assert evaluation.annotator is not None
@@ -215,8 +218,8 @@ def _points(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _neighbours(evaluation: Evaluation) -> _Section:
-    section = _Section("Memorised?", "scroll")
+def _neighbours(evaluation: Evaluation) -> Section:
+    section = Section("Memorised?", "scroll")
     found = evaluation.realism
     if found is None or evaluation.samples is None:
         return section
@@ -227,8 +230,8 @@ def _neighbours(evaluation: Evaluation) -> _Section:
     return section
 
 
-def _training(run: Run) -> _Section:
-    section = _Section("Training")
+def _training(run: Run) -> Section:
+    section = Section("Training")
     log, journal, family = run.log(), run.journal(), family_of(run)
     if len(log) > 1:
         panels = [panel for panel in family.panels if not panel.figures.keys().isdisjoint(log[-1])]
@@ -250,8 +253,8 @@ def _training(run: Run) -> _Section:
     return section
 
 
-def _errors(evaluation: Evaluation) -> _Section:
-    section = _Section("Errors", "two")
+def _errors(evaluation: Evaluation) -> Section:
+    section = Section("Errors", "two")
     figures = evaluation.figures
     curves = {}
     if "held_out" in figures:

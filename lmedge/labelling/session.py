@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lmedge.coco import NOT_PLACED
 from lmedge.errors import UsageError
 from lmedge.labels.choosing import Pool, other_than, pool_of, varied
-from lmedge.labels.fit import Examples, Fit
+from lmedge.labels.fit import Examples, Fit, mean_known
 from lmedge.labels.folder import LabelFolder, Placed
 from lmedge.labels.frame import Frame
 from lmedge.latent import Latents
@@ -167,9 +167,9 @@ class Session:
             return None
         fit, examples = self._learnt
         off = examples.errors(fit.left_out.points)[:, fit.learnt]
-        of_points = np.nanmean(off, axis=0)
+        of_points = mean_known(off, axis=0)
         worst = int(of_points.argmax())
-        return {"faces": len(examples), "error": float(np.nanmean(off)),
+        return {"faces": len(examples), "error": float(mean_known(off)),
                 "worst": fit.scheme.names[fit.learnt[worst]], "worst_error": float(of_points[worst])}  # fmt: skip
 
     def _examples(self) -> Examples:

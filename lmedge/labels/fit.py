@@ -38,14 +38,15 @@ class Examples:
         """Those that have a point."""
         return self[np.flatnonzero(self.placed.any(axis=1))]
 
-    def errors(self, guess: Array) -> Array:
-        """How far guesses `[N, K, 2]` are from what people placed, in distances of the two reference points of the face
-        (their median where one of them is not placed): `[N, K]`, nan where there is nothing to compare."""
-        true = np.where(self.placed[..., None], self.points, np.nan)
+    def errors(self, guess: Array, usual: Array | None = None) -> Array:
+        """How far guesses `[N, K, 2]` are from what people placed, in distances of the two reference points of the
+        face: `[N, K]`, nan where there is nothing to compare. A reference point that is not placed is where it
+        `usual`ly is, `[N, K, 2]`, or guessed."""
+        placed = self.placed[..., None]
+        true = np.where(placed, self.points, np.nan)
         first, second = self.scheme.reference
-        apart = np.linalg.norm(true[:, first] - true[:, second], axis=-1)
-        usual = np.nanmedian(apart) if np.isfinite(apart).any() else np.nan
-        reference = np.maximum(np.where(np.isfinite(apart), apart, usual), 1e-6)
+        ends = np.where(placed, self.points, guess if usual is None else usual)
+        reference = np.maximum(np.linalg.norm(ends[:, first] - ends[:, second], axis=-1), 1e-6)
         return np.linalg.norm(guess - true, axis=-1) / reference[:, None]
 
 
@@ -62,8 +63,8 @@ class Fit:
     """Learnt from examples. Points that the scheme of the `known` landmarks has too begin where these are, also where
     nobody has labelled them.
 
-    `learnt`: the points that were placed on enough faces. `left_out`: guesses on the examples, each as if the face had
-    not been labelled.
+    `learnt`: the points that were placed on enough faces. `left_out`: guesses on the examples, each as if the point had
+    not been placed on that face.
     """
 
     def __init__(self, examples: Examples, frame: Frame, known: Scheme):
@@ -81,6 +82,8 @@ class Fit:
         self.left_out = Guess(np.full((*shape, 2), np.nan), np.full(shape, np.nan))
         for k in self.learnt.tolist():
             self._learn(k, examples)
+        usual, nobody = self(examples.known), ~examples.placed | np.isnan(self.left_out.deviation)
+        self.left_out.points[nobody], self.left_out.deviation[nobody] = usual.points[nobody], usual.deviation[nobody]
 
     def _learn(self, k: int, examples: Examples) -> None:
         faces = np.flatnonzero(examples.placed[:, k])
@@ -126,6 +129,13 @@ class Fit:
         return least_sure(self.inputs, self.frame.coordinates(known), max(strength, LEAST_STRENGTH), count)
 
 
+def mean_known(values: Array, axis: int | None = None) -> Array:
+    """The mean of those that are known; nan where none is. NumPy's `nanmean` warns of that."""
+    known = np.isfinite(values)
+    count = known.sum(axis=axis)
+    return np.where(known, values, 0).sum(axis=axis) / np.where(count, count, np.nan)
+
+
 def curve(examples: Examples, frame: Frame, known: Scheme, shares: Sequence[float] = SHARES, seed: int = 0) -> Curve:
     """Mean error on faces left out, by how many are learnt from: shares of the examples, then all but one."""
     random, found = np.random.default_rng(seed), []
@@ -135,11 +145,11 @@ def curve(examples: Examples, frame: Frame, known: Scheme, shares: Sequence[floa
             order = random.permutation(len(examples))
             fit, rest = Fit(examples[order[:count]], frame, known), examples[order[count:]]
             off = rest.errors(fit(rest.known).points)[:, fit.learnt]
-            some += [float(np.nanmean(off))] if np.isfinite(off).any() else []
+            some += [float(mean_known(off))] if np.isfinite(off).any() else []
         if some:
             found.append((count, float(np.mean(some))))
     fit = Fit(examples, frame, known)
-    return [*found, (len(examples) - 1, float(np.nanmean(examples.errors(fit.left_out.points)[:, fit.learnt])))]
+    return [*found, (len(examples) - 1, float(mean_known(examples.errors(fit.left_out.points)[:, fit.learnt])))]
 
 
 def more_labels(errors: Curve) -> str:

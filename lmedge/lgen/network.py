@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces
+from lmedge.lgen.options import TrainLgenConfig
 
 UNIT = 1 / 16  # of the side of a face: about how far landmarks lie from the mean face's
 SMOOTH = 1e-4  # square of the distance, in units, below which it is not a corner
@@ -34,6 +35,11 @@ class Fit:
     learning_rate: float
     dropout: float
     seed: int
+
+    @classmethod
+    def of(cls, config: TrainLgenConfig) -> "Fit":
+        """As the options of `train-lgen` say."""
+        return cls(config.hidden, config.steps, config.batch, config.learning_rate, config.dropout, config.seed)
 
 
 def build_lgen(latent: int, points: int, hidden: tuple[int, ...], dropout: float = 0.0) -> Any:

@@ -1,6 +1,7 @@
 """Options of what learns landmarks from latents."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional
@@ -44,3 +45,8 @@ class TrainLgenConfig(Stage):
     error still that of the honest one."""
     seed: TrainingSeed = 0
     """Seed of split, weights and order."""
+    labels: Path | None = None
+    """Learn the points of these labels of `lmedge label` instead: what was learnt from them labels --generated faces,
+    from which L-Gen learns. The error is that on labelled faces, each left out."""
+    out: Path | None = None
+    """With --labels: the run that the generator and the new L-Gen go into; RUN stays as it is."""

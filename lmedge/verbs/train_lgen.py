@@ -6,10 +6,21 @@ from lmedge.verb import Verb
 
 
 def run(config: TrainLgenConfig) -> None:
+    from lmedge.lgen.few import FewResult
     from lmedge.lgen.train import train_lgen
 
-    metrics = train_lgen(config).metrics
-    for kind, part in (("inverted", metrics), ("generated", metrics.get("generated"))):
+    result = train_lgen(config)
+    if isinstance(result, FewResult):
+        from lmedge.evaluation.labels_page import labels_page, lines_of
+
+        labels_page(result)
+        lines = lines_of(result)
+        width = max(len(label) for label, _ in lines)
+        for label, text in lines:
+            print(f"{label:{width}}  {text}")
+        print(f"{result.sentence}\nreport: {result.run.report / 'index.html'}")
+        return
+    for kind, part in (("inverted", result.metrics), ("generated", result.metrics.get("generated"))):
         if part is not None:
             held = part["held_out"]
             asked = f", what was asked for {part['asked_nme']:.2%}" if "asked_nme" in part else ""

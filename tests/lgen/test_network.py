@@ -4,8 +4,8 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.faces import Faces, joined
+from lmedge.lgen.figures import explained_share, kept_figures, linear
 from lmedge.lgen.network import Fit, build_confidence, distance, fit_confidence, fit_lgen
-from lmedge.lgen.train import explained_share, kept_figures, linear
 from lmedge.scheme import IBUG49
 
 

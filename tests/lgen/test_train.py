@@ -14,9 +14,10 @@ from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import in_pixels, nme
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import split_by_group
+from lmedge.lgen.figures import error_figures
 from lmedge.lgen.network import build_lgen
 from lmedge.lgen.options import TrainLgenConfig
-from lmedge.lgen.train import error_figures, sets_of, train_lgen
+from lmedge.lgen.train import sets_of, train_lgen
 from lmedge.run import Run
 from lmedge.scheme import IBUG49, IBUG68, converted
 from lmedge.shapes import ShapeSpace
