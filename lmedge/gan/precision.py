@@ -24,24 +24,19 @@ def elu_bfloat16(x: tf.Tensor) -> Any:
     return y, gradient
 
 
-class LeakyReLUBfloat16(keras.layers.LeakyReLU):
-    """LeakyReLU of bfloat16 values; its gradient is computed in float32, for the reason that `elu` has."""
+class LeakyReLU(keras.layers.LeakyReLU):
+    """LeakyReLU whose gradient is computed in float32, for the reason that `elu` has, and looks at what it gave: asked
+    for the sign of y, and not of x, TensorFlow can make one op of a convolution and what follows it."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return _leaky_relu_bfloat16(x, self.negative_slope)
+        return _leaky_relu(x, self.negative_slope)
 
 
-def leaky_relu(dtype: str) -> type[keras.layers.LeakyReLU]:
-    """The LeakyReLU layer for networks that compute in `dtype`."""
-    return LeakyReLUBfloat16 if dtype == "mixed_bfloat16" else keras.layers.LeakyReLU
-
-
-def _leaky_relu_bfloat16(x: tf.Tensor, slope: float) -> tf.Tensor:
+def _leaky_relu(x: tf.Tensor, slope: float) -> tf.Tensor:
     @tf.custom_gradient
     def leaky(x: tf.Tensor) -> Any:
         y = tf.nn.leaky_relu(x, slope)
 
-        # Asked for the sign of y, and not of x, TensorFlow can make one op of a convolution and what follows it.
         # The sign has no derivative; looked for in a penalty, it leads back to x, and TensorFlow says that it failed.
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             sign = tf.cast(tf.stop_gradient(y), tf.float32)
@@ -61,7 +56,7 @@ def in_precision(network: Any, dtype: str) -> Any:
         config["dtype"] = "float32" if layer is network.layers[-1] else dtype
         if getattr(layer, "activation", None) in (keras.activations.elu, elu_bfloat16):
             config["activation"] = elu(dtype)
-        kind = leaky_relu(config["dtype"]) if isinstance(layer, keras.layers.LeakyReLU) else type(layer)
+        kind = LeakyReLU if isinstance(layer, keras.layers.LeakyReLU) and dtype != "float32" else type(layer)
         return kind.from_config(config)
 
     copy = keras.models.clone_model(network, clone_function=copied)

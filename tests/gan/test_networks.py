@@ -5,7 +5,7 @@ import tensorflow as tf
 from lmedge.block import Block
 from lmedge.gan.families.began.networks import build_discriminator, build_generator
 from lmedge.gan.families.relativistic import networks as relativistic
-from lmedge.gan.precision import in_precision, leaky_relu
+from lmedge.gan.precision import LeakyReLU, in_precision
 from lmedge.latent import LatentSpec
 
 
@@ -79,11 +79,11 @@ def test_mixed_precision_keeps_float32_weights_and_output(build):
     assert np.asarray(generator(z)) == pytest.approx(np.asarray(plain(z)), abs=0.03)
 
 
-def test_leaky_relu_in_bfloat16_has_its_first_and_second_derivatives():
+@pytest.mark.parametrize("dtype", [tf.bfloat16, tf.float32])
+def test_leaky_relu_has_its_first_and_second_derivatives(dtype):
     """Of y = leaky(w x): dy/dx = w s with s 1 or 0.2, and d/dw of its square, as penalties ask for, 2 w s^2."""
-    x = tf.constant([-3.0, -0.5, 0.5, 4.0], tf.bfloat16)
-    w = tf.constant([2.0, -1.0, 0.25, 8.0], tf.bfloat16)
-    layer = leaky_relu("mixed_bfloat16")(0.2, dtype="mixed_bfloat16")
+    x, w = tf.constant([-3.0, -0.5, 0.5, 4.0], dtype), tf.constant([2.0, -1.0, 0.25, 8.0], dtype)
+    layer = LeakyReLU(0.2, dtype="mixed_bfloat16" if dtype == tf.bfloat16 else "float32")
     with tf.GradientTape(persistent=True) as outer:
         outer.watch(w)
         with tf.GradientTape() as inner:
@@ -95,7 +95,7 @@ def test_leaky_relu_in_bfloat16_has_its_first_and_second_derivatives():
     wide = {name: np.asarray(tf.cast(value, tf.float32)) for name, value in (
         ("y", y), ("slope", slope), ("of_w", outer.gradient(y, w)), ("of_square", outer.gradient(squared, w))
     )}  # fmt: skip
-    assert y.dtype == slope.dtype == tf.bfloat16
+    assert y.dtype == slope.dtype == dtype
     assert wide["y"] == pytest.approx([-1.2, 0.5, 0.125, 32.0], rel=5e-3)
     assert wide["slope"] == pytest.approx(s * [2.0, -1.0, 0.25, 8.0], rel=5e-3)
     assert wide["of_w"] == pytest.approx(s * [-3.0, -0.5, 0.5, 4.0], rel=5e-3)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from lmedge.gan.precision import leaky_relu
+from lmedge.gan.precision import LeakyReLU
 from lmedge.keras_layers import DepthToSpace
 from lmedge.latent import LatentSpec
 
@@ -73,7 +73,7 @@ def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = 
     layers = keras.layers
 
     def leaky(x: Any) -> Any:
-        return leaky_relu(dtype)(SLOPE, dtype=dtype)(x)
+        return LeakyReLU(SLOPE, dtype=dtype)(x)
 
     def conv(x: Any, units: int, kernel: int = 3, strides: int = 1, bias: bool = True) -> Any:
         return layers.Conv2D(units, kernel, strides, padding="same", use_bias=bias, dtype=dtype)(x)
