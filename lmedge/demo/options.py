@@ -19,7 +19,7 @@ class DemoConfig(Stage):
     """Folder for dataset, run, bundle and samples. A demo that was stopped continues."""
     count: Annotated[int, whole(200, 10_000_000)] = 3000
     """Faces drawn."""
-    kimg: Kimg = 88
+    kimg: Kimg = 100
     """Thousands of images to train on."""
     inverted: Annotated[int, whole(100, 10_000_000)] = 3000
     """Faces inverted."""
