@@ -245,3 +245,21 @@ def read_only_disk(tmp_path):
     """A file system that nobody may write."""
     with file_system(tmp_path / "disk", "ro") as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium; one for all tests of a process, as Playwright takes no second one."""
+    from lmedge.devices.browser import chromium
+    from lmedge.devices.device import Unavailable
+
+    try:
+        path = chromium()
+    except Unavailable as reason:
+        pytest.skip(str(reason))
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield started
+        started.close()

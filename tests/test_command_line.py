@@ -16,6 +16,7 @@ from lmedge.datasets.options import FormatName
 from lmedge.faces.options import ToyConfig
 from lmedge.option_help import described
 from lmedge.options import bare_type, to_json
+from lmedge.scheme import IBUG49
 from tests.test_config import ARGS, STAGES, each_stage
 
 
@@ -67,7 +68,9 @@ def test_help_says_what_a_user_can_write(called, kind, help_page):
 
 
 @each_stage
-def test_examples_stand_one_a_line_and_are_calls_that_work(called, kind, help_page):
+def test_examples_stand_one_a_line_and_are_calls_that_work(called, kind, help_page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.json").write_text(json.dumps(IBUG49.to_json() | {"name": "mine"}))
     examples = [line.split("Example: ")[1] for line in kind.__doc__.splitlines() if "Example: " in line]
     assert [line.strip() for line in help_page(called, 80).splitlines() if line.startswith("  lmedge ")] == examples
     for example in examples:

@@ -12,7 +12,6 @@ from lmedge.labelling.session import Session
 from lmedge.labels.folder import ABOUT_FILE, LabelFolder
 from lmedge.web.serve import served
 from tests.labels.conftest import EYES, model  # noqa: F401
-from tests.web.conftest import browser  # noqa: F401
 
 
 @pytest.fixture

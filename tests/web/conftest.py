@@ -1,11 +1,9 @@
-"""A real browser, and the page of the model that comes with lmedge in it."""
+"""The page of the model that comes with lmedge, for a real browser."""
 
 import numpy as np
 import pytest
 
 from lmedge.block import Block
-from lmedge.devices.browser import chromium
-from lmedge.devices.device import Unavailable
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec
 from lmedge.mixture import Mixture
@@ -58,21 +56,6 @@ def obedient(once):
         export(generator, lgen, ("fp32",), out=out, scheme=IBUG49, latent=spec, calibration=8)
 
     return once("obedient", make)
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium."""
-    try:
-        path = chromium()
-    except Unavailable as reason:
-        pytest.skip(str(reason))
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")
