@@ -57,8 +57,8 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Sorts the longest to the front, and those with a browser to the end: while Playwright's loop lives in the main
-    thread, programs that tests start hear no Ctrl-C. The others stay as they are."""
+    """Sorts the longest to the front, and those with a browser to the end: its driver is a child of this process, and
+    other tests count or kill all of these. The others stay as they are."""
     items.sort(key=lambda item: (
         "browser" in item.fixturenames, not any(name in str(item.path) for name in LONGEST)
     ))  # fmt: skip
