@@ -109,8 +109,9 @@ class FaceDataset:
     def part(self, indices: NDArray[np.int64]) -> "FaceDataset":
         """These faces alone, counted from 0, of the same dataset: with its digest."""
         part = copy.copy(self)
-        part.__dict__.pop("_labels", None)
         part.count, part._where = len(indices), self._where[indices]
+        if "_labels" in self.__dict__:  # they were read: not again
+            part._labels = [values[indices] for values in self._labels]
         return part
 
     def serialized(self, indices: Sequence[int] | NDArray[np.int64]) -> list[bytes]:
