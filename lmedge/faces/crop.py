@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from lmedge.affine import Affine, Image8, cut, moved, square_to_face
 from lmedge.annotators.annotator import Annotator, Picture
 from lmedge.annotators.registry import looking
+from lmedge.crop import MARGIN, Crop, crop_of
 from lmedge.errors import LmedgeError, Rejected, UsageError
 from lmedge.faces.detect import HaarDetector
-from lmedge.faces.options import Crop
 from lmedge.faces.photo import read_photo
 from lmedge.faces.sources import Source
 from lmedge.landmarks import far_outside
 from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
 
-MARGIN = 0.1  # of the side of the Haar box
 # `--crop landmarks` brings the centres of right eye, left eye and mouth here, in 0..1 of the face.
 ALIGNED = np.array([[0.34, 0.40], [0.66, 0.40], [0.50, 0.72]])
 ALIGNING = tuple(tuple(f"ibug68/{i}" for i in part) for part in (range(36, 42), range(42, 48), (48, 54)))
@@ -45,11 +44,7 @@ class Cutting:
     def as_of(cls, provenance: Provenance, scheme: Scheme, size: int) -> "Cutting":
         """As faces of `provenance` were cut, or as `lmedge prepare` does it where they never were photos. Where nobody
         who only looks can place the points of `scheme`, with landmarks of another one."""
-        how = provenance.origin.crop
-        crop, margin = how.get("crop", "haar"), how.get("margin", MARGIN)
-        if crop not in get_args(Crop) or not isinstance(margin, int | float) or not 0 <= margin <= 1:
-            raise LmedgeError(f"faces were cut with {dict(how)}, which this version cannot do.")
-        return cls(*looking(provenance, scheme), size, crop, margin)
+        return cls(*looking(provenance, scheme), size, *crop_of(provenance))
 
     def check(self, photos: Sequence[Path] = ()) -> None:
         """Raises UsageError where the annotator cannot place the points of the scheme, or has nothing on any of these

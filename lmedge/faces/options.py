@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from lmedge.annotators.registry import names, refuse_unknown
 from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
+from lmedge.crop import MARGIN, Crop
 from lmedge.options import Named, SchemeOption, Stage
 from lmedge.scheme import IBUG49, IBUG68
-
-Crop = Literal["haar", "landmarks", "none"]
-
 
 AnnotatorName = Annotated[str, Named(names), Check(lambda option, value: refuse_unknown(option, value))]
 
@@ -68,7 +66,7 @@ class PrepareConfig(Stage):
     registered in Python."""
     pts_scheme: SchemeOption = IBUG68
     """Landmark scheme of the .pts files, which say no more than how many points they have."""
-    margin: Share = 0.1
+    margin: Share = MARGIN
     """Border added on each side of the Haar box, as a share of its side."""
     groups: Path | None = None
     """File with lines `photo group`: photos of one group (a person) never straddle a split. Without it

@@ -1,14 +1,18 @@
 """Landmarks of faces, by a detector that `lmedge study` exported."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.crop import crop_of
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels
+from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import read_model, scheme_in
+from lmedge.runtime.square import Square
 from lmedge.variants import InterpreterName
 
 DETECT = "detect"
@@ -17,6 +21,7 @@ DETECT = "detect"
 class LandmarkDetector:
     """`LandmarkDetector("detector-int8.tflite").landmarks(faces)`. Not thread-safe: one a thread.
 
+    `size` of the faces that it takes, `scheme` of its landmarks, `provenance` of those that it learnt from.
     `interpreter` and `threads` as for FaceSampler. Raises LmedgeError for a file that is no detector.
     """
 
@@ -32,6 +37,8 @@ class LandmarkDetector:
         self.scheme = scheme_in(self.about, Path(model))
         if self.scheme.count != points:
             raise LmedgeError(f"{model} gives {points} points, and {self.scheme} has {self.scheme.count}.")
+        said = self.about.get("provenance")
+        self.provenance = Provenance(NOT_STATED, "") if said is None else Provenance.from_json(said, str(model))
 
     def landmarks(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """`[N, K, 2]` in pixels of faces `[N, size, size, 3]` RGB, cropped as those that it learnt from. Raises
@@ -40,3 +47,31 @@ class LandmarkDetector:
             raise UsageError(f"faces {faces.dtype} {faces.shape} are not uint8 [N, {self.size}, {self.size}, 3].")
         found = [self._run(image=faces[i : i + 1])["landmarks"][0] for i in range(len(faces))]
         return in_pixels(np.array(found, np.float32).reshape(len(faces), self.scheme.count, 2), self.size, self.size)
+
+    def landmarks_in(self, picture: NDArray[np.uint8], box: Sequence[float]) -> NDArray[np.float32]:
+        """`[K, 2]` in pixels of a picture `[H, W, 3]` RGB of any size, of the face in a `box` (x, y, width, height).
+
+        The box is where a face detector sees it, from brows to chin as OpenCV's cascade does, in pixels from the
+        picture's top-left corner; it may hang over the border. The square around it is cut as the faces were that the
+        detector learnt from, so where those were whole pictures (`--crop none`) it is taken as it is. Raises UsageError
+        for a picture of another shape or type and for what is no box in it, LmedgeError where faces were turned by
+        their landmarks (`--crop landmarks`), which no box tells.
+        """
+        picture = np.asarray(picture)
+        if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+            raise UsageError(f"a picture {picture.dtype} {picture.shape} is not uint8 [H, W, 3].")
+        square = self.square(box)
+        height, width = picture.shape[:2]
+        if not (-square.side < square.x < width and -square.side < square.y < height):
+            raise UsageError(f"the box {tuple(box)} lies outside of a picture of {width} x {height} pixels.")
+        return square.in_picture(self.landmarks(square.cut(picture, self.size)[None])[0], self.size)
+
+    def square(self, box: Sequence[float]) -> Square:
+        """What is looked at for a face in a box. Raises as `landmarks_in`."""
+        crop, margin = crop_of(self.provenance)
+        if crop == "landmarks":
+            raise LmedgeError(
+                "this detector learnt from faces that were turned and moved by their landmarks, which a box does not "
+                "tell; learn from faces of `lmedge prepare --crop haar`."
+            )
+        return Square.around(box, margin if crop == "haar" else 0.0)

@@ -4,13 +4,18 @@ import pytest
 
 from convert import flatbuffer as fb
 from convert.detector import export_detector, of_bytes
+from lmedge.affine import cut, inverse, moved, square_to_face
 from lmedge.datasets.augment import Augmentation
 from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.landmarks import nme
+from lmedge.provenance import Provenance
 from lmedge.runtime.detector import LandmarkDetector
 from lmedge.scheme import IBUG49
+from tests.conftest import drawn_photo
+
+HAAR = {"crop": "haar", "margin": 0.25}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,8 @@ def network(faces):
 
 @pytest.fixture(scope="module")
 def models(network, faces, tmp_path_factory):
-    return export_detector(network, faces, tmp_path_factory.mktemp("out") / "detector", {"licence": "CC0-1.0"})
+    facts = {"licence": "CC0-1.0", "provenance": Provenance("pts", "1", HAAR).to_json()}
+    return export_detector(network, faces, tmp_path_factory.mktemp("out") / "detector", facts)
 
 
 def test_scaling_goes_into_the_first_convolution(network, faces):
@@ -52,6 +58,32 @@ def test_int8_is_int8_throughout(models):
     graph = model.subgraphs[0]
     (scale,) = graph.tensors[graph.inputs[0]].quantization.scale
     assert scale == pytest.approx(1, abs=1e-6)  # bytes are taken as they are
+
+
+@pytest.mark.parametrize("box", [(70, 40, 100, 100), (-20, 90, 70, 50), (200, 150, 80, 90)])
+@pytest.mark.parametrize(("crop", "border"), [(None, 0.25), ({}, 0.1), ({"crop": "none"}, 0)])
+def test_landmarks_in_a_picture_are_those_of_a_face_that_is_cut_by_hand(models, box, crop, border):
+    detector = LandmarkDetector(models["fp32"])
+    assert detector.provenance.crop == HAAR  # as its training said
+    if crop is not None:
+        detector.provenance = Provenance("pts", "1", crop)
+    picture = drawn_photo(37)[:220]
+    x, y, width, height = box
+    side = max(width, height) * (1 + 2 * border)
+    to_face = square_to_face(x + width / 2 - side / 2, y + height / 2 - side / 2, side, 32)
+    by_hand = moved(detector.landmarks(cut(picture, to_face, 32)[None])[0], inverse(to_face))
+    assert detector.landmarks_in(picture, box) == pytest.approx(by_hand, abs=0.01 * side)
+
+
+def test_a_picture_that_cannot_be_looked_at_is_refused(models):
+    detector, picture = LandmarkDetector(models["fp32"]), drawn_photo(37)
+    with pytest.raises(UsageError, match=r"lies outside of a picture of 256 x 256 pixels"):
+        detector.landmarks_in(picture, (400, 10, 50, 50))
+    with pytest.raises(UsageError, match=r"a picture float32 \(256, 256, 3\) is not uint8 \[H, W, 3\]"):
+        detector.landmarks_in(picture.astype(np.float32), (10, 10, 50, 50))
+    detector.provenance = Provenance("pts", "1", {"crop": "landmarks"})
+    with pytest.raises(LmedgeError, match="turned and moved by their landmarks, which a box does not tell"):
+        detector.landmarks_in(picture, (10, 10, 50, 50))
 
 
 def test_a_wrong_call_is_refused(models, bundle, network, faces):
