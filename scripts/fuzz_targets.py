@@ -111,6 +111,21 @@ def _started() -> None:
     prepare._start(Cutting(Pts(), IBUG49, 32, crop="none"))
 
 
+def attributes(folder: Path) -> list[Path]:
+    """Attributes of photos, in both formats."""
+    (folder / "a.txt").write_text("2\nSmiling Male\na.jpg 1 -1\nb.jpg -1 0\n")
+    (folder / "a.csv").write_text("file,Smiling,Male\na.jpg,1,0\nb.jpg,,1\n")
+    return [folder / "a.txt", folder / "a.csv"]
+
+
+def read_file_of_attributes(path: Path) -> None:
+    """What `prepare --attributes` does with a file."""
+    from lmedge.faces.attributes import read_attributes
+
+    table = read_attributes(path)
+    assert set(np.unique(table.values)) <= {-1, 0, 1} and len(table.of("a.jpg")) == len(table.names)
+
+
 def models(folder: Path) -> list[Path]:
     """Models of three kinds."""
     return [Path(shutil.copy(REFERENCE / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
@@ -146,12 +161,15 @@ def _dataset(folder: Path) -> None:
     faces = []
     for i in range(4):
         png = encode_png(random.integers(0, 255, (32, 32, 3)).astype(np.uint8))
-        faces.append(Record(png, (31 * random.random((49, 2))).astype(np.float32), f"{i}.jpg", "anna"))
+        shown = np.array([1, np.nan], np.float32)
+        faces.append(Record(png, (31 * random.random((49, 2))).astype(np.float32), f"{i}.jpg", "anna", shown))
     write_shard(folder / shard_name(0, 1), faces)
     provenance = Provenance("mediapipe", "0.10.21", {"crop": "haar", "margin": 0.1}, "CC0")
     about = {"schema": SCHEMA, "count": 4, "rejected": {"no face found": 1}, "made_by": "prepare", "size": 32,
              "scheme": IBUG49.to_json(), "provenance": provenance.to_json(), "shards": [shard_name(0, 1)],
-             "versions": {"numpy": "1.26"}}  # fmt: skip
+             "attributes": {"names": ["Smiling", "Male"], "from": "list.csv", "labelled": 4, "yes": [4, 0],
+                            "no": [0, 0]},
+             "same_faces": {"a": "b"}, "versions": {"numpy": "1.26"}}  # fmt: skip
     (folder / "dataset.json").write_text(json.dumps(about))
 
 
@@ -275,6 +293,7 @@ def changed_latents(data: bytes, random: Random) -> bytes:
 TARGETS = {target.name: target for target in (
     Target("photos", photos, changed_bytes, prepare_one),
     Target("pts", marks, changed_text, prepare_one, 10, 200),
+    Target("attributes", attributes, changed_text, read_file_of_attributes, 10, 200),
     Target("models", models, changed_bytes, draw, 60, 1024),
     Target("bundle", bundle, changed_manifest, draw, 10, 500),
     Target("dataset", dataset, changed_manifest, read_faces, 10, 500),

@@ -33,6 +33,7 @@ PAGE = ROOT / "docs" / "how-to" / "datasets.md"
 ARGS = {
     "toy": ["--out", "a"],
     "prepare": ["p", "q", "--out", "a"],
+    "add-attributes": ["d", "list.csv", "--out", "a"],
     "train-gan": ["d", "--run", "r"],
     "invert": ["r", "d"],
     "invert-photo": ["r", "me.jpg"],

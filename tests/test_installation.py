@@ -86,7 +86,7 @@ def test_doctor_says_what_is_missing_and_how_to_get_it(monkeypatch):
     monkeypatch.setattr(stage, "_litert_js", lambda: None)
     monkeypatch.chdir(ROOT)
     told = {line.split("  ")[1]: line for line in doctor(NEEDS) if line.startswith("  ")}
-    assert told["toy"].endswith("missing tensorflow: pip install -c constraints.txt '.[train]'")
+    assert told["toy, add-attributes"].endswith("missing tensorflow: pip install -c constraints.txt '.[train]'")
     assert told["prepare"].endswith("missing tensorflow, mediapipe: pip install -c constraints.txt '.[train]'")
     assert "missing a TFLite interpreter, LiteRT.js: pip install '.[litert]'; install npm" in told["serve, web-export"]
     assert told["sample, interpolate, bench"].endswith("missing a TFLite interpreter: pip install '.[litert]'")

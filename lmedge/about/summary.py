@@ -33,6 +33,7 @@ def summary(facts: Facts) -> list[str]:
 def _dataset(facts: Facts) -> Iterator[Row]:
     yield "dataset", _say("{:,} faces of {} x {} pixels", facts, "count", "size", "size")
     yield "landmarks", _scheme(facts) + _whose(", {} {}", facts)
+    yield "attributes", _attributes(facts.get("attributes"))
     yield "crop", _say("{}", facts, "provenance.crop.crop")
     yield "made by", _say("lmedge {}", facts, "made_by")
     yield "photos", _say("{:,}", facts, "photos")
@@ -100,6 +101,12 @@ def _scheme(facts: Any) -> str:
     scheme = facts.get("scheme") if isinstance(facts, dict) else None
     names = scheme.get("names") if isinstance(scheme, dict) else None
     return _say("{}", facts, "scheme.name") + f", {len(names)} points" if isinstance(names, list) else ""
+
+
+def _attributes(facts: Any) -> str:
+    """`40, known of 9,746 faces`"""
+    names = facts.get("names") if isinstance(facts, dict) else None
+    return f"{len(names)}" + _say(", known of {:,} faces", facts, "labelled") if isinstance(names, list) else ""
 
 
 def _whose(template: str, facts: Any) -> str:

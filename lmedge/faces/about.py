@@ -1,14 +1,16 @@
 """dataset.json: what a dataset says of its faces, checked; it is read without TensorFlow."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lmedge.errors import LmedgeError
+from lmedge.faces.attributes import check_names
 from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
-from lmedge.storage import check_form, read_json
+from lmedge.storage import Form, check_form, read_json
 
 SCHEMA = 2  # 1 named its landmark scheme, and had annotator, crop and licence apart
 DATASET_FILE = "dataset.json"
@@ -19,8 +21,9 @@ WHAT = "a dataset made by `lmedge prepare` or `toy`"
 
 @dataclass(frozen=True)
 class DatasetAbout:
-    """`count` faces of `size` pixels, their landmarks and where they came from; `shards` are files; `facts` are all
-    that the file holds."""
+    """`count` faces of `size` pixels, their landmarks, the names of their `attributes`, and where they came from;
+    `same_faces`: the digest of these records -> that of the same faces without attributes, where they were given some
+    later; `shards` are files; `facts` are all that the file holds."""
 
     size: int
     count: int
@@ -28,6 +31,8 @@ class DatasetAbout:
     provenance: Provenance
     shards: list[Path]
     facts: dict[str, Any]
+    attributes: tuple[str, ...] = ()
+    same_faces: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_about(path: Path) -> DatasetAbout:
@@ -49,4 +54,13 @@ def read_about(path: Path) -> DatasetAbout:
     for shard in shards:
         if not re.fullmatch(r"[\w.-]+", shard.name, re.ASCII):
             raise LmedgeError(f"{file} lists {shard.name!r}, which is no shard of a dataset.")
-    return DatasetAbout(facts["size"], facts["count"], scheme, provenance, shards, facts)
+    optional: Form = {name: dict for name in ("attributes", "same_faces") if name in facts}
+    check_form(facts, optional, str(file), WHAT)
+    attributes: list[str] = []
+    if "attributes" in facts:
+        check_form(facts["attributes"], {"names": list}, f"{file}, 'attributes'", WHAT)
+        attributes = facts["attributes"]["names"]
+        check_names(attributes, f"{file}, 'attributes'")
+    same_faces = facts.get("same_faces", {})
+    check_form(same_faces, dict.fromkeys(same_faces, str), f"{file}, 'same_faces'", WHAT)
+    return DatasetAbout(facts["size"], facts["count"], scheme, provenance, shards, facts, tuple(attributes), same_faces)

@@ -14,6 +14,7 @@ import numpy as np
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor, Start
 from lmedge.faces.about import DATASET_FILE, SCHEMA
+from lmedge.faces.attributes import counted
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import FaceDataset, shard_name, write_shard
 from lmedge.folders import making_folder
@@ -120,7 +121,11 @@ def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, An
     names = [shard_name(int(shard.key), len(shards)) for shard in shards]
     document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
     write_json(out / DATASET_FILE, document)
-    write_bytes(out / "contact.png", _overview(FaceDataset(out)))
+    dataset = FaceDataset(out)
+    if dataset.attribute_names:  # of which only whole records say how many there are
+        document["attributes"] = {**document["attributes"], **counted(dataset.attributes)}
+        write_json(out / DATASET_FILE, document)
+    write_bytes(out / "contact.png", _overview(dataset))
     store.clear()
     return Assembled(out, count, reasons, per_second)
 

@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from lmedge.annotators.registry import names, refuse_unknown
 from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
 from lmedge.crop import MARGIN, Crop
-from lmedge.options import Named, SchemeOption, Stage
+from lmedge.options import DatasetFolder, Named, SchemeOption, Stage
 from lmedge.scheme import IBUG49, IBUG68
 
 AnnotatorName = Annotated[str, Named(names), Check(lambda option, value: refuse_unknown(option, value))]
@@ -34,6 +34,25 @@ class ToyConfig(Stage):
     """Seed: the same seed gives the same bytes."""
     workers: Workers = 0
     """Worker processes; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a dataset that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddAttributesConfig(Stage):
+    """Give the faces of a dataset attributes (Smiling, Eyeglasses, ...) without cropping the photos again.
+
+    The new dataset has the same faces; whatever was trained on or inverted from the old one goes on with it.
+
+    Example: lmedge add-attributes faces list_attr_celeba.txt --out labelled
+    """
+
+    faces: Positional[DatasetFolder]
+    """Dataset; it stays as it is. Attributes that it has already are replaced in the new one."""
+    attributes: Positional[Annotated[Path, arg(metavar="FILE")]]
+    """CelebA's list_attr_celeba.txt, or CSV, as `prepare --attributes` reads it; photos are found by name."""
+    out: Path
+    """Folder for the new dataset."""
     overwrite: bool = False
     """Replace a dataset that is there."""
 
@@ -71,6 +90,9 @@ class PrepareConfig(Stage):
     groups: Path | None = None
     """File with lines `photo group`: photos of one group (a person) never straddle a split. Without it
     every photo is its own group."""
+    attributes: Path | None = None
+    """File of what photos show: CelebA's list_attr_celeba.txt, or CSV whose first line names the columns (the photo,
+    then attributes) and whose cells are 1 (yes), -1 or 0 (no) or empty (unknown). It need not name all photos."""
     licence: str = "not stated"
     """Licence of the photos, written into the dataset and into every bundle made from it."""
     workers: Workers = 0

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lmedge.annotators.pts import Pts
 from lmedge.annotators.registry import annotator_named
 from lmedge.errors import Rejected
 from lmedge.executor import Executor
+from lmedge.faces.attributes import AttributeTable, read_attributes
 from lmedge.faces.crop import Cutting, FaceCutter
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.record import Answer, Record, encode_png
@@ -27,17 +30,18 @@ def prepare(config: PrepareConfig, executor: Executor | None = None) -> "Assembl
     `cut_photos` does."""
     annotator = Pts(config.pts_scheme) if config.annotator == Pts.name else annotator_named(config.annotator)
     cutting = Cutting(annotator, config.scheme, config.size, config.crop, config.margin)
-    sources = find_photos(config.photos, config.groups)
+    table = read_attributes(config.attributes) if config.attributes else None
+    sources = find_photos(config.photos, config.groups, table)
     executor = executor or Processes(config.workers)
-    return cut_photos(sources, config.out, cutting, config.licence, executor, config.overwrite)
+    return cut_photos(sources, config.out, cutting, config.licence, executor, config.overwrite, table)
 
 
 def cut_photos(
     sources: Sequence[Source], out: Path, cutting: Cutting, licence: str = NOT_STATED,
-    executor: Executor | None = None, overwrite: bool = False,
+    executor: Executor | None = None, overwrite: bool = False, attributes: AttributeTable | None = None,
 ) -> "Assembled":  # fmt: skip
     """Makes photos, of this `licence`, into a dataset; without an `executor`, in processes of this machine. A half-made
-    dataset of the same photos and cutting is continued.
+    dataset of the same photos and cutting is continued. `attributes`: where those of the photos come from.
 
     Raises UsageError for an annotator that does not give the scheme or has nothing on any of the photos, and for a
     folder of something else; LmedgeError when no photo yields a face.
@@ -55,6 +59,7 @@ def cut_photos(
         "photos": len(sources),
         "groups": len({source.group for source in sources}),
         "photos_sha256": fingerprint(sources),
+        **({"attributes": attributes.facts()} if attributes else {}),
         "versions": versions("opencv-contrib-python", "pillow", "numpy"),
     }
     return assemble(out, sources, _work, (_start, (cutting,)), about, executor or Processes(), overwrite, "photos")
@@ -73,4 +78,5 @@ def _work(source: Source) -> Answer:
         face = _cutter.face(source)
     except Rejected as reason:
         return source.name, str(reason)
-    return Record(encode_png(face.pixels), face.landmarks, source.name, source.group)
+    shown = None if source.attributes is None else np.array(source.attributes, np.float32)
+    return Record(encode_png(face.pixels), face.landmarks, source.name, source.group, shown)

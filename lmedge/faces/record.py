@@ -12,12 +12,14 @@ from lmedge.errors import LmedgeError
 
 @dataclass(frozen=True)
 class Record:
-    """One face as it is stored: `png` bytes, `landmarks` `[K, 2]` pixels, where it came from."""
+    """One face as it is stored: `png` bytes, `landmarks` `[K, 2]` pixels, where it came from, and what it is said to
+    show, `attributes` `[A]` (see `lmedge.faces.attributes`), in a dataset that has some."""
 
     png: bytes
     landmarks: NDArray[np.float32]
     source: str
     group: str
+    attributes: NDArray[np.float32] | None = None
 
 
 # A worker answers a job with the face, or with (name, reason).

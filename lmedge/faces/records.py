@@ -44,10 +44,17 @@ def write_shard(path: Path, records: Iterable[Record]) -> int:
                 "source": _bytes(record.source.encode()),
                 "group": _bytes(record.group.encode()),
             }
+            if record.attributes is not None:
+                features["attributes"] = attributes_feature(record.attributes)
             example = tf.train.Example(features=tf.train.Features(feature=features))
             writer.write(example.SerializeToString(deterministic=True))
             count += 1
     return count
+
+
+def attributes_feature(values: NDArray[np.float32]) -> Any:
+    """`[A]`, as a record has them beside the face."""
+    return tf.train.Feature(float_list=tf.train.FloatList(value=values.tolist()))
 
 
 def _bytes(value: bytes) -> Any:
@@ -57,7 +64,7 @@ def _bytes(value: bytes) -> Any:
 class FaceDataset:
     """A dataset made by `prepare` or `toy`.
 
-    `digest` tells datasets of other faces apart, wherever they lie.
+    `digest` tells datasets of other faces apart, wherever they lie. `attribute_names` are empty where it has none.
     `images(indices)` reads any faces; nothing but an index of offsets stays in memory, the page cache does
     the rest. Raises LmedgeError where the folder is not a whole dataset of this version; whatever reads faces raises
     it for a shard that is damaged or holds something else, with the number of the record in it.
@@ -72,16 +79,17 @@ class FaceDataset:
             raise LmedgeError(f"{path} is not a folder; name a dataset made by `lmedge prepare` or `toy`.")
         said = read_about(path)
         self.about, self.size, self.count, self.shards = said.facts, said.size, said.count, said.shards
-        self.scheme, self.provenance = said.scheme, said.provenance
+        self.scheme, self.provenance, self.attribute_names = said.scheme, said.provenance, said.attributes
         self._maps: dict[int, NDArray[np.uint8]] = {}
-        self._where = self._index()
+        self._where, digest = self._index()
+        self.digest = said.same_faces.get(digest, digest)
 
     def __len__(self) -> int:
         return self.count
 
-    def _index(self) -> NDArray[np.int64]:
+    def _index(self) -> tuple[NDArray[np.int64], str]:
         """[N, 4]: shard, place in it, offset and length of every record, from the framing of TFRecord: length uint64,
-        its CRC uint32, data, its CRC uint32, little endian."""
+        its CRC uint32, data, its CRC uint32, little endian. And a digest of the CRCs."""
         where: list[tuple[int, int, int, int]] = []
         digest = hashlib.sha256(f"{self.size} {self.scheme.name} ".encode())
         for number, path in enumerate(self.shards):
@@ -101,10 +109,9 @@ class FaceDataset:
                         offset += length + 16
             except (OSError, struct.error):
                 raise LmedgeError(f"{path} is missing or damaged; make the dataset again.") from None
-        self.digest = digest.hexdigest()
         if len(where) != self.count:
             raise LmedgeError(f"{self.path} holds {len(where)} faces, not the {self.count} of {DATASET_FILE}.")
-        return np.array(where, dtype=np.int64).reshape(-1, 4)
+        return np.array(where, dtype=np.int64).reshape(-1, 4), digest.hexdigest()
 
     def part(self, indices: NDArray[np.int64]) -> "FaceDataset":
         """These faces alone, counted from 0, of the same dataset: with its digest."""
@@ -113,6 +120,10 @@ class FaceDataset:
         if "_labels" in self.__dict__:  # they were read: not again
             part._labels = [values[indices] for values in self._labels]
         return part
+
+    def of_shard(self, number: int) -> NDArray[np.int64]:
+        """Indices of the faces that lie in the shard of this number."""
+        return np.flatnonzero(self._where[:, 0] == number)
 
     def serialized(self, indices: Sequence[int] | NDArray[np.int64]) -> list[bytes]:
         """The stored examples of these faces."""
@@ -170,7 +181,10 @@ class FaceDataset:
             except NO_FACE:
                 what = f"a PNG of {self.size} pixels and {self.scheme.count} landmarks"
                 return LmedgeError(f"{self._place(index)} is not {what}; make the dataset again.")
-        return LmedgeError(f"{self.path} has a source or group that is not UTF-8; make the dataset again.")
+        without = "without its attributes, or with" if self.attribute_names else "with"
+        return LmedgeError(
+            f"{self.path} has a record {without} a source or group that is not UTF-8; make the dataset again."
+        )
 
     def _place(self, index: int) -> str:
         """`FILE: record 3`"""
@@ -197,6 +211,8 @@ class FaceDataset:
             "source": tf.io.FixedLenFeature([], tf.string),
             "group": tf.io.FixedLenFeature([], tf.string),
         }
+        if self.attribute_names:
+            spec["attributes"] = tf.io.FixedLenFeature([len(self.attribute_names)], tf.float32)
         for indices in chunks(self.count, 4096):
             serialized = self.serialized(indices)
             try:
@@ -206,7 +222,11 @@ class FaceDataset:
                 raise self._wrong(indices, serialized) from None
             landmarks = fields["landmarks"].numpy().reshape(-1, self.scheme.count, 2)
             self._check_landmarks(indices, landmarks)
-            yield [landmarks, *names]
+            shown = fields["attributes"].numpy() if self.attribute_names else np.empty((len(indices), 0), np.float32)
+            if (beyond := np.abs(shown) > 1).any():
+                place = self._place(indices[int(np.argwhere(beyond)[0, 0])])
+                raise LmedgeError(f"{place} has an attribute beyond -1 to 1; make the dataset again.")
+            yield [landmarks, *names, shown]
 
     @cached_property
     def _labels(self) -> list[NDArray[Any]]:
@@ -226,6 +246,11 @@ class FaceDataset:
     def groups(self) -> NDArray[np.str_]:
         """`[N]`: the key that must not straddle a split."""
         return self._labels[2]
+
+    @property
+    def attributes(self) -> NDArray[np.float32]:
+        """`[N, A]`: 1 for yes, -1 for no, in between how surely, NaN where nobody said."""
+        return self._labels[3]
 
 
 def chunks(count: int, size: int) -> Iterator[NDArray[np.int64]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.attributes import AttributeTable, Values
 from lmedge.faces.decoding import SUFFIXES
 from lmedge.faces.photo import gone
 from lmedge.manifest import MANIFEST, SWAP
@@ -19,19 +20,23 @@ DATASET, RUN = "a dataset of lmedge", "a run of lmedge"
 
 @dataclass(frozen=True)
 class Source:
-    """A photo: where it is, the name it goes by in the dataset, and its group."""
+    """A photo: where it is, the name it goes by in the dataset, its group, and the values of its attributes, in a
+    dataset that has some."""
 
     path: Path
     name: str
     group: str
+    attributes: Values | None = None
 
 
-def find_photos(places: tuple[Path, ...], groups: Path | None) -> list[Source]:
+def find_photos(
+    places: tuple[Path, ...], groups: Path | None, attributes: AttributeTable | None = None
+) -> list[Source]:
     """The photos in `places` (files, or folders of any depth), sorted by name.
 
     A photo's name is its path below the folder that was given, after the folder's own name where several
     were given. Folders that lmedge made, and those that may not be read, are left out and said.
-    Raises UsageError where a place is missing, there is no photo, or two share a name.
+    Raises UsageError where a place is missing, there is no photo, two share a name, or a file names none of them.
     """
     group_of = read_groups(groups) if groups else {}
     found: dict[str, Source] = {}
@@ -49,12 +54,14 @@ def find_photos(places: tuple[Path, ...], groups: Path | None) -> list[Source]:
             if name in found:
                 raise UsageError(f"{path} and {found[name].path} would both be {name!r}; rename a folder.")
             group = group_of.get(name, group_of.get(name.rpartition("/")[2], name))
-            found[name] = Source(path, name, group)
+            found[name] = Source(path, name, group, attributes.of(name) if attributes else None)
     if not found:
         where = ", ".join(map(str, places))
         raise UsageError(f"no photo in {where}; looked for {' '.join(sorted(SUFFIXES))} at any depth.")
     if groups and all(s.group == s.name for s in found.values()):
         raise UsageError(f"--groups {groups} names none of the {len(found)} photos; expected `photo group`.")
+    if attributes:
+        attributes.refuse_strangers(found)
     return [found[name] for name in sorted(found)]
 
 

@@ -18,6 +18,7 @@ def add(verb: Verb) -> None:
 for _file in (
     "toy",
     "prepare",
+    "add_attributes",
     "train_gan",
     "invert",
     "invert_photo",

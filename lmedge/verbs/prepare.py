@@ -15,6 +15,11 @@ def run(config: PrepareConfig) -> None:
     print(f"kept {result.count} of {result.count + rejected} photos ({share:.1%}) in {result.path}{rate}")
     for reason, number in result.rejected.items():
         print(f"  {number:6}  {reason}")
+    if config.attributes:
+        from lmedge.faces.about import read_about
+
+        about = read_about(result.path)
+        print(f"{len(about.attributes)} attributes of {about.facts['attributes']['labelled']} of its faces")
     print(f"{result.path}/contact.png shows some of them, {result.path}/rejected.csv lists the others.")
 
 
