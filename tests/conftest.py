@@ -137,6 +137,24 @@ def tiny_training(toys: Path, run: Path, steps: int = 6, **options) -> BeganConf
 
 
 @pytest.fixture(scope="session")
+def shown_faces(once):
+    """A dataset with attributes, see tests/showing.py. Tests must not change it."""
+    from tests.showing import write_faces
+
+    return once("shown-faces", write_faces)
+
+
+@pytest.fixture(scope="session")
+def attribute_network(once, shown_faces):
+    """A network of its attributes. Tests must not change it."""
+    from lmedge.attributes.options import TrainAttributesConfig
+    from lmedge.attributes.train import train_attributes
+
+    options = {"faces": shown_faces, "epochs": 12, "batch": 16, "held_out": 0.2}
+    return once("attribute-network", lambda out: train_attributes(TrainAttributesConfig(out=out, **options)))
+
+
+@pytest.fixture(scope="session")
 def trained(once, toys):
     """A run with a generator, latents and an L-Gen. Tests must not change it."""
     from lmedge.gan.train import train_gan

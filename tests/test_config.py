@@ -34,6 +34,7 @@ ARGS = {
     "toy": ["--out", "a"],
     "prepare": ["p", "q", "--out", "a"],
     "add-attributes": ["d", "list.csv", "--out", "a"],
+    "train-attributes": ["d", "--out", "a", "--attributes", "Smiling"],
     "train-gan": ["d", "--run", "r"],
     "invert": ["r", "d"],
     "invert-photo": ["r", "me.jpg"],

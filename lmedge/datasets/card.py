@@ -37,7 +37,7 @@ def card(shape: Shape) -> str:
 | licence of these photos | {about["licence"]} |
 {_drawn_around(about)}{_shapes(about)}| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
 | drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
-{_pose_and_variety(about)}| options | {" ".join(chosen)} |
+{_pose_and_variety(about)}{_attributes(about)}| options | {" ".join(chosen)} |
 | made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |
 
 The same command draws the same faces again; face numbers run in the order of their latents in the seed. What the
@@ -83,6 +83,18 @@ def _pose_and_variety(about: dict[str, Any]) -> str:
     if about.get("variety") is not None:
         rows += f"| variety | two of its faces differ {about['variety']:.2f} times as much as two random ones |\n"
     return rows
+
+
+def _attributes(about: dict[str, Any]) -> str:
+    """Rows on what a network says that the faces show."""
+    if "attributes" not in about:
+        return ""
+    facts = about["attributes"]
+    names = ", ".join(f"{name} ({accuracy:.0%})" for name, accuracy in facts["balanced_accuracy"].items())
+    return (
+        f"| attributes, -1 to 1 | {names}: said by a network, in brackets its balanced accuracy on photos of people "
+        f"that it never saw |\n| licence of the photos that it learnt from | {facts['licence']} |\n"
+    )
 
 
 def _share(value: Any) -> str:

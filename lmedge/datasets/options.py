@@ -65,6 +65,9 @@ class SynthesizeConfig(Stage):
     """With --around: also draw around inversions that are not the face of the photo."""
     radius: Annotated[float, within(0, 2)] = 0.2
     """With --around: most that a component of the latent moves, in halves of its width; 2 is any face."""
+    attributes: Path | None = None
+    """Folder of `lmedge train-attributes`: its network looks at every face, and what it says of it is stored, -1 (no)
+    to 1 (yes) (needs TensorFlow)."""
     mirror: bool = False
     """Let the mirror image of every face follow it, with its landmarks."""
     variant: VariantName | None = None

@@ -1,5 +1,6 @@
 """Labelled faces without end: latents of a seed, drawn, chosen and encoded, in worker processes or by Keras."""
 
+import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
@@ -23,20 +25,23 @@ CHUNK = 64  # latents drawn at a time
 @dataclass(frozen=True)
 class Samples:
     """Faces as they are stored. `numbers` `[N]` of their latents in the seed; `mirrored` `[N]`: is it the mirror image?
-    `landmarks` `[N, K, 2]` pixels; `confidence` `[N]` or None; `pngs`, N files."""
+    `landmarks` `[N, K, 2]` pixels; `confidence` `[N]` or None; `pngs`, N files; `attributes` `[N, A]`, -1..1, of those
+    that a network looked at, or None."""
 
     numbers: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
     landmarks: NDArray[np.float32]
     confidence: NDArray[np.float32] | None
     pngs: list[bytes]
+    attributes: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, part: slice) -> "Samples":
         sure = None if self.confidence is None else self.confidence[part]
-        return Samples(self.numbers[part], self.mirrored[part], self.landmarks[part], sure, self.pngs[part])
+        shown = None if self.attributes is None else self.attributes[part]
+        return Samples(self.numbers[part], self.mirrored[part], self.landmarks[part], sure, self.pngs[part], shown)
 
     def labels(self) -> dict[str, NDArray[Any]]:
         """All but the pictures, by name."""
@@ -45,7 +50,12 @@ class Samples:
     @classmethod
     def of(cls, labels: dict[str, NDArray[Any]]) -> "Samples":
         """The faces of `labels`, without their pictures."""
-        return cls(labels["numbers"], labels["mirrored"], labels["landmarks"], labels.get("confidence"), [])
+        sure, shown = labels.get("confidence"), labels.get("attributes")
+        return cls(labels["numbers"], labels["mirrored"], labels["landmarks"], sure, [], shown)
+
+    def images(self) -> NDArray[np.uint8]:
+        """The pictures, `[N, H, W, 3]` RGB."""
+        return np.stack([np.asarray(Image.open(io.BytesIO(png)).convert("RGB")) for png in self.pngs])
 
 
 def joined(parts: list[Samples]) -> Samples:

@@ -17,6 +17,7 @@ from PIL import Image
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.given_shapes import given_shapes
+from lmedge.datasets.looker import looker_of
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Chunk, Plan, Samples, chunks, in_a_mirror, joined
@@ -42,7 +43,7 @@ PARTS = ".parts"  # folder of what a continued run needs; gone when the set is w
 COLUMNS: Columns = {"numbers": (1, "i"), "mirrored": (1, "b"), "landmarks": (3, "f")}
 COUNT = 1000  # faces, where nothing is said
 PROBE_FACES = 32  # whose size on disk is measured first
-FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv")  # beside those of the format
+FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv", "attributes.csv")  # beside those of the format
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
 NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "model", "count")
@@ -69,6 +70,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     check_confidence(selection, model.knows_confidence, config.source)
     check_pose(selection, model.scheme)
     given = given_shapes(model, config.shapes, config.pts_scheme)
+    looker = looker_of(config.attributes)
     count = config.count or (COUNT if given is None else len(given.shape))
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
     about = {
@@ -78,17 +80,19 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
         "versions": versions("numpy", "fpng", *model.packages),
         "options": options,
         **({} if given is None else {"shapes": given.facts}),
+        **({} if looker is None else {"attributes": looker.facts}),
     }
-    shape = Shape(count, model.width, model.height, model.scheme, about)
+    names = () if looker is None else looker.names
+    shape = Shape(count, model.width, model.height, model.scheme, about, names)
     format_.check(shape)
     plain = Plan(config.seed, Selection(), config.truncation, shapes=None if given is None else given.shape)
     probe = plain.chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {name: fact for name, fact in about.items() if name != "versions"}
     same |= {"count": count, "part": PART_FACES}
-    names = (*FILES, *format_.files)
-    with making_folder(config.out, "a set of generated faces", config.overwrite, names=names, resume=same) as folder:
-        store = _labels_in(folder, model)
+    files = (*FILES, *format_.files)
+    with making_folder(config.out, "a set of generated faces", config.overwrite, names=files, resume=same) as folder:
+        store = _labels_in(folder, model, names)
         _check_disk(config.out, format_, shape, probe, max(count - len(store.files) * PART_FACES, 0))
         parts = split(count, PART_FACES)
         missing = store.missing(parts)
@@ -96,7 +100,8 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
             plan = _plan(config, executor, model, replace(plain, selection=selection), about, folder)
             began = time.monotonic()
             with going_on("synthesize", config.out, "faces", parts, missing) as advance:
-                for part, samples in _in_parts(store, parts, missing, model, plan, executor, advance):
+                for part, drawn_faces in _in_parts(store, parts, missing, model, plan, executor, advance):
+                    samples = drawn_faces if looker is None else looker(drawn_faces)
                     format_.part(folder, part.first, samples, shape)
                     store.write(part, samples.labels())
             per_second = sum(part.count for part in missing) / (time.monotonic() - began)
@@ -107,10 +112,11 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     return Synthesized(config.out, count, drawn, per_second)
 
 
-def _labels_in(out: Path, model: FaceModel) -> PartStore:
+def _labels_in(out: Path, model: FaceModel, attributes: tuple[str, ...]) -> PartStore:
     """What is kept of the faces until all of them are there: everything but the pictures."""
     sure = {"confidence": (1, "f")} if model.knows_confidence else {}
-    return PartStore(out / PARTS, {**COLUMNS, **sure})
+    shown = {"attributes": (2, "f")} if attributes else {}
+    return PartStore(out / PARTS, {**COLUMNS, **sure, **shown})
 
 
 def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> None:

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.errors import UsageError
 from lmedge.gan.held_out import unseen
 from lmedge.landmarks import in_pixels, nme, normalised
 from lmedge.run import Run
 from lmedge.scheme import Scheme
-
-Indices = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+from lmedge.splits import Indices, split_by_group
 
 
 @dataclass(frozen=True)
@@ -77,19 +75,3 @@ def split_of(run: Run, groups: NDArray[np.str_], share: float, seed: int) -> Ind
     seen = np.flatnonzero(~out)
     training, validation, rest = (seen[part] for part in split_by_group(groups[seen], share, seed))
     return np.union1d(training, rest), validation, np.flatnonzero(out)
-
-
-def split_by_group(groups: NDArray[np.str_], share: float, seed: int) -> Indices:
-    """Indices of (training, validation, held-out) faces: no group is in two of them. `share` of the groups
-    go to each of the latter two. Raises UsageError where there are too few groups to split."""
-    names = np.unique(groups)
-    count = max(1, round(share * len(names)))
-    if len(names) - 2 * count < 1:
-        raise UsageError(
-            f"{len(names)} group{'s' * (len(names) != 1)} of faces cannot be split into training, validation "
-            "and held-out ones; invert faces of more people or lower --held-out."
-        )
-    names = np.random.default_rng(seed).permutation(names)
-    parts = names[2 * count :], names[:count], names[count : 2 * count]
-    training, validation, held_out = (np.flatnonzero(np.isin(groups, part)) for part in parts)
-    return training, validation, held_out

@@ -17,7 +17,7 @@ from lmedge.labels.folder import LabelFolder
 from lmedge.labels.frame import Frame
 from lmedge.landmarks import in_pixels, normalised
 from lmedge.latent import Latents, LatentSpec
-from lmedge.lgen.faces import Faces, Split, split_by_group
+from lmedge.lgen.faces import Faces, Split
 from lmedge.lgen.figures import LgenResult, error_figures, held_out_figures, linear
 from lmedge.lgen.network import Fit as Training
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
@@ -30,6 +30,7 @@ from lmedge.provenance import Provenance
 from lmedge.run import Run
 from lmedge.scheme import HAND
 from lmedge.seeds import Purpose
+from lmedge.splits import split_by_group
 from lmedge.storage import read_json, write_bytes, write_json
 
 FEWEST_FACES = 5  # on which a point has to be placed

@@ -11,7 +11,7 @@ from lmedge.executor import Executor
 from lmedge.inversion.latents import Latents, load_latents, refuse_other
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
-from lmedge.lgen.faces import Faces, Split, joined, split_by_group, split_of
+from lmedge.lgen.faces import Faces, Split, joined, split_of
 from lmedge.lgen.few import train_few
 from lmedge.lgen.figures import LgenResult, held_out_figures, kept_figures
 from lmedge.lgen.generated import VIEWS, generated_faces, refuse_untrained
@@ -22,6 +22,7 @@ from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.run import Run
+from lmedge.splits import split_by_group
 from lmedge.storage import write_json
 
 FOLDS = 3  # trainings whose errors on the faces that each left out teach the confidence

@@ -19,6 +19,7 @@ for _file in (
     "toy",
     "prepare",
     "add_attributes",
+    "train_attributes",
     "train_gan",
     "invert",
     "invert_photo",

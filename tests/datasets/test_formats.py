@@ -1,6 +1,7 @@
 import csv
 import importlib.util
 import json
+import tarfile
 
 import numpy as np
 import pytest
@@ -87,6 +88,53 @@ def test_another_reader_finds_the_same_faces(bundle, faces, tmp_path, name):
     assert "CC0-1.0" in text and "`--seed 3`" in text and "tiny" not in text
     assert picture(out / "card" / "contact.png").shape[1] == 8 * 130 - 2
     assert [path.name for path in out.rglob("*") if path.name.startswith(".")] == [MANIFEST]
+
+
+def coco_attributes(out):
+    return [each["attributes"] for each in json.loads((out / "annotations.json").read_text())["annotations"]]
+
+
+def csv_attributes(out, name="landmarks.csv"):
+    with (out / name).open() as file:
+        return list(csv.DictReader(file))
+
+
+def webdataset_attributes(out):
+    found = []
+    for path in sorted(out.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            found += [json.load(tar.extractfile(name))["attributes"] for name in tar.getnames() if "json" in name]
+    return found
+
+
+def tfrecord_attributes(out):
+    names = json.loads((out / "dataset.json").read_text())["attributes"]["names"]
+    spec = {"attributes": tf.io.FixedLenFeature([len(names)], tf.float32)}
+    examples = tf.data.TFRecordDataset(sorted(map(str, out.glob("*.tfrecord"))))
+    read = [tf.io.parse_single_example(example, spec)["attributes"].numpy() for example in examples]
+    return [dict(zip(names, values, strict=True)) for values in read]
+
+
+def beside(out):
+    return csv_attributes(out, "attributes.csv")
+
+
+ATTRIBUTES = {"pts": beside, "coco": coco_attributes, "csv": csv_attributes, "tfrecord": tfrecord_attributes,
+              "webdataset": webdataset_attributes, "facesynthetics": beside}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_stores_what_a_network_says_of_each_face(bundle, faces, attribute_network, tmp_path, name):
+    out = tmp_path / "out"
+    made(bundle, out, name, attributes=attribute_network)
+    network = tf.keras.models.load_model(attribute_network / "attributes.keras")
+    small = tf.image.resize(faces.images.astype(np.float32) / 127.5 - 1, (16, 16))
+    wanted = 2 * np.asarray(network(small)) - 1
+    found = ATTRIBUTES[name](out)
+    assert np.array([[float(face["Lit"]), float(face["Blue"])] for face in found]) == pytest.approx(wanted, abs=1e-4)
+    assert len(found) == COUNT and (out / "attributes.csv").exists() == (name in ("pts", "facesynthetics"))
+    assert len(list(READERS[name](out))) == COUNT  # its reader finds the faces as before
+    assert "| attributes, -1 to 1 | Lit (" in (out / "README.md").read_text()
 
 
 def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, tmp_path, monkeypatch):

@@ -13,7 +13,6 @@ from lmedge.faces.look import random_look
 from lmedge.inversion.latents import load_latents
 from lmedge.landmarks import in_pixels, nme
 from lmedge.latent import LatentSpec
-from lmedge.lgen.faces import split_by_group
 from lmedge.lgen.figures import error_figures
 from lmedge.lgen.network import build_lgen
 from lmedge.lgen.options import TrainLgenConfig
@@ -21,6 +20,7 @@ from lmedge.lgen.train import sets_of, train_lgen
 from lmedge.run import Run
 from lmedge.scheme import IBUG49, IBUG68, converted
 from lmedge.shapes import ShapeSpace
+from lmedge.splits import split_by_group
 from lmedge.storage import write_arrays
 from tests.conftest import FOUND_LOOKS, drawn_photo
 from tests.test_executor import Elsewhere

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lmedge.coco import HIDDEN, VISIBLE, annotation, category
-from lmedge.datasets.formats.format import Format, Labels, Shape, on_disk, stem, write_images
+from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, on_disk, stem, write_images
 from lmedge.datasets.stream import Samples
 from lmedge.storage import replacing
 
@@ -50,7 +50,11 @@ class Coco(Format):
 def _annotation(samples: Samples, i: int, number: int, shape: Shape) -> dict[str, Any]:
     points = samples.landmarks[i]
     inside = ((points >= -0.5) & (points <= (shape.width - 0.5, shape.height - 0.5))).all(axis=1)
-    score = {} if samples.confidence is None else {"confidence": round(float(samples.confidence[i]), 4)}
+    score: dict[str, Any] = {}
+    if samples.confidence is not None:
+        score["confidence"] = round(float(samples.confidence[i]), 4)
+    if shape.attributes:
+        score["attributes"] = attributes_of(samples, i, shape)
     return {**annotation(number, points, np.where(inside, VISIBLE, HIDDEN)), **score,
             "latent": int(samples.numbers[i]), "mirrored": bool(samples.mirrored[i])}  # fmt: skip
 

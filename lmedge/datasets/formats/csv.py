@@ -3,13 +3,13 @@
 import csv
 from pathlib import Path
 
-from lmedge.datasets.formats.format import Format, Labels, Shape, on_disk, stem, write_images
+from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, on_disk, stem, write_images
 from lmedge.datasets.stream import Samples
 from lmedge.storage import replacing
 
 
 class Csv(Format):
-    """images/ and landmarks.csv: file, x and y of each point, confidence, latent, mirrored."""
+    """images/ and landmarks.csv: file, x and y of each point, confidence, latent, mirrored, attributes."""
 
     name = "csv"
     files = ("images", "landmarks.csv")
@@ -26,12 +26,13 @@ class Csv(Format):
                 sure = [] if samples.confidence is None else ["confidence"]
                 if not number:
                     axes = (f"{name}_{axis}" for name in shape.scheme.names for axis in "xy")
-                    writer.writerow(["file", *axes, *sure, "latent", "mirrored"])
+                    writer.writerow(["file", *axes, *sure, "latent", "mirrored", *shape.attributes])
                 for i in range(len(samples)):
                     points = [f"{value:.4f}" for value in samples.landmarks[i].ravel().tolist()]
                     score = [] if samples.confidence is None else [f"{samples.confidence[i]:.4f}"]
                     latent = [int(samples.numbers[i]), int(samples.mirrored[i])]
-                    writer.writerow([f"images/{stem(number)}.png", *points, *score, *latent])
+                    shown = attributes_of(samples, i, shape).values()
+                    writer.writerow([f"images/{stem(number)}.png", *points, *score, *latent, *shown])
                     number += 1
 
     def bytes_per_face(self, png: float, points: int, block: int) -> float:

@@ -3,10 +3,13 @@
 import csv
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lmedge.datasets.stream import Samples
 from lmedge.scheme import Scheme
@@ -19,13 +22,14 @@ Labels = Callable[[], Iterator[Samples]]  # the labels of the whole set, a part 
 @dataclass(frozen=True)
 class Shape:
     """What all faces of a set have in common. `count` faces of `width` x `height` pixels; `about`, the facts of the
-    card."""
+    card; the names of their `attributes`, none where nobody looked."""
 
     count: int
     width: int
     height: int
     scheme: Scheme
     about: dict[str, Any]
+    attributes: tuple[str, ...] = ()
 
 
 class Format(ABC):
@@ -43,17 +47,11 @@ class Format(ABC):
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None: ...
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
-        """What the files of a face have no place for: confidence.csv, where there is one."""
-        if next(labels()).confidence is None:
-            return
-        with replacing(out / "confidence.csv") as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["face", "confidence"])
-            number = 0
-            for samples in labels():
-                for sure in [] if samples.confidence is None else samples.confidence.tolist():
-                    writer.writerow([stem(number), f"{sure:.4f}"])
-                    number += 1
+        """What the files of a face have no place for: confidence.csv and attributes.csv, where there is such."""
+        if next(labels()).confidence is not None:
+            _table(out / "confidence.csv", ["confidence"], (part.confidence for part in labels()))
+        if shape.attributes:
+            _table(out / "attributes.csv", shape.attributes, (part.attributes for part in labels()))
 
     @abstractmethod
     def bytes_per_face(self, png: float, points: int, block: int) -> float: ...
@@ -65,6 +63,26 @@ class Format(ABC):
     def missing(cls) -> list[str]:
         """The modules that it needs and that are not installed."""
         return [module for module in cls.needs if importlib.util.find_spec(module) is None]
+
+
+def _table(path: Path, names: Iterable[str], parts: Iterable[NDArray[np.float32] | None]) -> None:
+    """A line for each face, with its numbers `[N]` or `[N, A]`."""
+    with replacing(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["face", *names])
+        number = 0
+        for part in parts:
+            assert part is not None
+            for numbers in part.reshape(len(part), -1).tolist():
+                writer.writerow([stem(number), *(f"{value:.4f}" for value in numbers)])
+                number += 1
+
+
+def attributes_of(samples: Samples, i: int, shape: Shape) -> dict[str, float]:
+    """The attributes of face i of some, by name; nothing where nobody looked."""
+    if samples.attributes is None:
+        return {}
+    return {name: round(value, 4) for name, value in zip(shape.attributes, samples.attributes[i].tolist(), strict=True)}
 
 
 def stem(number: int) -> str:

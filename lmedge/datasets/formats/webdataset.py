@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from lmedge.datasets.formats.format import Format, Labels, Shape, on_disk, part_of, stem
+from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, on_disk, part_of, stem
 from lmedge.datasets.stream import Samples
 from lmedge.landmarks import rows
 from lmedge.storage import write_bytes
@@ -38,6 +38,8 @@ class WebDataset(Format):
                                  "mirrored": bool(samples.mirrored[i])}  # fmt: skip
         if samples.confidence is not None:
             facts["confidence"] = round(float(samples.confidence[i]), 4)
+        if shape.attributes:
+            facts["attributes"] = attributes_of(samples, i, shape)
         return f'{{"landmarks": [{points}], {json.dumps(facts)[1:]}'.encode()
 
     def bytes_per_face(self, png: float, points: int, block: int) -> float:

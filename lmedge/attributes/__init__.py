@@ -1,0 +1,1 @@
+"""What faces show, said by a network that learnt it from photos which are labelled in part."""

@@ -1,0 +1,110 @@
+"""A folder that `train-attributes` made: the network, and what it said of the faces of its dataset."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmedge.errors import LmedgeError
+from lmedge.faces.attributes import check_names
+from lmedge.faces.records import FaceDataset
+from lmedge.judging.features import of_network
+from lmedge.keras_file import load_network
+from lmedge.storage import Damaged, check_form, read_arrays, read_json
+
+SCHEMA = 1
+ABOUT_FILE, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE = (
+    "attributes.json",
+    "attributes.keras",
+    "predicted.npz",
+    "sheet.png",
+)
+FILES = (ABOUT_FILE, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE)
+WHAT = "a folder made by `lmedge train-attributes`"
+FORM = {"schema": int, "names": list, "prevalence": list, "measured": dict,
+        "dataset": {"digest": str, "count": int, "licence": str}}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Labeller:
+    """Says what faces show: attributes `names`, each of which the share `prevalence` of the photos has. `facts` are all
+    of attributes.json."""
+
+    path: Path
+    names: tuple[str, ...]
+    prevalence: NDArray[np.float32]
+    network: Any
+    facts: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> "Labeller":
+        """The labeller in a folder. Raises LmedgeError where it is none, damaged, or of another version."""
+        file = path / ABOUT_FILE
+        facts = read_json(file, WHAT)
+        if facts.get("schema") != SCHEMA:
+            raise LmedgeError(
+                f"{file} has schema {facts.get('schema')!r}, this version reads {SCHEMA}; run `lmedge "
+                "train-attributes` again."
+            )
+        check_form(facts, FORM, str(file), WHAT)
+        names, shares = facts["names"], facts["prevalence"]
+        check_names(names, str(file))
+        if len(shares) != len(names) or not all(isinstance(share, float) and 0 <= share <= 1 for share in shares):
+            raise LmedgeError(f"{file} has no share between 0 and 1 for each attribute; train the network again.")
+        measured = {name: {"balanced_accuracy": float} for name in names}
+        check_form(facts["measured"], measured, f"{file}, 'measured'", WHAT)
+        network = load_network(path / NETWORK_FILE, "run `lmedge train-attributes` again")
+        if network.output_shape != (None, len(names)) or len(network.input_shape) != 4:
+            raise LmedgeError(f"{path / NETWORK_FILE} is no network of {len(names)} attributes; train it again.")
+        return cls(path, tuple(names), np.array(shares, np.float32), network, facts)
+
+    @property
+    def balanced_accuracy(self) -> dict[str, float]:
+        """Of each attribute, on faces of people that it never saw."""
+        return {name: self.facts["measured"][name]["balanced_accuracy"] for name in self.names}
+
+    def probabilities(
+        self, faces: NDArray[np.uint8], advance: Callable[[int], None] = lambda count: None
+    ) -> NDArray[np.float32]:
+        """How likely each face `[N, H, W, 3]` has each attribute: `[N, A]`, 0..1."""
+        return of_network("attributes", self.network)(faces, advance)
+
+    def values(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The same as datasets have it: -1..1."""
+        return 2 * self.probabilities(faces) - 1
+
+    def shares(self, faces: NDArray[np.uint8]) -> dict[str, float]:
+        """The share of some faces that has each attribute, by name: the mean probability, which unlike a count of the
+        likely ones is right for rare attributes too."""
+        return dict(zip(self.names, self.probabilities(faces).mean(axis=0).tolist(), strict=True))
+
+    def of(self, dataset: FaceDataset) -> NDArray[np.float32]:
+        """`[N, A]`, -1..1: what the photos of a dataset are said to show where somebody said it, elsewhere what the
+        network did. Raises LmedgeError for another dataset than the one that it learnt from."""
+        if self.facts["dataset"]["digest"] != dataset.digest:
+            raise LmedgeError(
+                f"{self.path} says what other faces show than those of {dataset.path}; run `lmedge train-attributes` "
+                "on these."
+            )
+        try:
+            predicted = read_arrays(self.path / PREDICTED_FILE, ["values"])["values"]
+        except Damaged as error:
+            raise LmedgeError(
+                f"{self.path / PREDICTED_FILE} is damaged ({error.reason}); run `lmedge train-attributes` again."
+            ) from None
+        if predicted.shape != (self.facts["dataset"]["count"], len(self.names)) or len(predicted) != len(dataset):
+            raise LmedgeError(f"{self.path / PREDICTED_FILE} has values of other faces; train the network again.")
+        return known_first(dataset, self.names, predicted)
+
+
+def known_first(dataset: FaceDataset, names: tuple[str, ...], predicted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Predicted values `[N, A]` of attributes, under those that the dataset has of them."""
+    values = predicted.copy()
+    for i, name in enumerate(names):
+        if name in dataset.attribute_names:
+            said = dataset.attributes[:, dataset.attribute_names.index(name)]
+            values[:, i] = np.where(np.isnan(said), predicted[:, i], said)
+    return values
