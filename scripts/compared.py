@@ -16,6 +16,7 @@ from lmedge.progress import progress
 SEED = 5
 ASIDE = 15  # degrees
 DISTANCES = ("frechet", "kernel")
+SHOWN = ("Eyeglasses", "Male", "Smiling", "Young")  # of the attributes, in the table
 
 
 def halves(dataset: FaceDataset, among: np.ndarray, samples: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,3 +62,7 @@ def table(results: dict, names: list[str]) -> None:
         diversity = f"{found['diversity']:.2f}" if "diversity" in found else ""
         print(f"{name:<16}{found['face_found']:>12.1%}{found['yaw_sd']:>12.1f}{found['beyond_15']:>12.0%}"
               f"{found['mouth_open']:>12.0%}{asked:>12}{diversity:>12}")  # fmt: skip
+    if shown := [name for name in SHOWN if name in next(iter(results.values())).get("attributes", ())]:
+        print("\n" + " " * 16 + "".join(f"{name:>12}" for name in shown))
+        for name, found in results.items():
+            print(f"{name:<16}" + "".join(f"{found['attributes'][each]:>12.1%}" for each in shown))

@@ -1,5 +1,7 @@
-"""Who is in a set of faces: what can be counted from pixels and landmarks alone, for a model card."""
+"""Who is in a set of faces: what can be counted from pixels and landmarks alone, and what a network of attributes says,
+for a model card."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,11 +15,15 @@ from lmedge.scheme import Scheme
 SKIN_CLASSES = (("very light", 55), ("light", 41), ("intermediate", 28), ("tan", 10), ("brown", -30), ("dark", -91))
 FRONTAL, TURNED = 0.12, 0.3  # nose tip beside the middle of the eyes, in inter-ocular distances
 OPEN_MOUTH = 0.08  # distance of the inner lips, in inter-ocular distances
+Shares = Callable[[NDArray[np.uint8]], Mapping[str, float]]
 
 
-def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme) -> dict[str, Any]:
+def census(
+    faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Scheme, attributes: Shares | None = None
+) -> dict[str, Any]:
     """Shares of the faces `[N, H, W, 3]` with landmarks `[N, K, 2]` (pixels): skin (typology angle on the cheeks), head
-    turned aside, mouth open; what the scheme lacks points of is left out."""
+    turned aside, mouth open; what the scheme lacks points of is left out. `attributes`, as `Labeller.shares`, says
+    which share has glasses, is male, smiles."""
     turned, gap = pose(landmarks, scheme)
     counted: dict[str, Any] = {"faces": len(faces)}
     if turned is not None:
@@ -27,6 +33,8 @@ def census(faces: NDArray[np.uint8], landmarks: NDArray[np.float32], scheme: Sch
                              "to half profile": float((aside > TURNED).mean())}  # fmt: skip
     if gap is not None:
         counted["mouth open"] = float((gap > OPEN_MOUTH).mean())
+    if attributes is not None:
+        counted["attributes"] = dict(attributes(faces))
     return counted
 
 

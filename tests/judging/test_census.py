@@ -48,4 +48,15 @@ def test_heads_and_mouths_are_counted(scheme):
     landmarks = np.stack([points(scheme), points(scheme, turn=0.2), points(scheme, turn=-0.4), points(scheme, gap=0.3)])
     counted = census(np.stack([painted(COLOURS[3])] * 4), landmarks, scheme)
     assert counted["turned"] == {"frontal": 0.5, "to half profile": 0.25} and counted["mouth open"] == 0.25
-    assert counted["faces"] == 4
+    assert counted["faces"] == 4 and "attributes" not in counted
+
+
+def test_a_network_of_attributes_counts_what_it_sees(attribute_network):
+    from lmedge.attributes.labeller import Labeller
+    from tests.showing import shown
+
+    faces, values = shown(100, seed=3)
+    landmarks = np.repeat(points(IBUG49)[None] / 4, 100, axis=0)
+    counted = census(faces, landmarks, IBUG49, Labeller.open(attribute_network).shares)["attributes"]
+    assert counted == {"Lit": pytest.approx((values[:, 0] > 0).mean(), abs=0.05),
+                       "Blue": pytest.approx((values[:, 1] > 0).mean(), abs=0.05)}  # fmt: skip
