@@ -4,14 +4,16 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.about.options import InfoConfig
-from lmedge.errors import UsageError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.about import read_about
 from lmedge.folders import half_made
 from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
 from lmedge.run import Run
-from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model, scheme_in
+from lmedge.runtime.detector import DETECTOR_FILE, DETECTOR_SCHEMA
 from lmedge.shipped import bundle_at
+from lmedge.storage import read_json
 
 
 def info(config: InfoConfig) -> dict[str, Any]:
@@ -24,13 +26,15 @@ def info(config: InfoConfig) -> dict[str, Any]:
         return _run(path)
     if (path / BUNDLE_FILE).is_file():
         return _bundle(path)
+    if (path / DETECTOR_FILE).is_file():
+        return _detector(path)
     if path.is_file() and path.suffix == ".tflite":
         return _model(path)
     if half_made(path):
         raise UsageError(f"{path} is a half-made dataset; run the command that made it again.")
     if not path.exists():
         raise UsageError(f"{path} does not exist.")
-    raise UsageError(f"{path} is neither a dataset, a run, a bundle nor a .tflite file.")
+    raise UsageError(f"{path} is neither a dataset, a run, a bundle, a detector nor a .tflite file.")
 
 
 def _dataset(path: Path) -> dict[str, Any]:
@@ -75,6 +79,17 @@ def _bundle(path: Path) -> dict[str, Any]:
     for variant in bundle.variants:
         bundle.model(variant)  # checks its hash and its structure
     return {**bundle.about, "kind": "bundle"}
+
+
+def _detector(path: Path) -> dict[str, Any]:
+    about = read_json(path / DETECTOR_FILE, "a detector made by `lmedge train-detector`", {"variants": dict})
+    if about.get("schema") != DETECTOR_SCHEMA:
+        raise LmedgeError(
+            f"{path / DETECTOR_FILE} has schema {about.get('schema')!r}, this version reads {DETECTOR_SCHEMA}; train "
+            "it again, or install the lmedge that made it."
+        )
+    scheme_in(about, path / DETECTOR_FILE)
+    return {**about, "kind": "detector"}
 
 
 def _model(path: Path) -> dict[str, Any]:

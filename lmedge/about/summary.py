@@ -24,7 +24,9 @@ FILES_OF_A_RUN = {
 
 def summary(facts: Facts) -> list[str]:
     """Lines without control characters, `name  what is known of it`."""
-    rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "model": _model}[facts["kind"]](facts)
+    rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "detector": _detector, "model": _model}[facts["kind"]](
+        facts
+    )
     told = [(_one_line(name), _one_line(text)) for name, text in rows if text]
     width = max(len(name) for name, _ in told)
     return [f"{name:<{width}}  {text}" for name, text in told]
@@ -69,6 +71,16 @@ def _bundle(facts: Facts) -> Iterator[Row]:
         row = f"{(size + 512) // 1024:>7,} KiB" if isinstance(size, int) else ""
         row += _say(", {:.1f} dB and NME {:.2%} from Keras", entry, "parity.image_psnr", "parity.landmark_nme")
         yield name, row + _say(", TFLite {} or later", entry, "min_runtime")
+
+
+def _detector(facts: Facts) -> Iterator[Row]:
+    yield "detector", _say("of faces of {} x {} pixels", facts, "size", "size") + _made_with(facts)
+    yield "learnt from", _say("{:,} real and {:,} generated faces", facts, "learnt_from.real", "learnt_from.generated")
+    yield from _about(facts)
+    yield "tested on", _say("{}", facts, "tested_on") or _say("{:,} faces", facts, "test_faces")
+    for name, entry in facts["variants"].items():
+        if isinstance(entry, dict):
+            yield name, _say("NME {:.2%}", entry, "nme") + _say(", {:.2f} ms a face on one thread", entry, "ms")
 
 
 def _model(facts: Facts) -> Iterator[Row]:

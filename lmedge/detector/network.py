@@ -1,7 +1,7 @@
 """The detector's network and its training."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -9,66 +9,16 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmedge.datasets.augment import Augmentation, augment
+from lmedge.detector.diet import Diet, LabelledFaces
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels, normalised
 from lmedge.lgen.network import UNIT, distance
-from lmedge.scheme import Scheme
 
 PATCH, FIRST = 4, 32  # pixels and filters of the first convolution: patches are four times as fast as two strides of 2
 FILTERS, HIDDEN = (64, 96), 128
 LEARNING_RATE = 2e-3  # Adam's at the start; falls along a cosine to 0
 BATCH = 32
 STEPS_A_LOOK = 100
-
-
-@dataclass(frozen=True)
-class LabelledFaces:
-    """`images` uint8 `[N, size, size, 3]` and `landmarks` `[N, K, 2]` in pixels."""
-
-    images: NDArray[np.uint8]
-    landmarks: NDArray[np.float32]
-    scheme: Scheme
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, part: NDArray[np.int64]) -> "LabelledFaces":
-        return LabelledFaces(self.images[part], self.landmarks[part], self.scheme)
-
-
-@dataclass(frozen=True)
-class Diet:
-    """What a training sees: faces of `real` and, in the share `synthetic_share` of every batch, of `synthetic`; changed
-    as `how` says, or as they are."""
-
-    real: LabelledFaces | None
-    synthetic: LabelledFaces | None
-    synthetic_share: float
-    how: Augmentation | None
-
-    def batches(self, steps: int, batch: int, seed: int) -> Iterator[LabelledFaces]:
-        """The batches of a training, the same for the same seed."""
-        random = np.random.default_rng(seed)
-        for step in range(steps):
-            made = random.binomial(batch, self.synthetic_share) if self.synthetic is not None else 0
-            made = batch if self.real is None else made
-            parts = [
-                faces[random.integers(0, len(faces), number)]
-                for faces, number in ((self.real, batch - made), (self.synthetic, made))
-                if faces is not None and number
-            ]
-            images = np.concatenate([part.images for part in parts])
-            marks = np.concatenate([part.landmarks for part in parts])
-            if self.how is not None:
-                images, marks = augment(images, marks, parts[0].scheme, self.how, seed, step * batch)
-            yield LabelledFaces(images, marks, parts[0].scheme)
-
-    def mean_face(self, size: int) -> NDArray[np.float32]:
-        """Normalised, `[2K]`."""
-        faces = self.real if self.real is not None else self.synthetic
-        assert faces is not None
-        return normalised(faces.landmarks, size, size).mean(axis=0).ravel()
 
 
 def build_detector(size: int, points: int) -> Any:
@@ -89,13 +39,11 @@ def build_detector(size: int, points: int) -> Any:
     return keras.Model(image, layers.Reshape((points, 2), name="landmarks")(x), name="detector")
 
 
-def train_detector(
-    diet: Diet, size: int, steps: int, seed: int, advance: Callable[..., None], learning_rate: float = LEARNING_RATE
-) -> Any:
-    """Trains a detector for `steps` batches of `BATCH` faces; the loss is the mean distance of the points. Raises
+def fit(diet: Diet, steps: int, seed: int, advance: Callable[..., None], learning_rate: float = LEARNING_RATE) -> Any:
+    """A detector, trained for `steps` batches of `BATCH` faces; the loss is the mean distance of the points. Raises
     LmedgeError for a loss that is not finite."""
     keras.utils.set_random_seed(seed)
-    mean = diet.mean_face(size)
+    size, mean = diet.faces.images.shape[1], diet.mean_face().ravel()
     network = build_detector(size, len(mean) // 2)
     flat = keras.Model(network.input, network.get_layer("points").output)
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
@@ -110,7 +58,7 @@ def train_detector(
         optimizer.apply(tape.gradient(error, variables), flat.trainable_variables)
         return error
 
-    for number, faces in enumerate(diet.batches(steps, BATCH, seed), 1):
+    for number, faces in enumerate(_ahead(diet.batches(steps, BATCH, seed)), 1):
         marks = (normalised(faces.landmarks, size, size).reshape(len(faces), -1) - mean) / UNIT
         error = step(tf.constant(faces.images), tf.constant(marks.astype(np.float32)))
         if number % STEPS_A_LOOK == 0 or number == steps:
@@ -121,6 +69,15 @@ def train_detector(
     kernel, bias = network.get_layer("points").get_weights()
     network.get_layer("points").set_weights([kernel * UNIT, bias * UNIT + mean])
     return network
+
+
+def _ahead(batches: Iterator[LabelledFaces]) -> Iterator[LabelledFaces]:
+    """The same, each made in a thread while the one before is learnt from."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 def detect(network: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -122,11 +122,7 @@ def write_page(
     events = [f"{line['kimg']:.0f} kimg: {line['event']}" for line in run.journal() if "event" in line]
     kept = [section for section in sections if section.pictures]
     shown = [section for section in (*kept, _training(run)) if section.pictures]
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html").render(
-        name=run.path.resolve().name, summary=summary, notes=[*notes, *events], lines=lines,
-        sections=shown, config=json.dumps(config, indent=2),
-    )  # fmt: skip
+    page = page_of(run.path.resolve().name, summary, [*notes, *events], lines, shown, config)
     with making_folder(out, KIND, True, adopt=FILES if out == run.report else (), option="") as folder:
         for name, data in {**files, **{name: png for section in shown for name, png in section.files.items()}}.items():
             write_bytes(folder / name, data)
@@ -134,7 +130,20 @@ def write_page(
             "lines": lines, "notes": notes,
             "sections": [{"title": s.title, "style": s.style, "pictures": s.pictures} for s in kept],
         })  # fmt: skip
-        write_bytes(folder / "index.html", page.encode())
+        write_bytes(folder / "index.html", page)
+
+
+def page_of(
+    name: str, summary: str, notes: list[str], lines: list[tuple[str, str]], sections: list[Section],
+    config: dict[str, Any],
+) -> bytes:  # fmt: skip
+    """The page: a heading, a sentence, notes, figures (label, text), pictures, and how it was made."""
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    template = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html")
+    made = json.dumps(config, indent=2)
+    return template.render(
+        name=name, summary=summary, notes=notes, lines=lines, sections=sections, config=made
+    ).encode()
 
 
 def _samples(evaluation: Evaluation) -> Section:

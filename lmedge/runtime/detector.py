@@ -1,7 +1,8 @@
-"""Landmarks of faces, by a detector that `lmedge study` exported."""
+"""Landmarks of faces, by a detector of `lmedge train-detector` or `study`."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,24 @@ from lmedge.runtime.bundle import read_model, scheme_in
 from lmedge.runtime.square import Square
 from lmedge.variants import InterpreterName
 
-DETECT = "detect"
+DETECT = "detect"  # signature of its models
+DETECTOR_FILE, DETECTOR_SCHEMA = "detector.json", 1
+DetectorVariant = Literal["fp32", "int8"]
+
+
+def detector_file(path: Path, variant: DetectorVariant) -> Path:
+    """The model file of a detector: `path` itself, or that of a variant in a folder of `lmedge train-detector` or
+    `study`. Raises UsageError where there is none."""
+    if path.is_file() and path.suffix == ".tflite":
+        return path
+    name = f"detector-{variant}.tflite"
+    for file in (path / name, path / "detector" / name):
+        if file.is_file():
+            return file
+    if path.is_dir():
+        raise UsageError(f"{path} has no {name}; name a folder of `lmedge train-detector` or `study`.")
+    what = "is no .tflite file" if path.exists() else "does not exist"
+    raise UsageError(f"{path} {what}; name a folder of `lmedge train-detector` or `study`, or a model in one.")
 
 
 class LandmarkDetector:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import jinja2
-
-from lmedge.evaluation import plots, report
+from lmedge.evaluation import plots
+from lmedge.evaluation.report import Section, page_of
 from lmedge.storage import write_bytes
 from lmedge.study.arms import ARMS, BASELINE, HELPED
 from lmedge.study.options import StudyConfig
@@ -45,15 +43,13 @@ def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]
         ]
         for arm in ARMS
     }
-    write_bytes(config.out / "curves.png", plots.study_curves(curves))
     summary = (
         f"One small detector, {config.steps} steps of the same batch whatever it learns from, {config.seeds} seeds, "
         f"tested on {result.test_faces} faces that nothing was trained on. Compared: {HELPED} against {BASELINE}."
     )
-    picture = {"file": "curves.png", "caption": "Mean NME and 95 % confidence interval over seeds and test faces."}
-    loader = jinja2.FileSystemLoader(report.TEMPLATES)
-    page = jinja2.Environment(loader=loader, autoescape=True).get_template("report.html").render(
-        name="Does generated data help?", summary=summary, notes=answer(result), lines=lines,
-        sections=[{"title": "Errors", "style": "", "pictures": [picture]}], config=json.dumps(about, indent=2),
-    )  # fmt: skip
-    write_bytes(config.out / "index.html", page.encode())
+    errors = Section("Errors")
+    curve = plots.study_curves(curves)
+    errors.add("curves.png", curve, "Mean NME and 95 % confidence interval over seeds and test faces.")
+    write_bytes(config.out / "curves.png", curve)
+    page = page_of("Does generated data help?", summary, answer(result), lines, [errors], about)
+    write_bytes(config.out / "index.html", page)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,14 +25,13 @@ from lmedge.study.training import Training, trainings_in
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
-    from lmedge.detector.network import LabelledFaces
+    from lmedge.detector.diet import LabelledFaces
     from lmedge.study.faces import Seen
 
 STUDY_FILE, RESULTS_FILE = "study.json", "results.json"
 ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "seen.npz", "detector", "curves.png", "index.html")
 # Options that change no training: more of them are added to those that are there.
 NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
-TIMED = 200  # faces
 
 
 def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
@@ -51,7 +47,8 @@ def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
 
 
 def _study(config: StudyConfig, executor: Executor) -> StudyResult:
-    from lmedge.study.faces import check_same_kind, generated, labelled, real_and_test, seen_on
+    from lmedge.detector.faces import check_same_kind, labelled
+    from lmedge.study.faces import generated, real_and_test, seen_on
     from lmedge.study.report import write_report
 
     real, test = real_and_test(config, executor)
@@ -65,7 +62,7 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     _claim(config, about)
     synthetic = generated(config, executor)
     for dataset in (real, test):
-        check_same_kind(dataset, synthetic)
+        check_same_kind(dataset, synthetic.size, synthetic.scheme, synthetic.provenance)
     seen = seen_on(config.out, real, test, synthetic, executor)
     moved = config.style and seen.speaks
     if config.style and not moved:
@@ -157,21 +154,15 @@ def _export(
     landmarks in whose style it speaks."""
     from convert.detector import export_detector
     from lmedge.keras_file import load_network
-    from lmedge.runtime.detector import LandmarkDetector
 
     facts = {"provenance": provenance, "arm": best.arm.name, "real": best.amount}
-    files = export_detector(load_network(best.network_file(out)), real, out / "detector", facts, True)
-    found = []
-    for file in files.values():
-        detector = LandmarkDetector(file)
-        error = float(nme(detector.landmarks(test.images), test.landmarks, test.scheme).mean())
-        ms = _milliseconds(detector.landmarks, test.images[:, None])
-        found.append(ExportedDetector(file, best.arm.name, best.amount, file.stat().st_size, ms, error))
-    return found
+    models = export_detector(load_network(best.network_file(out)), real, test, out / "detector", facts, True)
+    return [ExportedDetector(m.file, best.arm.name, best.amount, m.bytes, m.ms, m.nme) for m in models]
 
 
 def _annotator(seen: Seen, real: LabelledFaces, test: LabelledFaces) -> AnnotatorFigures | None:
     """Who looks beside the detectors, on the same faces; `seen`: what was found on them."""
+    from lmedge.detector.figures import milliseconds
     from lmedge.style import fit_style
 
     known, found = (np.isfinite(points).all(axis=(1, 2)) for points in (seen.real, seen.test))
@@ -179,16 +170,6 @@ def _annotator(seen: Seen, real: LabelledFaces, test: LabelledFaces) -> Annotato
         return None
     styled = fit_style(seen.real[known], real.landmarks[known], real.scheme)(seen.test[found])
     with seen.annotator as own:
-        ms = _milliseconds(lambda face: own.of_face(face, test.scheme), test.images)
+        ms = milliseconds(lambda face: own.of_face(face, test.scheme), test.images)
     plain, fitted = (nme(p, test.landmarks[found], test.scheme).mean() for p in (seen.test[found], styled))
     return AnnotatorFigures(own.title, float(plain), float(fitted), float(found.mean()), ms)
-
-
-def _milliseconds(find: Callable[[NDArray[np.uint8]], object], faces: NDArray[np.uint8]) -> float:
-    """The median time of a face, the first of which are not counted."""
-    times = []
-    for face in faces[:TIMED]:
-        start = time.perf_counter()
-        find(face)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[len(times) // 10 :]) * 1e3

@@ -11,7 +11,7 @@ from lmedge.study.options import StudyConfig
 from lmedge.study.training import Trained, Training
 
 if TYPE_CHECKING:
-    from lmedge.detector.network import LabelledFaces
+    from lmedge.detector.diet import LabelledFaces
 
 _config: StudyConfig  # one a worker process
 _seen: NDArray[np.float32]
@@ -28,8 +28,8 @@ def start_training(config: StudyConfig, seen: NDArray[np.float32]) -> None:
     cv2.setNumThreads(1)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+    from lmedge.detector.faces import labelled
     from lmedge.faces.records import FaceDataset
-    from lmedge.study.faces import labelled
 
     assert config.synthetic is not None
     global _config, _seen, _sets
@@ -46,21 +46,17 @@ def chosen(count: int, amount: int, seed: int) -> np.ndarray:
 def work(training: Training) -> Trained:
     """Trains a detector and tests it."""
     from lmedge.datasets.augment import Augmentation
-    from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
+    from lmedge.detector.diet import Diet, restyled
+    from lmedge.detector.network import detect, fit
     from lmedge.keras_file import network_bytes
-    from lmedge.style import fit_style
 
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)
     real = _sets["real"][some] if arm.real else None
     synthetic = _sets["synthetic"] if arm.synthetic else None
     if real is not None and synthetic is not None and _config.style:
-        seen = _seen[some]
-        known = np.isfinite(seen).all(axis=(1, 2))
-        if known.any():
-            styled = fit_style(seen[known], real.landmarks[known], real.scheme)
-            synthetic = LabelledFaces(synthetic.images, styled(synthetic.landmarks), synthetic.scheme)
+        synthetic = restyled(synthetic, real, _seen[some])
     diet = Diet(real, synthetic, _config.synthetic_share, Augmentation() if arm.classical else None)
-    network = train_detector(diet, test.images.shape[1], _config.steps, training.seed, lambda *_: None)
+    network = fit(diet, _config.steps, training.seed, lambda *_: None)
     errors = nme(detect(network, test.images), test.landmarks, test.scheme)
     return Trained(errors, network_bytes(network) if training.seed == 0 else None)

@@ -33,6 +33,7 @@ for _file in (
     "interpolate",
     "synthesize",
     "study",
+    "train_detector",
     "serve",
     "web_export",
     "bench",

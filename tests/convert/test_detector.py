@@ -6,7 +6,8 @@ from convert import flatbuffer as fb
 from convert.detector import export_detector, of_bytes
 from lmedge.affine import cut, inverse, moved, square_to_face
 from lmedge.datasets.augment import Augmentation
-from lmedge.detector.network import Diet, LabelledFaces, detect, train_detector
+from lmedge.detector.diet import Diet, LabelledFaces
+from lmedge.detector.network import detect, fit
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.landmarks import nme
@@ -26,13 +27,14 @@ def faces(toys):
 
 @pytest.fixture(scope="module")
 def network(faces):
-    return train_detector(Diet(faces, None, 0.5, Augmentation()), 32, 60, 0, lambda *_: None)
+    return fit(Diet(faces, None, 0.5, Augmentation()), 60, 0, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
 def models(network, faces, tmp_path_factory):
     facts = {"licence": "CC0-1.0", "provenance": Provenance("pts", "1", HAAR).to_json()}
-    return export_detector(network, faces, tmp_path_factory.mktemp("out") / "detector", facts)
+    models = export_detector(network, faces, faces, tmp_path_factory.mktemp("out") / "detector", facts)
+    return {model.file.stem.removeprefix("detector-"): model.file for model in models}
 
 
 def test_scaling_goes_into_the_first_convolution(network, faces):
@@ -96,4 +98,4 @@ def test_a_wrong_call_is_refused(models, bundle, network, faces):
     with pytest.raises(LmedgeError, match="has no signature 'detect'"):
         LandmarkDetector(bundle / "faces-fp32.tflite")
     with pytest.raises(UsageError, match="add --overwrite"):
-        export_detector(network, faces, models["fp32"].parent, {})
+        export_detector(network, faces, faces, models["fp32"].parent, {})

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from lmedge.datasets.augment import Augmentation
-from lmedge.detector.network import BATCH, Diet, LabelledFaces, build_detector, detect, train_detector
+from lmedge.detector.diet import Diet, LabelledFaces
+from lmedge.detector.network import BATCH, build_detector, detect, fit
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.landmarks import nme
@@ -45,9 +46,7 @@ def test_augmented_batches_change_and_repeat(drawn):
 
 def test_it_learns_to_find_landmarks(drawn):
     told = []
-    network = train_detector(
-        Diet(drawn[np.arange(40)], None, 0.5, None), 32, 150, 0, lambda n, note: told.append((n, note))
-    )
+    network = fit(Diet(drawn[np.arange(40)], None, 0.5, None), 150, 0, lambda n, note: told.append((n, note)))
     points = detect(network, drawn.images)
     errors = nme(points, drawn.landmarks, IBUG49)
     mean = nme(np.broadcast_to(drawn.landmarks[:40].mean(axis=0), drawn.landmarks.shape), drawn.landmarks, IBUG49)
@@ -58,15 +57,13 @@ def test_it_learns_to_find_landmarks(drawn):
 
 def test_the_same_seed_gives_the_same_detector(drawn):
     diet = Diet(drawn, None, 0.5, Augmentation())
-    same, again, other = (
-        detect(train_detector(diet, 32, 4, seed, lambda *_: None), drawn.images[:4]) for seed in (1, 1, 2)
-    )
+    same, again, other = (detect(fit(diet, 4, seed, lambda *_: None), drawn.images[:4]) for seed in (1, 1, 2))
     assert same == pytest.approx(again, abs=1e-4) and not np.allclose(same, other, atol=1e-2)
 
 
 def test_a_loss_that_is_not_finite_ends_it(drawn):
     with pytest.raises(LmedgeError, match="not finite at step 3"):
-        train_detector(Diet(drawn, None, 0.5, None), 32, 3, 0, lambda *_: None, learning_rate=float("inf"))
+        fit(Diet(drawn, None, 0.5, None), 3, 0, lambda *_: None, learning_rate=float("inf"))
 
 
 @pytest.mark.parametrize(("size", "points"), [(32, 49), (64, 68), (128, 49)])

@@ -1,0 +1,1 @@
+"""Detectors as verbs: training one, and finding landmarks with it on photos and videos."""

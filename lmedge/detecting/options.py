@@ -1,0 +1,63 @@
+"""Options of the training of detectors."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from lmedge.bounds import Steps, TrainingSeed, Workers, whole, within
+from lmedge.options import ModelName, SchemeIfSaid, Stage
+
+ENOUGH_REAL = 400  # faces, from which on generated ones beside them do harm (`lmedge study` on HELEN)
+SHARE = 0.5  # of generated ones in a batch, below that
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainDetectorConfig(Stage):
+    """Train a small landmark detector for a phone, picture of a face -> landmarks: OUT/detector-int8.tflite.
+
+    Learns from generated faces, whose landmarks L-Gen knows, and from real ones that people labelled where there are
+    some, mirrored, turned, moved, lit, blurred and hidden in part. OUT holds the detector in float32 and int8,
+    detector.json that says what it is, and index.html with its points on faces that it has not learnt from. Takes
+    minutes; one that is stopped begins again.
+
+    Example: lmedge train-detector --out detector
+    Example: lmedge train-detector runs/mine --out detector
+    Example: lmedge train-detector bundle --real helen/trainset --test helen/testset --out detector
+    """
+
+    source: Positional[Annotated[Path | None, arg(metavar="[RUN|BUNDLE|DATASET]")]] = None
+    """What gives the generated faces, whose size and landmarks the detector takes on: a run with an L-Gen, a bundle, a
+    dataset (`lmedge synthesize --format tfrecord`), or a model that comes with lmedge by its name. Default: that of
+    --model."""
+    model: ModelName = None
+    """Model that comes with lmedge, where none is named. Default: reference."""
+    out: Path
+    """Folder for the detector."""
+    real: Annotated[Path | None, arg(metavar="PHOTOS|DATASET")] = None
+    """Real faces with the landmarks that the detector shall give: a folder of photos with .pts files beside them, which
+    is made into the dataset OUT-real first, or a dataset made by `lmedge prepare`."""
+    test: Annotated[Path | None, arg(metavar="PHOTOS|DATASET")] = None
+    """Other faces to measure the error on: photos (made into OUT-test), or a dataset. Default: a tenth of the real
+    ones, which it does not learn from then; without real ones generated faces."""
+    pts_scheme: SchemeIfSaid = None
+    """Which points the .pts files have. Default: ibug68 (300-W), or, where that lacks some of the detector's, those of
+    the detector."""
+    generated: Annotated[int, whole(100, 1_000_000)] = 20000
+    """Generated faces to draw, where SOURCE draws them."""
+    synthetic_share: Annotated[float, within(0, 1)] | None = None
+    """Share of generated faces in a batch of both; 0 learns from real ones alone. Default: 0.5, and 0 from 400 real
+    faces on, where `lmedge study` has found that they do harm."""
+    augment: bool = True
+    """Change the faces of every batch: the better half of what there is to gain."""
+    style: bool = True
+    """Move the landmarks of generated faces to where the real ones have theirs, as in `lmedge study`."""
+    steps: Steps = 8000
+    """Steps of the training, of 32 faces."""
+    seed: TrainingSeed = 0
+    """Seed of the first weights, of the faces drawn, and of what is held out."""
+    workers: Workers = 0
+    """Processes that cut photos and look at them; 0 takes one a core."""
+    overwrite: bool = False
+    """Replace a detector that is there, and the datasets that were made of photos for it."""
