@@ -57,13 +57,16 @@ def drawn(image: NDArray[np.uint8], points: Array, scheme: Scheme, scale: int = 
     width = image.shape[1]
     picture = Image.fromarray(enlarged(image, scale))
     draw = ImageDraw.Draw(picture)
-    where = (points + 0.5) * scale - 0.5
-    for curve in scheme.curves:
-        draw.line([tuple(where[i]) for i in curve], fill=(0, 190, 255), width=1)
-    radius = max(1.0, scale * width / 256)
-    for x, y in where:
-        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(120, 255, 80))
+    mark(draw, (points + 0.5) * scale - 0.5, scheme, max(1.0, scale * width / 256))
     return np.asarray(picture)
+
+
+def mark(draw: ImageDraw.ImageDraw, points: Array, scheme: Scheme, radius: float, line: int = 1) -> None:
+    """Draws landmarks `[K, 2]`, in pixels of what is drawn on, and the curves through them."""
+    for curve in scheme.curves:
+        draw.line([tuple(points[i]) for i in curve], fill=(0, 190, 255), width=line)
+    for x, y in points:
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=(120, 255, 80))
 
 
 def contact_sheet(

@@ -82,7 +82,7 @@ def progress(
 
     def line(note: str) -> None:
         rate = here / max(time.monotonic() - start, 1e-9)
-        left = clock((total - done - here) / rate) if rate else "?"
+        left = clock(max(total - done - here, 0) / rate) if rate else "?"  # a video may not know how long it is
         far = _done(done + here, total, unit, thousands)
         text = f"{label}: {far}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip()
         print_text(text, file=sys.stderr, flush=True)

@@ -5,6 +5,7 @@ from typing import Literal
 
 VariantName = Literal["fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
 Variant = VariantName | str  # a lone model, or a bundle of another version, may have other names
+DetectorVariant = Literal["fp32", "int8"]
 InterpreterName = Literal["auto", "litert", "tflite", "tensorflow"]
 
 # Best first. tflite-runtime 2.14 gives no int8 op to XNNPACK, so float is faster there. int8-io is for

@@ -51,6 +51,7 @@ ARGS = {
     "web-export": ["b", "--out", "a", "--variant", "int8"],
     "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0"],
     "train-detector": ["r", "--out", "a", "--real", "p", "--synthetic-share", "0.3"],
+    "detect": ["d", "photos", "--out", "a", "--format", "csv", "--frames", "3"],
     "bench": ["b", "--threads", "1", "1", "--out", "perf.json"],
     "info": ["b"],
     "doctor": [],

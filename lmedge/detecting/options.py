@@ -1,13 +1,14 @@
-"""Options of the training of detectors."""
+"""Options of the training of detectors, and of finding landmarks with one."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Steps, TrainingSeed, Workers, whole, within
 from lmedge.options import ModelName, SchemeIfSaid, Stage
+from lmedge.variants import DetectorVariant, InterpreterName
 
 ENOUGH_REAL = 400  # faces, from which on generated ones beside them do harm (`lmedge study` on HELEN)
 SHARE = 0.5  # of generated ones in a batch, below that
@@ -61,3 +62,38 @@ class TrainDetectorConfig(Stage):
     """Processes that cut photos and look at them; 0 takes one a core."""
     overwrite: bool = False
     """Replace a detector that is there, and the datasets that were made of photos for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectConfig(Stage):
+    """Find the landmarks of all faces on photos, in a video or before a camera, with a detector of your own.
+
+    Finds faces from a fifth of the picture's shorter side on (OpenCV's frontal cascade), and writes their landmarks in
+    pixels of the upright photo, (0, 0) the centre of the first one; .pts files count from 1. OUT/drawn shows them. A
+    photo that cannot be read or shows no face is left out: OUT/skipped.csv says why.
+
+    Example: lmedge detect detector me.jpg --out found
+    Example: lmedge detect detector photos/ --format csv --out found
+    Example: lmedge detect detector film.mp4 --format json --out found
+    Example: lmedge detect detector camera --frames 100 --out found
+    """
+
+    model: Positional[Annotated[Path, arg(metavar="DETECTOR")]]
+    """Folder of `lmedge train-detector` or `study`, or a model in one (detector-int8.tflite)."""
+    source: Positional[Annotated[Path, arg(metavar="PHOTO|FOLDER|VIDEO|camera")]]
+    """A photo, a folder of photos (searched at any depth), a video, or `camera`; `camera:1` is the second one."""
+    out: Path
+    """Folder for what is found."""
+    format: Literal["pts", "csv", "json"] = "pts"
+    """pts: 300-W's file for each face, a.pts, and a-2.pts of the second on a photo. csv: landmarks.csv, a line a face.
+    json: landmarks.json, with the scheme. For long videos take csv or json."""
+    draw: bool = True
+    """Draw photos (OUT/drawn) or the video (OUT/drawn.mp4) with the landmarks."""
+    frames: Annotated[int, whole(1)] | None = None
+    """Frames of a video or camera to look at. Default: all of a video, 300 of a camera; Ctrl-C ends a camera too."""
+    variant: DetectorVariant = "int8"
+    """Model of the folder."""
+    interpreter: InterpreterName = "auto"
+    """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
+    overwrite: bool = False
+    """Replace what was found before."""

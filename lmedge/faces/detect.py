@@ -26,6 +26,11 @@ class Box:
     y: float
     side: float
 
+    def is_part_of(self, larger: "Box") -> bool:
+        """Is it the same face, seen once more?"""
+        half = (self.side - larger.side) / 2
+        return float(np.hypot(self.x - larger.x + half, self.y - larger.y + half)) <= larger.side / 2
+
 
 class HaarDetector:
     """The cascades, loaded once a process."""
@@ -38,23 +43,29 @@ class HaarDetector:
 
     def largest(self, pixels: Image8) -> Box:
         """The largest face of the photo `[H, W, 3]`. Raises Rejected for no face, or two large ones."""
+        boxes = self.faces(pixels)
+        if not boxes:
+            raise Rejected("no face found")
+        if len(boxes) > 1 and boxes[1].side >= SECOND_FACE * boxes[0].side:
+            raise Rejected("two faces")
+        return boxes[0]
+
+    def faces(self, pixels: Image8) -> list[Box]:
+        """All faces of the photo `[H, W, 3]`, the largest first."""
         grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         scale = DETECTION_SIDE / min(grey.shape)
         shape = (round(grey.shape[1] * scale), round(grey.shape[0] * scale))
         if max(shape) > 8 * DETECTION_SIDE:
-            raise Rejected("no face found")  # a strip
+            return []  # a strip
         grey = cv2.resize(grey, shape, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
         least = round(SMALLEST * DETECTION_SIDE)
         for name, neighbours in PASSES:
-            boxes = self._cascades[name].detectMultiScale(grey, 1.1, neighbours, minSize=(least, least))
-            if len(boxes):
+            found = self._cascades[name].detectMultiScale(grey, 1.1, neighbours, minSize=(least, least))
+            if len(found):
                 break
-        else:
-            raise Rejected("no face found")
-        boxes = sorted((tuple(map(float, box)) for box in boxes), key=lambda box: -box[2])
-        x, y, side, _ = boxes[0]
-        for other in boxes[1:]:
-            apart = np.hypot(other[0] - x + (other[2] - side) / 2, other[1] - y + (other[2] - side) / 2)
-            if other[2] >= SECOND_FACE * side and apart > side / 2:
-                raise Rejected("two faces")
-        return Box(x / scale, y / scale, side / scale)
+        boxes: list[Box] = []
+        for x, y, side, _ in sorted((tuple(map(float, box)) for box in found), key=lambda box: -box[2]):
+            box = Box(x / scale, y / scale, side / scale)
+            if not any(box.is_part_of(larger) for larger in boxes):
+                boxes.append(box)
+        return boxes

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +13,10 @@ from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import read_model, scheme_in
 from lmedge.runtime.square import Square
-from lmedge.variants import InterpreterName
+from lmedge.variants import DetectorVariant, InterpreterName
 
 DETECT = "detect"  # signature of its models
 DETECTOR_FILE, DETECTOR_SCHEMA = "detector.json", 1
-DetectorVariant = Literal["fp32", "int8"]
 
 
 def detector_file(path: Path, variant: DetectorVariant) -> Path:

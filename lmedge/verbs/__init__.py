@@ -34,6 +34,7 @@ for _file in (
     "synthesize",
     "study",
     "train_detector",
+    "detect",
     "serve",
     "web_export",
     "bench",
