@@ -1,9 +1,10 @@
-"""The `info` stage: what a dataset, run, bundle or model file holds."""
+"""The `info` stage: what a dataset, run, bundle, network of attributes or model file holds."""
 
 from pathlib import Path
 from typing import Any
 
 from lmedge.about.options import InfoConfig
+from lmedge.attributes import about as attributes
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.about import read_about
 from lmedge.folders import half_made
@@ -28,13 +29,17 @@ def info(config: InfoConfig) -> dict[str, Any]:
         return _bundle(path)
     if (path / DETECTOR_FILE).is_file():
         return _detector(path)
+    if (path / attributes.ABOUT_FILE).is_file():
+        return {**attributes.read_about(path), "kind": "attributes"}
     if path.is_file() and path.suffix == ".tflite":
         return _model(path)
     if half_made(path):
         raise UsageError(f"{path} is a half-made dataset; run the command that made it again.")
     if not path.exists():
         raise UsageError(f"{path} does not exist.")
-    raise UsageError(f"{path} is neither a dataset, a run, a bundle, a detector nor a .tflite file.")
+    raise UsageError(
+        f"{path} is neither a dataset, a run, a bundle, a detector, a network of attributes nor a .tflite file."
+    )
 
 
 def _dataset(path: Path) -> dict[str, Any]:

@@ -24,9 +24,9 @@ FILES_OF_A_RUN = {
 
 def summary(facts: Facts) -> list[str]:
     """Lines without control characters, `name  what is known of it`."""
-    rows = {"dataset": _dataset, "run": _run, "bundle": _bundle, "detector": _detector, "model": _model}[facts["kind"]](
-        facts
-    )
+    kinds = {"dataset": _dataset, "run": _run, "bundle": _bundle, "detector": _detector, "model": _model,
+             "attributes": _network}  # fmt: skip
+    rows = kinds[facts["kind"]](facts)
     told = [(_one_line(name), _one_line(text)) for name, text in rows if text]
     width = max(len(name) for name, _ in told)
     return [f"{name:<{width}}  {text}" for name, text in told]
@@ -90,6 +90,23 @@ def _model(facts: Facts) -> Iterator[Row]:
     for signature, shapes in facts["signatures"].items():
         yield f"{signature}()", str(shapes)
     yield from _about(facts)
+
+
+def _network(facts: Facts) -> Iterator[Row]:
+    yield (
+        "network",
+        _say("{} attributes of faces of {} pixels", {**facts, "count": len(facts["names"])}, "count", "size"),
+    )
+    yield "weights", _say("{:,}", facts, "weights")
+    yield "learnt from", _say("{:,} faces", facts, "faces.training")
+    yield "measured on", _say("{:,} faces of people that it never saw", facts, "faces.held_out")
+    yield "labelled", _say("{:,} faces that nobody had", facts, "faces.labelled_by_network")
+    yield "licence", _say("{}", facts, "dataset.licence")
+    for name in facts["names"]:
+        told = "balanced accuracy {:.1%}, calibration error {:.1%}"
+        yield name, _say(told, facts["measured"][name], "balanced_accuracy", "ece")
+    yield "left out", _listed(facts.get("left_out"))
+    yield "versions", _versions(facts)
 
 
 def _about(facts: Facts) -> Iterator[Row]:

@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.attributes.about import ABOUT_FILE, read_about
 from lmedge.errors import LmedgeError
-from lmedge.faces.attributes import check_names
 from lmedge.faces.records import FaceDataset
 from lmedge.judging.features import of_network
 from lmedge.keras_file import load_network
-from lmedge.storage import Damaged, check_form, read_arrays, read_json
+from lmedge.storage import Damaged, read_arrays
 
-SCHEMA = 1
-ABOUT_FILE, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE = (
-    "attributes.json",
-    "attributes.keras",
-    "predicted.npz",
-    "sheet.png",
-)
+NETWORK_FILE, PREDICTED_FILE, SHEET_FILE = "attributes.keras", "predicted.npz", "sheet.png"
 FILES = (ABOUT_FILE, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE)
-WHAT = "a folder made by `lmedge train-attributes`"
-FORM = {"schema": int, "names": list, "prevalence": list, "measured": dict,
-        "dataset": {"digest": str, "count": int, "licence": str}}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,24 +33,12 @@ class Labeller:
     @classmethod
     def open(cls, path: Path) -> "Labeller":
         """The labeller in a folder. Raises LmedgeError where it is none, damaged, or of another version."""
-        file = path / ABOUT_FILE
-        facts = read_json(file, WHAT)
-        if facts.get("schema") != SCHEMA:
-            raise LmedgeError(
-                f"{file} has schema {facts.get('schema')!r}, this version reads {SCHEMA}; run `lmedge "
-                "train-attributes` again."
-            )
-        check_form(facts, FORM, str(file), WHAT)
-        names, shares = facts["names"], facts["prevalence"]
-        check_names(names, str(file))
-        if len(shares) != len(names) or not all(isinstance(share, float) and 0 <= share <= 1 for share in shares):
-            raise LmedgeError(f"{file} has no share between 0 and 1 for each attribute; train the network again.")
-        measured = {name: {"balanced_accuracy": float} for name in names}
-        check_form(facts["measured"], measured, f"{file}, 'measured'", WHAT)
+        facts = read_about(path)
+        names = facts["names"]
         network = load_network(path / NETWORK_FILE, "run `lmedge train-attributes` again")
         if network.output_shape != (None, len(names)) or len(network.input_shape) != 4:
             raise LmedgeError(f"{path / NETWORK_FILE} is no network of {len(names)} attributes; train it again.")
-        return cls(path, tuple(names), np.array(shares, np.float32), network, facts)
+        return cls(path, tuple(names), np.array(facts["prevalence"], np.float32), network, facts)
 
     @property
     def balanced_accuracy(self) -> dict[str, float]:

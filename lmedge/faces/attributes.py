@@ -3,9 +3,9 @@ network said so) or NaN (nobody said). A set that is labelled in part is the nor
 
 import csv
 import hashlib
-import io
 import re
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ LARGEST_FILE = 1 << 28  # bytes: lines of millions of photos
 MOST_ATTRIBUTES = 256
 # A name is written on command lines and in pictures: no `=`, no comma, no control character.
 NAME = re.compile(r"\w[\w .+-]{0,63}")
-VALUES = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1, "0": 0, "0.0": 0}
 EMPTY = 2
+VALUES = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1, "0": 0, "0.0": 0, "": EMPTY}
 Values = tuple[float, ...]
 
 
@@ -61,76 +61,79 @@ def read_attributes(path: Path) -> AttributeTable:
     """A file in CelebA's format (a count, a line of names, then lines `photo 1 -1 ...`, 0 for unknown) or CSV (a line
     of names, whose first is that of the photos; 1 for yes, -1 or 0 for no, empty for unknown). Raises LmedgeError, with
     the line, for another form."""
+    option = f"--attributes {path}"
     try:
         data = read_regular(path, LARGEST_FILE)
         lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise LmedgeError(f"--attributes {path} cannot be read ({error}).") from None
-    as_celeba = bool(lines) and re.fullmatch(r"\s*\d+\s*", lines[0], re.ASCII) is not None
-    names, cells = _celeba(path, lines) if as_celeba else _csv(path, lines)
-    check_names(names, f"--attributes {path}")
+        raise LmedgeError(f"{option} cannot be read ({error}).") from None
+    as_celeba = bool(lines) and re.fullmatch(r"\s*\d{1,12}\s*", lines[0], re.ASCII) is not None
+    try:
+        names, written = _celeba(lines) if as_celeba else _csv(lines, option)
+        check_names(names, option)
+        rows, values = _read(written, names, option)
+    except csv.Error as error:
+        raise LmedgeError(f"{option} is no CSV ({error}); mend it.") from None
+    if as_celeba and len(rows) != int(lines[0]):
+        raise LmedgeError(
+            f"{option} says that it names {int(lines[0])} photos and names {len(rows)}; take a whole copy, or write "
+            "into the first line how many there are."
+        )
+    if not rows:
+        raise LmedgeError(f"{option} names no photo; expected CelebA's list_attr_celeba.txt or CSV.")
+    return AttributeTable(names, rows, _meant(values, names, as_celeba, option), path, hashlib.sha256(data).hexdigest())
+
+
+Written = Iterator[tuple[int, str, list[str]]]  # number of the line, photo, values as they are written
+
+
+def _celeba(lines: list[str]) -> tuple[tuple[str, ...], Written]:
+    names = tuple(lines[1].split()) if len(lines) > 1 else ()
+    split = ((number, line.split()) for number, line in enumerate(lines[2:], 3))
+    return names, ((number, words[0], words[1:]) for number, words in split if words)
+
+
+def _csv(lines: list[str], option: str) -> tuple[tuple[str, ...], Written]:
+    reader = csv.reader(lines)
+    head = next(reader, [])
+    if len(head) < 2:
+        raise LmedgeError(
+            f"{option} is neither CelebA's list_attr_celeba.txt nor CSV: its first line is {(lines or [''])[0]!r:.80}, "
+            "and should be `file,Smiling,...`."
+        )
+    rows = ((reader.line_num, row[0].strip(), [cell.strip() for cell in row[1:]]) for row in reader if row)
+    return tuple(name.strip() for name in head[1:]), rows
+
+
+def _read(written: Written, names: Sequence[str], option: str) -> tuple[dict[str, int], NDArray[np.int8]]:
+    """The row of each photo, and the values `[M, A]` as they are written: 1, -1, 0 or EMPTY."""
     rows: dict[str, int] = {}
-    for number, photo, values in cells:
-        where = f"--attributes {path}, line {number}"
-        if len(values) != len(names):
-            raise LmedgeError(f"{where} has {len(values)} values for {len(names)} attributes; mend it.")
+    values = array("b")  # of millions of photos: a byte each
+    for number, photo, cells in written:
+        where = f"{option}, line {number}"
+        if len(cells) != len(names):
+            raise LmedgeError(f"{where} has {len(cells)} values for {len(names)} attributes; mend it.")
         if photo in rows:
             raise LmedgeError(f"{where}: {photo!r} stands there twice; leave one of them.")
         rows[photo] = len(rows)
-        for name, value in zip(names, values, strict=True):
-            if value and value not in VALUES:
-                raise LmedgeError(f"{where}: {name} is {value!r:.40}, not 1, -1, 0 or empty.")
-    if not rows:
-        raise LmedgeError(f"--attributes {path} names no photo; expected CelebA's list_attr_celeba.txt or CSV.")
-    meant = _meant(path, names, [values for _, _, values in cells], as_celeba)
-    return AttributeTable(names, rows, meant, path, hashlib.sha256(data).hexdigest())
+        try:
+            values.extend([VALUES[cell] for cell in cells])
+        except KeyError:
+            name, cell = next(pair for pair in zip(names, cells, strict=True) if pair[1] not in VALUES)
+            raise LmedgeError(f"{where}: {name} is {cell!r:.40}, not 1, -1, 0 or empty.") from None
+    return rows, np.array(values, np.int8).reshape(-1, len(names))
 
 
-Cells = list[tuple[int, str, list[str]]]  # number of the line, photo, values as they are written
-
-
-def _celeba(path: Path, lines: list[str]) -> tuple[tuple[str, ...], Cells]:
-    names = tuple(lines[1].split()) if len(lines) > 1 else ()
-    cells: Cells = []
-    for number, line in enumerate(lines[2:], 3):
-        if words := line.split():
-            cells.append((number, words[0], words[1:]))
-    if len(cells) != int(lines[0]):
-        raise LmedgeError(
-            f"--attributes {path} says that it names {int(lines[0])} photos and names {len(cells)}; take a whole copy, "
-            "or write into the first line how many there are."
-        )
-    return names, cells
-
-
-def _csv(path: Path, lines: list[str]) -> tuple[tuple[str, ...], Cells]:
-    reader = csv.reader(io.StringIO("\n".join(lines)))
-    try:
-        head = next(reader, [])
-        if len(head) < 2:
-            raise LmedgeError(
-                f"--attributes {path} is neither CelebA's list_attr_celeba.txt nor CSV: its first line is "
-                f"{(lines or [''])[0]!r:.80}, and should be `file,Smiling,...`."
-            )
-        cells = [(reader.line_num, row[0].strip(), [cell.strip() for cell in row[1:]]) for row in reader if row]
-    except csv.Error as error:
-        raise LmedgeError(f"--attributes {path} is no CSV ({error}); mend it.") from None
-    return tuple(name.strip() for name in head[1:]), cells
-
-
-def _meant(path: Path, names: Sequence[str], written: list[list[str]], as_celeba: bool) -> NDArray[np.int8]:
+def _meant(written: NDArray[np.int8], names: Sequence[str], as_celeba: bool, option: str) -> NDArray[np.int8]:
     """1, -1 and 0 (unknown) `[M, A]`. A written 0 is no, but in CelebA's format beside -1, where nothing else can say
     that a value is unknown."""
-    values = np.array([[EMPTY if cell == "" else VALUES[cell] for cell in row] for row in written], np.int8)
-    zeros, minus = values == 0, values == -1
+    zeros, minus = written == 0, written == -1
     if as_celeba and minus.any():
-        return values
+        return written
     for name, unclear in zip(names, zeros.any(axis=0) & minus.any(axis=0), strict=True):
         if unclear:
-            raise LmedgeError(
-                f"--attributes {path}: {name} has both 0 and -1; write -1 for no, and nothing for unknown."
-            )
-    return np.select([zeros, values == EMPTY], [-1, 0], values).astype(np.int8)
+            raise LmedgeError(f"{option}: {name} has both 0 and -1; write -1 for no, and nothing for unknown.")
+    return np.select([zeros, written == EMPTY], [-1, 0], written).astype(np.int8)
 
 
 def check_names(names: Sequence[Any], where: str) -> None:

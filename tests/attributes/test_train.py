@@ -55,6 +55,7 @@ def test_the_verb_says_how_good_each_is(shown_faces, tmp_path, lmedge_here):
     out = tmp_path / "out"
     options = ("--attributes", "Lit", "--epochs", 6, "--batch", 16)
     done = lmedge_here("train-attributes", shown_faces, "--out", out, *options)
+    assert "Lit          balanced accuracy" in lmedge_here("info", out).stdout
     assert done.returncode == 0 and f"1 of 1 attributes in {out}" in done.stdout and "train-attributes:" in done.stderr
     again = lmedge_here("train-attributes", shown_faces, "--out", out, *options)
     assert again.returncode == 2 and "add --overwrite" in again.stderr
