@@ -100,7 +100,7 @@ def _network(facts: Facts) -> Iterator[Row]:
     yield "weights", _say("{:,}", facts, "weights")
     yield "learnt from", _say("{:,} faces", facts, "faces.training")
     yield "measured on", _say("{:,} faces of people that it never saw", facts, "faces.held_out")
-    yield "labelled", _say("{:,} faces that nobody had", facts, "faces.labelled_by_network")
+    yield "labelled", _say("{:,} faces that nobody had labelled", facts, "faces.labelled_by_network")
     yield "licence", _say("{}", facts, "dataset.licence")
     for name in facts["names"]:
         told = "balanced accuracy {:.1%}, calibration error {:.1%}"

@@ -118,7 +118,7 @@ def _train(config: TrainAttributesConfig, dataset: FaceDataset, task: _Task, fol
     write_bytes(folder / NETWORK_FILE, network_bytes(network))
     write_arrays(folder / PREDICTED_FILE, {"values": predicted})
     unseen = np.setdiff1d(np.arange(len(dataset)), training)
-    write_picture(folder / SHEET_FILE, sheet(dataset, unseen, names, predicted[unseen]))
+    write_picture(folder / SHEET_FILE, sheet(lambda some: dataset.images(unseen[some]), names, predicted[unseen]))
     faces = {"training": len(training), "calibration": len(validation), "held_out": len(held_out),
              "labelled_by_network": int(np.isnan(task.values[:, kept]).any(axis=1).sum())}  # fmt: skip
     write_json(folder / ABOUT_FILE, _facts(config, dataset, task, labeller, predicted, figures) | {"faces": faces})

@@ -61,12 +61,14 @@ class Samples:
 def joined(parts: list[Samples]) -> Samples:
     """All of some samples, in their order; there must be one."""
     sure = [part.confidence for part in parts if part.confidence is not None]
+    shown = [part.attributes for part in parts if part.attributes is not None]
     return Samples(
         np.concatenate([part.numbers for part in parts]),
         np.concatenate([part.mirrored for part in parts]),
         np.concatenate([part.landmarks for part in parts]),
         np.concatenate(sure) if sure else None,
         [png for part in parts for png in part.pngs],
+        np.concatenate(shown) if shown else None,
     )
 
 

@@ -6,14 +6,16 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
+from lmedge.attributes.sheet import sheet
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.given_shapes import given_shapes
@@ -29,7 +31,7 @@ from lmedge.parts import Columns, Part, PartStore, going_on, split, stretches
 from lmedge.pictures import SHEET_FACES, contact_sheet
 from lmedge.processes import Processes
 from lmedge.progress import console
-from lmedge.runtime import FaceModel, FaceSampler
+from lmedge.runtime import FaceModel, Faces, FaceSampler
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.shipped import run_at
@@ -171,6 +173,8 @@ def _finish(
     format_.finish(out, lambda: (Samples.of(store.read(part)) for part in parts), shape)
     write_bytes(out / "README.md", card(shape).encode())
     _contact_sheet(out, plan, model, Samples.of(store.read(parts[0])))
+    if shape.attributes:
+        _attribute_sheet(out, plan, model, joined([Samples.of(store.read(part)) for part in parts]), shape.attributes)
     write_json(out / CARD_FILE, {**shape.about, "scheme": shape.scheme.to_json()})
     shutil.rmtree(store.folder)
     return drawn
@@ -264,10 +268,26 @@ def _last(store: PartStore, part: Part) -> tuple[int, bool]:
 
 def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) -> None:
     """card/contact.png: the first faces with their landmarks, where no reader takes it for a face."""
-    faces, steering = [], plan.steering(model)
-    for number, mirror in zip(samples.numbers[:SHEET_FACES], samples.mirrored[:SHEET_FACES], strict=True):
-        face = model.render(plan.latents(int(number), 1, model.latent, steering))
-        faces.append(in_a_mirror(face, model.scheme) if mirror else face)
+    faces = _again(plan, model, samples, range(min(len(samples), SHEET_FACES)))
     (out / "card").mkdir(exist_ok=True)
-    sheet = contact_sheet([face.images[0] for face in faces], [face.landmarks[0] for face in faces], model.scheme)
-    Image.fromarray(sheet).save(out / "card" / "contact.png")
+    picture = contact_sheet([face.images[0] for face in faces], [face.landmarks[0] for face in faces], model.scheme)
+    Image.fromarray(picture).save(out / "card" / "contact.png")
+
+
+def _attribute_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples, names: tuple[str, ...]) -> None:
+    """card/attributes.png: the faces that have the least and the most of each attribute."""
+
+    def images(some: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return np.concatenate([face.images for face in _again(plan, model, samples, some.tolist())])
+
+    if samples.attributes is not None and len(samples) > 1:
+        Image.fromarray(sheet(images, names, samples.attributes)).save(out / "card" / "attributes.png")
+
+
+def _again(plan: Plan, model: FaceModel, samples: Samples, some: Iterable[int]) -> list[Faces]:
+    """Some of the samples, drawn again."""
+    faces, steering = [], plan.steering(model)
+    for i in some:
+        face = model.render(plan.latents(int(samples.numbers[i]), 1, model.latent, steering))
+        faces.append(in_a_mirror(face, model.scheme) if samples.mirrored[i] else face)
+    return faces

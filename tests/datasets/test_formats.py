@@ -135,6 +135,8 @@ def test_every_format_stores_what_a_network_says_of_each_face(bundle, faces, att
     assert len(found) == COUNT and (out / "attributes.csv").exists() == (name in ("pts", "facesynthetics"))
     assert len(list(READERS[name](out))) == COUNT  # its reader finds the faces as before
     assert "| attributes, -1 to 1 | Lit (" in (out / "README.md").read_text()
+    rows = picture(out / "card" / "attributes.png")[:, -6 * 32 :].reshape(-1, 6, 32, 3)[:32]
+    assert (rows.swapaxes(0, 1)[-1] == faces.images[wanted[:, 0].argmax()]).all()  # the most lit one ends the first row
 
 
 def test_a_format_that_needs_more_is_refused_before_anything_is_written(bundle, tmp_path, monkeypatch):
