@@ -1,4 +1,4 @@
-"""The `info` stage: what a dataset, run, bundle, network of attributes or model file holds."""
+"""The `info` stage: what a dataset, run, bundle, detector, network of attributes or model file holds."""
 
 from pathlib import Path
 from typing import Any
