@@ -1,7 +1,7 @@
 """Where landmarks and photos came from. Travels with datasets, latents, runs, generated faces and bundles."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lmedge.storage import check_form
@@ -40,6 +40,12 @@ class Provenance:
     def by_lgen(self, version: str) -> "Provenance":
         """Of generated faces, by a model of this version whose L-Gen learnt landmarks of this provenance."""
         return Provenance("lgen", version, {}, self.licence, self.origin)
+
+    def beside(self, generated: "Provenance") -> "Provenance":
+        """Of what learnt from faces of this provenance and from generated ones: the licences of both."""
+        if self.licence == generated.licence:
+            return self
+        return replace(self, licence=f"{self.licence}; of the generated faces: {generated.licence}")
 
     def to_json(self) -> dict[str, Any]:
         """As datasets, runs and bundles have it."""

@@ -10,16 +10,19 @@ from PIL import Image
 from lmedge.annotators.face_mesh import FaceMesh
 from lmedge.datasets import around
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
 from lmedge.faces.records import FaceDataset
-from lmedge.landmarks import nme
+from lmedge.landmarks import nme, write_pts
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import train_lgen
 from lmedge.pictures import enlarged
 from lmedge.processes import Processes
 from lmedge.run import Run
-from lmedge.scheme import IBUG49, Scheme
+from lmedge.runtime.detector import LandmarkDetector
+from lmedge.scheme import IBUG49, IBUG68, Scheme, converted
 from lmedge.storage import read_json, write_json
 from tests.conftest import FOUND_LOOKS, drawn_photo
 
@@ -98,3 +101,24 @@ def test_generated_faces_teach_nothing_where_nobody_sees_their_points(run):
     assert run.lgen_file.read_bytes() == before
     train_lgen(TrainLgenConfig(run=run.path, data="inverted", steps=20, hidden=(8,)))
     assert run.lgen_file.read_bytes() != before
+
+
+def test_a_detector_learns_points_that_only_people_place(run, tmp_path, lmedge_here):
+    album, points = tmp_path / "album", {}
+    album.mkdir()
+    for look in FOUND_LOOKS[:4]:
+        photo, exact = draw_face(random_look(np.random.default_rng((0, look))), 256)
+        points[f"{look}.png"] = converted(exact, IBUG68, IBUG49)
+        Image.fromarray(photo).save(album / f"{look}.png")
+        write_pts(album / f"{look}.pts", points[f"{look}.png"])
+    words = ("--real", album, "--generated", 100, "--steps", 1, "--out", tmp_path / "detector")
+    done = lmedge_here("train-detector", run.path, *words)
+    assert done.returncode == 0 and "1 real faces that were held out" in done.stdout
+    assert "landmarks of generated faces stay where L-Gen has them" in " ".join(done.stderr.split())
+    assert LandmarkDetector(tmp_path / "detector" / "detector-int8.tflite").scheme == BY_HAND
+    cut = FaceDataset(tmp_path / "detector-real")
+    width = {name: np.ptp(placed[:, 0]) for name, placed in points.items()}
+    for name, placed in zip(cut.sources, cut.landmarks, strict=True):
+        scale = np.ptp(placed[:, 0]) / width[name]
+        shift = placed.mean(axis=0) - scale * points[name].mean(axis=0)
+        assert placed == pytest.approx(scale * points[name] + shift, abs=0.05)  # its own points, moved and shrunk

@@ -90,7 +90,7 @@ def _lesson(config: TrainDetectorConfig, executor: Executor) -> Lesson:
     synthetic, moved, whose = None, False, real.provenance
     if share:
         synthetic, moved = _beside(config, made, faces, whose, executor)
-        whose = replace(whose, licence=f"{whose.licence}; of the generated faces: {made.provenance.licence}")
+        whose = whose.beside(made.provenance)
     return Lesson(_diet(config, faces, synthetic, share), tested, whose, f"{len(tested)} real faces{held}", moved)
 
 
@@ -134,4 +134,5 @@ def _beside(
             console.print("landmarks of generated faces stay where L-Gen has them: no annotator tells how real ones "
                           "differ")  # fmt: skip
         return faces, False
-    return restyled(faces, real, found_on(annotator, real.images, real.scheme, executor)), True
+    seen = found_on(annotator, real.images, real.scheme, executor)
+    return restyled(faces, real, seen), bool(np.isfinite(seen).any())

@@ -17,6 +17,7 @@ from lmedge.options import to_json
 from lmedge.parts import Part, going_on
 from lmedge.processes import Processes
 from lmedge.progress import console
+from lmedge.provenance import Provenance
 from lmedge.storage import write_bytes, write_json
 from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
 from lmedge.study.options import StudyConfig
@@ -75,7 +76,8 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     errors = _train(there, trainings, seen.real, executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
     about["provenance"]["synthetic"] = synthetic.provenance.to_json()
-    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, about["provenance"])
+    whose = real.provenance, synthetic.provenance
+    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, whose)
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
@@ -132,7 +134,7 @@ def _train(
 
 def _result(
     config: StudyConfig, trained: list[tuple[Training, NDArray[np.float32]]], amounts: tuple[int, ...],
-    seen: Seen, real: LabelledFaces, test: LabelledFaces, provenance: dict[str, Any],
+    seen: Seen, real: LabelledFaces, test: LabelledFaces, whose: tuple[Provenance, Provenance],
 ) -> StudyResult:  # fmt: skip
     errors: dict[tuple[str, int], Errors] = {}
     for training, one in trained:
@@ -142,20 +144,22 @@ def _result(
     return StudyResult(
         config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
         {amount: lowered(errors[HELPED, amount], errors[BASELINE, amount]) for amount in amounts},
-        _export(best, config.out, real, test, provenance["real" if best.arm.real else "synthetic"]),
+        _export(best, config.out, real, test, whose),
         _annotator(seen, real, test),
     )  # fmt: skip
 
 
 def _export(
-    best: Training, out: Path, real: LabelledFaces, test: LabelledFaces, provenance: dict[str, Any]
+    best: Training, out: Path, real: LabelledFaces, test: LabelledFaces, whose: tuple[Provenance, Provenance]
 ) -> list[ExportedDetector]:
-    """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it. `provenance` of the
-    landmarks in whose style it speaks."""
+    """The best detector as TFLite, in OUT/detector, measured on the test faces as a device runs it. `whose` the real
+    and the generated faces are."""
     from convert.detector import export_detector
     from lmedge.keras_file import load_network
 
-    facts = {"provenance": provenance, "arm": best.arm.name, "real": best.amount}
+    own, made = whose
+    provenance = made if not best.arm.real else own.beside(made) if best.arm.synthetic else own
+    facts = {"provenance": provenance.to_json(), "arm": best.arm.name, "real": best.amount}
     models = export_detector(load_network(best.network_file(out)), real, test, out / "detector", facts, True)
     return [ExportedDetector(m.file, best.arm.name, best.amount, m.bytes, m.ms, m.nme) for m in models]
 

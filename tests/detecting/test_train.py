@@ -117,3 +117,9 @@ def test_enough_real_faces_want_no_generated_ones(toys, bundle, tmp_path, monkey
     config = TrainDetectorConfig(source=bundle, real=toys, out=tmp_path / "d", steps=1, generated=100)
     diet = train_detector(config).lesson.diet
     assert diet.synthetic is None and len(diet.real) == 43
+
+
+def test_a_detector_of_two_kinds_of_faces_has_the_licences_of_both():
+    people, made = Provenance("pts", "1", licence="CC BY 4.0"), Provenance("drawn", "1", licence="CC0-1.0").by_lgen("7")
+    assert people.beside(made) == replace(people, licence="CC BY 4.0; of the generated faces: CC0-1.0")
+    assert made.beside(made) == made
