@@ -126,6 +126,24 @@ def read_file_of_attributes(path: Path) -> None:
     assert set(np.unique(table.values)) <= {-1, 0, 1} and len(table.of("a.jpg")) == len(table.names)
 
 
+def network(folder: Path) -> list[Path]:
+    """What a network of attributes says of itself."""
+    figures = {"balanced_accuracy": 0.9, "error": 0.01, "ece": 0.02, "yes": 5, "no": 5}
+    about = {"schema": 1, "names": ["Smiling", "Male"], "prevalence": [0.5, 0.4], "size": 64, "weights": 180000,
+             "measured": {"Smiling": figures, "Male": figures}, "left_out": ["Bald"],
+             "faces": {"training": 10, "held_out": 2, "labelled_by_network": 3}, "versions": {"numpy": "1.26"},
+             "dataset": {"digest": "a", "count": 12, "licence": "CC0"}}  # fmt: skip
+    (folder / "attributes.json").write_text(json.dumps(about))
+    return [folder / "attributes.json"]
+
+
+def tell(path: Path) -> None:
+    """What `info` says of a folder."""
+    from lmedge.about.summary import summary
+
+    assert summary(info(InfoConfig(path=path.parent)))
+
+
 def models(folder: Path) -> list[Path]:
     """Models of three kinds."""
     return [Path(shutil.copy(REFERENCE / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
@@ -294,6 +312,7 @@ TARGETS = {target.name: target for target in (
     Target("photos", photos, changed_bytes, prepare_one),
     Target("pts", marks, changed_text, prepare_one, 10, 200),
     Target("attributes", attributes, changed_text, read_file_of_attributes, 10, 200),
+    Target("network", network, changed_manifest, tell, 10, 200),
     Target("models", models, changed_bytes, draw, 60, 1024),
     Target("bundle", bundle, changed_manifest, draw, 10, 500),
     Target("dataset", dataset, changed_manifest, read_faces, 10, 500),

@@ -20,8 +20,8 @@ def engine(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "cases"),
-    [("photos", 300), ("pts", 150), ("attributes", 200), ("models", 30), ("bundle", 40), ("dataset", 60),
-     ("shards", 40), ("runs", 100), ("latents", 60)],
+    [("photos", 300), ("pts", 150), ("attributes", 200), ("network", 80), ("models", 30), ("bundle", 40),
+     ("dataset", 60), ("shards", 40), ("runs", 100), ("latents", 60)],
 )  # fmt: skip
 def test_changed_inputs_give_a_result_or_a_refusal_in_a_sentence(engine, tmp_path, name, cases):
     from fuzz_targets import TARGETS

@@ -11,7 +11,7 @@ from lmedge.options import ModelName, Stage
 
 @dataclass(frozen=True, kw_only=True)
 class InfoConfig(Stage):
-    """Say what a dataset, run, bundle or .tflite file holds; of a bundle, that its files are whole.
+    """Say what a folder of lmedge or a .tflite file holds; of a bundle, that its files are whole.
 
     Example: lmedge info
     Example: lmedge info bundle --json
