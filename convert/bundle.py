@@ -20,7 +20,7 @@ from lmedge.bounds import require
 from lmedge.clean import Clean
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.folders import making_folder
-from lmedge.keras_model import Generator, KerasFaceModel, weights_hash
+from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import Latents, LatentSpec
 from lmedge.progress import progress
 from lmedge.provenance import Provenance
@@ -46,6 +46,7 @@ def export(
     *,
     out: Path | str,
     confidence: Any = None,
+    point_confidence: Any = None,
     scheme: Scheme,
     latent: LatentSpec | None = None,
     name: str = "faces",
@@ -60,13 +61,14 @@ def export(
     c_array: bool = False,
     overwrite: bool = False,
 ) -> Bundle:
-    """Writes a bundle of two or three Keras models and opens it.
+    """Writes a bundle of two to four Keras models and opens it.
 
     `generator` maps z `[B, Z]` to images `[B, H, W, 3]` in -1..1 and need not be ours; `lgen` maps z to normalised
-    landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`. `latent` is what z is drawn from;
-    None: uniform in -1..1. `scheme` says what its K points are. `calibration`: how many drawn latents set the
-    ranges of int8, or latents `[N, Z]`. `training` is what bundle.json says of the data, and `provenance` whose
-    landmarks L-Gen gives; `clean`, what is shown first. `c_array`: also write the networks of int8-io as C arrays.
+    landmarks `[B, K, 2]`; `confidence` and `point_confidence`, where there are such, map z to 0..1, `[B, 1]` for the
+    face and `[B, K]` for its points. `latent` is what z is drawn from; None: uniform in -1..1. `scheme` says what its
+    K points are. `calibration`: how many drawn latents set the ranges of int8, or latents `[N, Z]`. `training` is what
+    bundle.json says of the data, and `provenance` whose landmarks L-Gen gives; `clean`, what is shown first. `c_array`:
+    also write the networks of int8-io as C arrays.
 
     Raises UsageError for a wrong call, LmedgeError where a variant does not pass its gates. The folder appears
     when it is whole.
@@ -77,14 +79,15 @@ def export(
         raise UsageError(f"--c-array writes the networks of {VARIANT}; add it to --variants and leave its signatures.")
     latent = latent or LatentSpec.uniform(generator.input_shape[-1])
     z = _calibration(calibration, latent, seed)
-    networks = [network for network in (generator, lgen, confidence) if network is not None]
-    about = _about(networks, latent, scheme, name, training or {})
+    _check_generator(generator)
+    model = KerasFaceModel(Generator(generator, latent), lgen, confidence, point_confidence, scheme=scheme, name=name)
+    networks = [generator, lgen, *model.confidences.values()]
+    about = _about(model, training or {})
     about |= {} if provenance is None else {"provenance": provenance.to_json()}
     about |= {} if clean is None else {"clean": _checked_clean(clean, latent, confidence).to_json()}
     matrices = [w for network in networks for w in network.get_weights() if w.ndim > 1]
     weights = sum(w.size for w in matrices)  # the converter merges equal vectors, such as biases of zero
     with making_folder(Path(out), "a bundle", overwrite, names=FILES) as beside:
-        model = KerasFaceModel(Generator(generator, latent), lgen, confidence, scheme=scheme, name=name)
         wanted = model.render(parity_latents(latent, PARITY_FACES))
         if np.ptp(wanted.landmarks, axis=0).max() < LEAST_MOVED:
             raise LmedgeError("L-Gen gives the same landmarks for every latent; train it again.")
@@ -129,15 +132,14 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     return entry
 
 
-def _about(
-    networks: list[Any], latent: LatentSpec, scheme: Scheme, name: str, training: dict[str, Any]
-) -> dict[str, Any]:
-    """bundle.json without the variants. `networks`: generator, L-Gen and perhaps the confidence. Raises LmedgeError for
-    networks that do not belong together."""
-    generator, lgen, *confidence = networks
+def _check_generator(generator: Any) -> None:
     if len(generator.output_shape) != 4 or generator.output_shape[-1] != 3 or None in generator.output_shape[1:]:
         raise LmedgeError(f"the generator gives {generator.output_shape}, which is not [B, H, W, 3].")
-    _, height, width, _ = generator.output_shape
+
+
+def _about(model: KerasFaceModel, training: dict[str, Any]) -> dict[str, Any]:
+    """bundle.json without the variants. Raises LmedgeError for networks that do not belong together."""
+    generator, lgen, latent, scheme = model.generator.network, model.lgen, model.latent, model.scheme
     size = generator.input_shape[-1]
     if lgen.input_shape[-1] != size:
         raise LmedgeError(f"L-Gen reads latents of {lgen.input_shape[-1]} components, the generator of {size}.")
@@ -145,23 +147,25 @@ def _about(
         raise LmedgeError(f"the generator reads latents of {size} components, and {latent.size} are described.")
     if tuple(lgen.output_shape[1:]) != (scheme.count, 2):
         raise LmedgeError(f"L-Gen gives {lgen.output_shape[1:]}, which is not {scheme.name}.")
-    for network in confidence:
-        if network.input_shape[-1] != size or tuple(network.output_shape[1:]) != (1,):
+    for name, network in model.confidences.items():
+        wide = 1 if name == "confidence" else scheme.count
+        if network.input_shape[-1] != size or tuple(network.output_shape[1:]) != (wide,):
             raise LmedgeError(
-                f"the confidence maps {network.input_shape} to {network.output_shape}, which is not [B, {size}] to "
-                "[B, 1]."
+                f"the {name.replace('_', ' ')} maps {network.input_shape} to {network.output_shape}, which is not "
+                f"[B, {size}] to [B, {wide}]."
             )
+    networks = (generator, lgen, *model.confidences.values())
     if not all(np.isfinite(w).all() for network in networks for w in network.get_weights()):
         raise LmedgeError("the networks have weights that are not finite; train them again.")
     return {
         "schema": SCHEMA,
         "lmedge": __version__,
-        "name": name,
-        "version": weights_hash(generator)[:12],
+        "name": model.name,
+        "version": model.version,
         "latent": latent.to_json(),
-        "image": {"width": width, "height": height, "channels": "RGB", "low": 0, "high": 255},
+        "image": {"width": model.width, "height": model.height, "channels": "RGB", "low": 0, "high": 255},
         "landmarks": landmarks_form(scheme),
-        **({"confidence": {"low": 0.0, "high": 1.0}} if confidence else {}),
+        **{name: {"low": 0.0, "high": 1.0} for name in model.confidences},
         "training": training,
     }
 

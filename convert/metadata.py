@@ -16,6 +16,8 @@ _DESCRIPTIONS = {
     "image": "Face, RGB, 0..255.",
     "landmarks": "Landmarks (x, y), normalised: ((x + 0.5) / width, (y + 0.5) / height) of pixel coordinates.",
     "confidence": "0..1: about the share of faces whose landmarks are expected to be less exact.",
+    "point_confidence": "0..1 for each landmark: about the share of all landmarks of all faces that are expected to be "
+    "less exact.",
 }
 
 

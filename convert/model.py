@@ -2,10 +2,11 @@
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -34,26 +35,26 @@ FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
 
 
 @contextmanager
-def saved(generator: Any, lgen: Any, confidence: Any = None, whole: bool = False) -> Iterator[str]:
+def saved(
+    generator: Any, lgen: Any, confidences: Mapping[str, Any] = MappingProxyType({}), whole: bool = False
+) -> Iterator[str]:
     """A SavedModel of the networks with the signature `sample`, in a folder that goes away: z `[1, Z]` -> image
-    `[1, H, W, 3]`, normalised landmarks `[1, K, 2]` and, where there is a network for it, confidence `[1, 1]`. The
+    `[1, H, W, 3]`, normalised landmarks `[1, K, 2]` and what each network of `confidences` gives, by its name. The
     image is float 0..255 as `generator` gives it, or `whole` uint8."""
 
     def sample(z: tf.Tensor) -> dict[str, tf.Tensor]:
         image = generator(z, training=False)
         if whole:
             image = tf.cast(tf.round(tf.clip_by_value(image, 0.0, 255.0)), tf.uint8)
-        outputs = {"image": image, "landmarks": lgen(z, training=False)}
-        return outputs if confidence is None else {**outputs, "confidence": confidence(z, training=False)}
+        sure = {name: network(z, training=False) for name, network in confidences.items()}
+        return {"image": image, "landmarks": lgen(z, training=False), **sure}
 
     # A fixed batch of one: a None batch fails in the converter.
     spec = tf.TensorSpec((1, generator.input_shape[-1]), tf.float32, name="z")
     with tempfile.TemporaryDirectory() as folder, native_stderr_off():
         archive = keras.export.ExportArchive()
-        archive.track(generator)
-        archive.track(lgen)
-        if confidence is not None:
-            archive.track(confidence)
+        for network in (generator, lgen, *confidences.values()):
+            archive.track(network)
         archive.add_endpoint(SIGNATURE, sample, input_signature=[spec])
         archive.write_out(folder, verbose=False)
         yield folder
@@ -97,7 +98,7 @@ class Conversion:
         """The model as the objects of convert.flatbuffer, and what bundle.json says of its making. Raises
         LmedgeError where the converter cannot express the networks."""
         if not recipe.static:
-            with saved(self.folded, self.model.lgen, self.model.confidence) as folder:
+            with saved(self.folded, self.model.lgen, self.model.confidences) as folder:
                 return _finished(run_converter(_converter(folder, recipe)), recipe, self.rewrites, None), {}
         # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
         lgen, mean = (self.model.lgen, None) if recipe.integer_io else self.centred
@@ -119,7 +120,7 @@ class Conversion:
 
     def _extremes(self, generator: Any, lgen: Any) -> Any:
         """The float model with the extremes of its activations."""
-        with saved(generator, lgen, self.model.confidence) as folder:
+        with saved(generator, lgen, self.model.confidences) as folder:
             model = run_converter(_converter(folder, RECIPES["fp32"]))
         return measured(model, self.calibration.latents)
 

@@ -23,7 +23,7 @@ def export_run(config: ExportConfig) -> Bundle:
     clean = Clean(shown, config.min_confidence)
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
-        latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
+        point_confidence=run.point_confidence(), latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
         clean=None if clean.is_all else clean,
         name=config.name, training=training, calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),

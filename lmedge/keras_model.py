@@ -40,7 +40,8 @@ class Generator:
 class KerasFaceModel(FaceModel):
     """The face model of Keras networks, on a GPU where there is one.
 
-    `lgen` maps z to normalised landmarks `[B, K, 2]`; `confidence`, if there is one, maps z to 0..1 `[B, 1]`.
+    `lgen` maps z to normalised landmarks `[B, K, 2]`; `confidence` and `point_confidence`, where there are such, map z
+    to 0..1, `[B, 1]` and `[B, K]`.
     """
 
     def __init__(
@@ -48,15 +49,17 @@ class KerasFaceModel(FaceModel):
         generator: Generator,
         lgen: Any,
         confidence: Any = None,
+        point_confidence: Any = None,
         *,
         scheme: Scheme,
         provenance: Provenance | None = None,
         name: str = "faces",
         training: dict[str, Any] | None = None,
     ):
-        self.generator, self.lgen, self.confidence = generator, lgen, confidence
+        self.generator, self.lgen = generator, lgen
+        self.confidence, self.point_confidence = confidence, point_confidence
         self.latent, self.width, self.height, self.scheme = generator.latent, generator.width, generator.height, scheme
-        self.knows_confidence = confidence is not None
+        self.knows_confidence, self.knows_point_confidence = confidence is not None, point_confidence is not None
         self.training = training or {}
         licence = self.training.get("licence") or NOT_STATED
         self.provenance = provenance or Provenance(NOT_STATED, "", licence=licence)
@@ -69,8 +72,16 @@ class KerasFaceModel(FaceModel):
             return None
         return finite(self.confidence(z, training=False), "the confidence")[:, 0]
 
+    @property
+    def confidences(self) -> dict[str, Any]:
+        """The networks that say how sure L-Gen is, by the name of what they give."""
+        both = {"confidence": self.confidence, "point_confidence": self.point_confidence}
+        return {name: network for name, network in both.items() if network is not None}
+
     def _drawn(self, z: Latents) -> Drawn:
-        return self.generator.images(z), self._points(z), self.sure(z)
+        of_points = self.point_confidence
+        sure = None if of_points is None else finite(of_points(z, training=False), "the confidence of points")
+        return Drawn(self.generator.images(z), self._points(z), self.sure(z), sure)
 
     def _points(self, z: Latents) -> NDArray[np.float32]:
         return finite(self.lgen(z, training=False), "L-Gen")

@@ -44,10 +44,15 @@ def nme(predicted: Array, true: Array, scheme: Scheme) -> Array:
     """Normalised mean error of each face: mean point distance over that of the scheme's two reference points in the
     true face; for iBUG's schemes the outer eye corners (300-W, "inter-ocular"). `[N, K, 2]`, `[N, K, 2]` -> `[N]`,
     0.05 means 5 %."""
+    return point_errors(predicted, true, scheme).mean(axis=-1)
+
+
+def point_errors(predicted: Array, true: Array, scheme: Scheme) -> Array:
+    """The same of each point: `[N, K]`."""
     first, second = scheme.reference
     reference = np.linalg.norm(true[:, first] - true[:, second], axis=-1)
-    distance = np.linalg.norm(predicted - true, axis=-1).mean(axis=-1)
-    return (distance / np.maximum(reference, 1e-6)).astype(np.float32)
+    distance = np.linalg.norm(predicted - true, axis=-1)
+    return (distance / np.maximum(reference, 1e-6)[:, None]).astype(np.float32)
 
 
 def read_pts(path: Path) -> Array:

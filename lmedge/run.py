@@ -27,7 +27,7 @@ CONFIG_FORM = {"schema": int, "stages": dict, "versions": dict}
 LGEN_FORM = {"provenance": dict, "held_out": {"nme": float, "faces": int, "failure_rate": float, "curve": dict},
              "mean_face_nme": float, "linear_nme": float}  # fmt: skip
 VERB_OF = {"generator.keras": "train-gan", "lgen.keras": "train-lgen", "encoder.keras": "invert",
-           "confidence.keras": "train-lgen"}  # fmt: skip
+           "confidence.keras": "train-lgen", "point_confidence.keras": "train-lgen"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,10 @@ class Run:
     @property
     def confidence_file(self) -> Path:
         return self.path / "confidence.keras"
+
+    @property
+    def point_confidence_file(self) -> Path:
+        return self.path / "point_confidence.keras"
 
     @property
     def metrics_file(self) -> Path:
@@ -233,8 +237,8 @@ class Run:
         """Its networks, as one. Raises LmedgeError without a generator or an L-Gen."""
         generator, lgen = Generator(self.generator(), self.latent), self.lgen()
         return KerasFaceModel(
-            generator, lgen, self.confidence(), scheme=self.scheme, provenance=self.lgen_provenance,
-            name=self.path.resolve().name, training=self.training(),
+            generator, lgen, self.confidence(), self.point_confidence(), scheme=self.scheme,
+            provenance=self.lgen_provenance, name=self.path.resolve().name, training=self.training(),
         )  # fmt: skip
 
     def generator(self) -> Any:
@@ -255,6 +259,10 @@ class Run:
     def confidence(self) -> Any | None:
         """The network that says how sure L-Gen is, z -> 0..1 `[B, 1]`; None in a run without one."""
         return self._network(self.confidence_file) if self.confidence_file.exists() else None
+
+    def point_confidence(self) -> Any | None:
+        """The network that says how sure it is of each point, z -> 0..1 `[B, K]`; None in a run without one."""
+        return self._network(self.point_confidence_file) if self.point_confidence_file.exists() else None
 
     def encoder(self) -> Any:
         """The encoder, face -> z, that `invert` starts from. Raises LmedgeError without one."""

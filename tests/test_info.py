@@ -59,7 +59,7 @@ def test_a_run(told, trained):
 
 def test_a_model(told, bundle):
     text = told(bundle / "faces-int8.tflite")
-    assert "faces int8" in text and "z -> confidence, image, landmarks" in text
+    assert "faces int8" in text and "z -> confidence, image, landmarks, point_confidence" in text
     assert f"{(bundle / 'faces-int8.tflite').stat().st_size / 1024:,.0f} KiB" in text
 
 

@@ -67,6 +67,7 @@ def _run(path: Path) -> dict[str, Any]:
         "encoder.keras",
         "lgen.keras",
         "confidence.keras",
+        "point_confidence.keras",
         "latents/latents.json",
         "metrics.json",
         "report/index.html",

@@ -16,6 +16,7 @@ FILES_OF_A_RUN = {
     "encoder.keras": "encoder",
     "lgen.keras": "L-Gen",
     "confidence.keras": "confidence",
+    "point_confidence.keras": "confidence of points",
     "latents/latents.json": "latents",
     "metrics.json": "metrics",
     "report/index.html": "report",
@@ -113,7 +114,8 @@ def _about(facts: Facts) -> Iterator[Row]:
     """What bundles and their models know of themselves."""
     yield "faces", _say("{} x {} pixels, {}", facts, "image.width", "image.height", "image.channels")
     yield "latent", _latent(facts.get("latent"))
-    confidence = ", and a confidence" if facts.get("confidence") else ""
+    both = {"confidence": "a confidence", "point_confidence": "one of each point"}
+    confidence = "".join(f", and {text}" for name, text in both.items() if facts.get(name))
     yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
     yield "trained on", _say("{:,} faces", facts, "training.faces") + _say(", {:g} kimg", facts, "training.kimg")
     yield "landmarks of", _whose("{} {}", facts)

@@ -1,7 +1,7 @@
 """Labelled faces without end: latents of a seed, drawn, chosen and encoded, in worker processes or by Keras."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
@@ -26,7 +26,7 @@ CHUNK = 64  # latents drawn at a time
 class Samples:
     """Faces as they are stored. `numbers` `[N]` of their latents in the seed; `mirrored` `[N]`: is it the mirror image?
     `landmarks` `[N, K, 2]` pixels; `confidence` `[N]` or None; `pngs`, N files; `attributes` `[N, A]`, -1..1, of those
-    that a network looked at, or None."""
+    that a network looked at, or None; `point_confidence` `[N, K]` or None."""
 
     numbers: NDArray[np.int64]
     mirrored: NDArray[np.bool_]
@@ -34,14 +34,22 @@ class Samples:
     confidence: NDArray[np.float32] | None
     pngs: list[bytes]
     attributes: NDArray[np.float32] | None = None
+    point_confidence: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, part: slice) -> "Samples":
-        sure = None if self.confidence is None else self.confidence[part]
-        shown = None if self.attributes is None else self.attributes[part]
-        return Samples(self.numbers[part], self.mirrored[part], self.landmarks[part], sure, self.pngs[part], shown)
+        labels = {name: values[part] for name, values in self.labels().items()}
+        return replace(Samples.of(labels), pngs=self.pngs[part])
+
+    def confidences(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """What is known of how sure the landmarks called `names` are, as columns `[N]` of a table by their titles."""
+        columns: dict[str, NDArray[np.float32]] = {}
+        if self.point_confidence is not None:
+            titles = [f"{name}_confidence" for name in names]
+            columns |= dict(zip(titles, self.point_confidence.T, strict=True))
+        return columns if self.confidence is None else {**columns, "confidence": self.confidence}
 
     def labels(self) -> dict[str, NDArray[Any]]:
         """All but the pictures, by name."""
@@ -50,8 +58,8 @@ class Samples:
     @classmethod
     def of(cls, labels: dict[str, NDArray[Any]]) -> "Samples":
         """The faces of `labels`, without their pictures."""
-        sure, shown = labels.get("confidence"), labels.get("attributes")
-        return cls(labels["numbers"], labels["mirrored"], labels["landmarks"], sure, [], shown)
+        sure, shown, of_points = (labels.get(name) for name in ("confidence", "attributes", "point_confidence"))
+        return cls(labels["numbers"], labels["mirrored"], labels["landmarks"], sure, [], shown, of_points)
 
     def images(self) -> NDArray[np.uint8]:
         """The pictures, `[N, H, W, 3]` RGB."""
@@ -60,16 +68,9 @@ class Samples:
 
 def joined(parts: list[Samples]) -> Samples:
     """All of some samples, in their order; there must be one."""
-    sure = [part.confidence for part in parts if part.confidence is not None]
-    shown = [part.attributes for part in parts if part.attributes is not None]
-    return Samples(
-        np.concatenate([part.numbers for part in parts]),
-        np.concatenate([part.mirrored for part in parts]),
-        np.concatenate([part.landmarks for part in parts]),
-        np.concatenate(sure) if sure else None,
-        [png for part in parts for png in part.pngs],
-        np.concatenate(shown) if shown else None,
-    )
+    labels = [part.labels() for part in parts]
+    whole = {name: np.concatenate([each[name] for each in labels]) for name in labels[0]}
+    return replace(Samples.of(whole), pngs=[png for part in parts for png in part.pngs])
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,17 @@ class Plan:
         at, which = np.nonzero(np.stack(wanted, axis=1))  # face by face
         every = [(views[w], i) for i, w in zip(at, which, strict=True)]
         sure = None if faces.confidence is None else faces.confidence[at]
+        points = model.scheme.count
         marks = np.array([view.landmarks[i] for view, i in every], np.float32)
+        known = [view.point_confidence[i] for view, i in every if view.point_confidence is not None]
+        of_points = np.array(known, np.float32).reshape(-1, points) if model.knows_point_confidence else None
         samples = Samples(
             at + first,
             which == 1,
-            marks.reshape(len(every), model.scheme.count, 2),
+            marks.reshape(len(every), points, 2),
             sure,
             [encoded(view.images[i]) for view, i in every],
+            point_confidence=of_points,
         )
         seen = {
             option: (min(e[option][0] for e in extremes), max(e[option][1] for e in extremes)) for option in extremes[0]
@@ -142,8 +147,9 @@ class Plan:
 
 def in_a_mirror(faces: Faces, scheme: Scheme) -> Faces:
     """The faces flipped left to right, with their landmarks."""
-    marks = mirrored(faces.landmarks, faces.images.shape[2], scheme)
-    return replace(faces, images=faces.images[:, :, ::-1], landmarks=marks)
+    marks, sure = mirrored(faces.landmarks, faces.images.shape[2], scheme), faces.point_confidence
+    sure = None if sure is None else sure[:, list(scheme.mirror)]
+    return replace(faces, images=faces.images[:, :, ::-1], landmarks=marks, point_confidence=sure)
 
 
 def encoded(image: NDArray[np.uint8]) -> bytes:

@@ -23,6 +23,7 @@ from lmedge.datasets.looker import looker_of
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
 from lmedge.datasets.stream import Chunk, Plan, Samples, chunks, in_a_mirror, joined
+from lmedge.datasets.visibility import least_sure
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
 from lmedge.folders import making_folder
@@ -71,6 +72,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     model = _model(config)
     check_confidence(selection, model.knows_confidence, config.source)
     check_pose(selection, model.scheme)
+    least = least_sure(config.min_point_confidence, model, format_)
     given = given_shapes(model, config.shapes, config.pts_scheme)
     looker = looker_of(config.attributes)
     count = config.count or (COUNT if given is None else len(given.shape))
@@ -85,7 +87,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
         **({} if looker is None else {"attributes": looker.facts}),
     }
     names = () if looker is None else looker.names
-    shape = Shape(count, model.width, model.height, model.scheme, about, names)
+    shape = Shape(count, model.width, model.height, model.scheme, about, names, least)
     format_.check(shape)
     plain = Plan(config.seed, Selection(), config.truncation, shapes=None if given is None else given.shape)
     probe = plain.chunk(model, None, 0).samples[:PROBE_FACES]
@@ -117,8 +119,9 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
 def _labels_in(out: Path, model: FaceModel, attributes: tuple[str, ...]) -> PartStore:
     """What is kept of the faces until all of them are there: everything but the pictures."""
     sure = {"confidence": (1, "f")} if model.knows_confidence else {}
+    of_points = {"point_confidence": (2, "f")} if model.knows_point_confidence else {}
     shown = {"attributes": (2, "f")} if attributes else {}
-    return PartStore(out / PARTS, {**COLUMNS, **sure, **shown})
+    return PartStore(out / PARTS, {**COLUMNS, **sure, **of_points, **shown})
 
 
 def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> None:
@@ -210,6 +213,7 @@ def _check_disk(out: Path, format_: Format, shape: Shape, probe: Samples, left: 
     disk = os.statvfs(place)
     png = float(np.mean([len(data) for data in probe.pngs]))
     labels = 8 * shape.scheme.count + 17  # what `.parts` keeps of a face until the end
+    labels += 0 if probe.point_confidence is None else (4 + 8) * shape.scheme.count  # and as text, in any format
     needed = left * (format_.bytes_per_face(png, shape.scheme.count, disk.f_frsize) + labels)
     free = disk.f_bavail * disk.f_frsize
     sizes = f"{_gib(needed)} and the disk of {place} has {_gib(free)} free"

@@ -26,8 +26,9 @@ RENDER = """async ([url, latents]) => {
     const model = await FaceModel.load(url);
     const faces = [];
     for (const z of latents) {
-      const {image, landmarks, confidence} = await model.render(new Float32Array(z));
-      faces.push({image: [...image], landmarks: [...landmarks], confidence});
+      const {image, landmarks, confidence, pointConfidence} = await model.render(new Float32Array(z));
+      const point_confidence = pointConfidence && [...pointConfidence];
+      faces.push({image: [...image], landmarks: [...landmarks], confidence, point_confidence});
     }
     return {faces, width: model.width, height: model.height};
   } catch (error) {
@@ -91,6 +92,10 @@ def _outcome(answer: dict[str, Any], latents: NDArray[np.float32]) -> Outcome:
     faces, width, height = answer["faces"], answer["width"], answer["height"]
     images = np.array([face["image"] for face in faces], np.uint8).reshape(-1, height, width, 3)
     marks = np.array([face["landmarks"] for face in faces], np.float32).reshape(len(faces), -1, 2)
-    sure = [face["confidence"] for face in faces]
-    confidence = None if None in sure else np.array(sure, np.float32)
-    return Outcome(Faces(images, in_pixels(marks, width, height), latents, confidence))
+    sure, of_points = _known(faces, "confidence"), _known(faces, "point_confidence")
+    return Outcome(Faces(images, in_pixels(marks, width, height), latents, sure, point_confidence=of_points))
+
+
+def _known(faces: list[dict[str, Any]], name: str) -> NDArray[np.float32] | None:
+    values = [face[name] for face in faces]
+    return None if None in values else np.array(values, np.float32)

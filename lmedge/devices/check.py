@@ -13,27 +13,30 @@ from lmedge.devices.micro import Micro
 from lmedge.devices.native import Native
 from lmedge.progress import progress
 from lmedge.runtime import Bundle, Faces
-from lmedge.runtime.parity import Parity, compare
+from lmedge.runtime.parity import Parity, compare, furthest
 
-# How far the faces of a variant may differ between devices: the image in levels, landmarks in widths. Kernels for int8
-# round in different places (XNNPACK, the reference kernels, those of ARM), and a level of int8-io landmarks is 0.0034.
-FLOAT_LIMITS, INT8_LIMITS = (1, 1e-5), (64, 5e-3)
+# How far the faces of a variant may differ between devices: the image in levels, landmarks in widths, confidences.
+# Kernels for int8 round in different places (XNNPACK, the reference kernels, those of ARM), and a level of int8-io
+# landmarks is 0.0034.
+FLOAT_LIMITS, INT8_LIMITS = (1, 1e-5, 1e-4), (64, 5e-3, 0.1)
 FLOAT = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How far the faces of one variant differ between two devices: the image in levels, the landmarks as a share of the
-    width."""
+    width, the confidences of faces and points."""
 
     levels: int
     landmarks: float
+    confidence: float = 0.0
 
     def __str__(self) -> str:
-        if self.levels == 0 and self.landmarks == 0:
+        if self.levels == 0 and self.landmarks == 0 and self.confidence == 0:
             return "exact"
         image = "image exact" if self.levels == 0 else f"{self.levels} level{'s' * (self.levels > 1)}"
-        return f"{image}, landmarks {'exact' if self.landmarks == 0 else format(self.landmarks, '.0e')}"
+        sure = "" if self.confidence == 0 else f", confidence {self.confidence:.0e}"
+        return f"{image}, landmarks {'exact' if self.landmarks == 0 else format(self.landmarks, '.0e')}{sure}"
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Row:
         """False where a device draws other faces than the first one."""
         if self.agreement is None:
             return True
-        levels, landmarks = FLOAT_LIMITS if self.variant in FLOAT else INT8_LIMITS
-        return self.agreement.levels <= levels and self.agreement.landmarks <= landmarks
+        limits = FLOAT_LIMITS if self.variant in FLOAT else INT8_LIMITS
+        found = self.agreement.levels, self.agreement.landmarks, self.agreement.confidence
+        return all(value <= limit for value, limit in zip(found, limits, strict=True))
 
 
 @dataclass(frozen=True)
@@ -114,4 +118,5 @@ def between(faces: Faces, others: Faces) -> Agreement:
     """How far faces of the same latents differ."""
     levels = np.abs(faces.images.astype(np.int16) - others.images).max()
     landmarks = np.abs(faces.landmarks - others.landmarks).max() / faces.images.shape[2]
-    return Agreement(int(levels), float(landmarks))
+    sure = (furthest(faces.confidence, others.confidence), furthest(faces.point_confidence, others.point_confidence))
+    return Agreement(int(levels), float(landmarks), max(sure))

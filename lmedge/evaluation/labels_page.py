@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 from lmedge.evaluation.report import Section, write_page
 from lmedge.faces.record import encode_png
 from lmedge.lgen.few import FewResult
+from lmedge.lgen.figures import told
 from lmedge.pictures import enlarged, grid
 
 PIXELS, COLUMNS = 256, 5  # to which a face is enlarged, about; faces a row
@@ -29,7 +30,8 @@ def lines_of(result: FewResult) -> list[tuple[str, str]]:
     held, own = result.metrics["held_out"], result.metrics["generated"]
     lines = [("Error on labelled faces, each left out",
               f"{held['nme']:.2%} of {held['faces']} faces (the mean face has {result.metrics['mean_face_nme']:.2%})"),
-             ("L-Gen against what it learnt from", f"{own['held_out']['nme']:.2%}")]  # fmt: skip
+             ("L-Gen against what it learnt from", f"{own['held_out']['nme']:.2%}"),
+             ("By the confidence of points", told(result.metrics["point_confidence"]))]  # fmt: skip
     counts = result.learnt.examples.placed.sum(axis=0).tolist()
     for (name, error), count in zip(result.metrics["labels"]["points"].items(), counts, strict=True):
         text = "not labelled: as the model has it" if error is None else f"{error:.2%} ({count} faces)"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.gan.held_out import unseen
-from lmedge.landmarks import in_pixels, nme, normalised
+from lmedge.landmarks import in_pixels, nme, normalised, point_errors
 from lmedge.run import Run
 from lmedge.scheme import Scheme
 from lmedge.splits import Indices, split_by_group
@@ -45,6 +45,11 @@ class Faces:
     def errors(self, network: Any) -> NDArray[np.float32]:
         """NMEs `[N]` of what L-Gen reads off the latents."""
         return self.nme(np.asarray(network(self.z, training=False)))
+
+    def point_errors(self, network: Any) -> NDArray[np.float32]:
+        """The error of each of its points, as `nme` has it: `[N, K]`."""
+        predicted, size = np.asarray(network(self.z, training=False)), self.size
+        return point_errors(in_pixels(predicted, size, size), in_pixels(self.landmarks, size, size), self.scheme)
 
 
 def joined(parts: list[Faces]) -> Faces:

@@ -18,7 +18,7 @@ from lmedge.labels.frame import Frame
 from lmedge.landmarks import in_pixels, normalised
 from lmedge.latent import Latents, LatentSpec
 from lmedge.lgen.faces import Faces, Split
-from lmedge.lgen.figures import LgenResult, error_figures, held_out_figures, linear
+from lmedge.lgen.figures import LgenResult, error_figures, held_out_figures, linear, ranked
 from lmedge.lgen.network import Fit as Training
 from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
@@ -28,7 +28,7 @@ from lmedge.owner import owning
 from lmedge.progress import console, progress
 from lmedge.provenance import Provenance
 from lmedge.run import Run
-from lmedge.scheme import HAND
+from lmedge.scheme import HAND, Scheme
 from lmedge.seeds import Purpose
 from lmedge.splits import split_by_group
 from lmedge.storage import read_json, write_bytes, write_json
@@ -125,7 +125,8 @@ def _train(
 ) -> FewResult:
     fit, latent = Training.of(config), without_shapes(model.latent)
     z = latent.draw(config.generated, config.seed, purpose=Purpose.GENERATED)
-    guess = learnt.fit(model.landmarks(z))
+    known = model.landmarks(z)
+    guess = learnt.fit(known)
     size = model.width
     faces = Faces(z, normalised(guess.points.astype(np.float32), size, size), size, labels.scheme)
     split = Split(faces, *split_by_group(np.arange(len(z)).astype(str), config.held_out, config.seed))
@@ -134,10 +135,11 @@ def _train(
     def validate(network: Any) -> float:
         return float(split.faces[split.validation].errors(network).mean())
 
-    with progress("train-lgen", fit.steps + confidence_steps(fit), "steps") as advance:
+    with progress("train-lgen", fit.steps + 2 * confidence_steps(fit), "steps") as advance:
         network, step = fit_lgen(fit, training, advance, validate, fit.steps)
-        doubt = _doubt(guess, faces)
-        confidence = fit_confidence(fit, latent, training, doubt[split.training], advance)
+        doubt = expected_errors(guess, labels.scheme, _taken_over(run, known, model.scheme))[split.training]
+        of_face = fit_confidence(fit, latent, training, doubt.mean(axis=1), advance)
+        of_points = fit_confidence(fit, latent, training, doubt, advance)
     points = _left_out(network, learnt, size)
     usual = learnt.fit(learnt.examples.known).points
     off = learnt.examples.errors(points)
@@ -151,22 +153,33 @@ def _train(
         "data": "labels",
         "provenance": provenance.to_json(),
         "generated": held_out_figures(split, network, training, latent),
+        "point_confidence": ranked(off, np.asarray(of_points(learnt.z, training=False))),
         "labels": {"faces": len(off), "curve": [list(each) for each in learnt.curve],
                    "points": dict(zip(labels.scheme.names, _by_point(off), strict=True))},
     }  # fmt: skip
     _write(config, run, out, labels, latent, provenance)
     save_network(network, out.lgen_file)
-    save_network(confidence, out.confidence_file)
+    save_network(of_face, out.confidence_file)
+    save_network(of_points, out.point_confidence_file)
     write_json(out.lgen_metrics_file, metrics)
     out.record("train-lgen", to_json(config))
     return FewResult(out, metrics, learnt, labels, points)
 
 
-def _doubt(guess: Guess, faces: Faces) -> NDArray[np.float32]:
-    """By how much the points of each face are expected to be off, `[N]`, in distances of its reference points."""
-    first, second = faces.scheme.reference
+def expected_errors(guess: Guess, scheme: Scheme, otherwise: NDArray[np.float64]) -> NDArray[np.float32]:
+    """By how much each point of `guess` is expected to be off, `[N, K]`, in distances of the two reference points of
+    its face; `otherwise` `[N]` pixels where the guess does not know."""
+    first, second = scheme.reference
     apart = np.linalg.norm(guess.points[:, first] - guess.points[:, second], axis=-1)
-    return (mean_known(guess.deviation, axis=1) / np.maximum(apart, 1e-6)).astype(np.float32)
+    off = np.where(np.isfinite(guess.deviation), guess.deviation, otherwise[:, None])
+    return (off / np.maximum(apart, 1e-6)[:, None]).astype(np.float32)
+
+
+def _taken_over(run: Run, known: NDArray[np.float32], scheme: Scheme) -> NDArray[np.float64]:
+    """By how many pixels the `known` landmarks `[N, L, 2]` are usually off, `[N]`: points that nobody has labelled are
+    taken over from these."""
+    first, second = scheme.reference
+    return run.lgen_metrics()["held_out"]["nme"] * np.linalg.norm(known[:, first] - known[:, second], axis=-1)
 
 
 def without_shapes(latent: LatentSpec) -> LatentSpec:

@@ -13,6 +13,7 @@ from lmedge.run import Run
 
 FAILURE = 0.1  # NME above which a face counts as failed, as in the 300-W challenge
 CURVE_POINTS = 101  # of the cumulative error curve, from 0 to twice the failure threshold
+QUARTER = 0.25  # share of the points that are looked at as the most, and as the least sure
 KEPT = 0.8  # share of the faces with the highest confidence, whose error is reported
 
 
@@ -82,3 +83,39 @@ def kept_figures(confidence: Any, faces: Faces, network: Any) -> dict[str, float
     best = np.sort(errors)[: len(kept)]
     return {"kept": KEPT, "nme": float(errors.mean()), "nme_kept": float(errors[kept].mean()),
             "nme_kept_at_best": float(best.mean())}  # fmt: skip
+
+
+def quarter_figures(confidence: Any, faces: Faces, network: Any) -> dict[str, float]:
+    """Does the confidence of points rank their errors? See `ranked`."""
+    return ranked(faces.point_errors(network), np.asarray(confidence(faces.z, training=False)))
+
+
+def ranked(errors: NDArray[Any], sure: NDArray[Any]) -> dict[str, float]:
+    """Mean error of points `[N, K]`, and of the quarters of them whose confidences `[N, K]` are highest and lowest;
+    points whose error is nan are left out. `spearman`: the rank correlation of error and lack of confidence, 1 at best;
+    `spearman_within`: the mean of that of each point, for which it does not help to know which points are hard."""
+    known = np.isfinite(errors)
+    order = np.argsort(-sure[known], kind="stable")
+    quarter = max(1, round(QUARTER * len(order)))
+    within = [_spearman(each[there], -own[there]) for each, own, there in zip(errors.T, sure.T, known.T, strict=True)
+              if there.sum() > 2]  # fmt: skip
+    off = errors[known]
+    return {"quarter": QUARTER, "error": float(off.mean()), "error_surest": float(off[order[:quarter]].mean()),
+            "error_least_sure": float(off[order[-quarter:]].mean()), "spearman": _spearman(off, -sure[known]),
+            "spearman_within": float(np.mean(within)) if within else 0.0}  # fmt: skip
+
+
+def told(ranks: dict[str, float]) -> str:
+    """What `ranked` found, in a line."""
+    return (
+        f"{ranks['error_surest']:.2%} of the surest quarter of points, {ranks['error_least_sure']:.2%} of the least "
+        f"sure, {ranks['error']:.2%} of all (rank correlation {ranks['spearman']:.2f})"
+    )
+
+
+def _spearman(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """The rank correlation of `[N]` and `[N]`; 0 where one of them is the same everywhere."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
+    ranks = [np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (one, other)]
+    return float(np.corrcoef(np.array(ranks, np.float64))[0, 1])

@@ -50,10 +50,12 @@ def build_lgen(latent: int, points: int, hidden: tuple[int, ...], dropout: float
     return keras.Model(z, layers.Reshape((points, 2), name="landmarks")(x), name="lgen")
 
 
-def build_confidence(latent: int, hidden: tuple[int, ...] = CONFIDENCE_HIDDEN, dropout: float = 0.0) -> Any:
-    """z `[B, Z]` -> confidence `[B, 1]`, 0..1. Dense layers with ELU, then a logistic one."""
+def build_confidence(
+    latent: int, hidden: tuple[int, ...] = CONFIDENCE_HIDDEN, dropout: float = 0.0, outputs: int = 1
+) -> Any:
+    """z `[B, Z]` -> confidence `[B, outputs]`, 0..1. Dense layers with ELU, then a logistic one."""
     z = keras.Input((latent,), name="z")
-    x = keras.layers.Dense(1, activation="sigmoid", name="confidence")(_hidden(z, hidden, dropout))
+    x = keras.layers.Dense(outputs, activation="sigmoid", name="confidence")(_hidden(z, hidden, dropout))
     return keras.Model(z, x, name="confidence")
 
 
@@ -115,22 +117,25 @@ def fit_confidence(
     fit: Fit, latent: LatentSpec, faces: Faces, errors: NDArray[np.float32], advance: Callable[..., None]
 ) -> Any:
     """A network that predicts the logarithm of L-Gen's error from the latent (compare Nix and Weigend 1994) and gives
-    it as a confidence: about the share of the faces that `latent` draws on which L-Gen is expected to err more.
-    `errors` `[N]` must be those of networks that were not trained on the face."""
+    it as a confidence: about the share of the faces that `latent` draws on which L-Gen is expected to err more. With
+    `errors` `[N, K]` of points, that of each point: about the share of all points of these faces that are expected to
+    be further off. They must be those of networks that were not trained on the face."""
     keras.utils.set_random_seed(fit.seed)
-    training = build_confidence(latent.size, dropout=CONFIDENCE_DROPOUT)
+    errors = errors.reshape(len(errors), -1)
+    outputs = errors.shape[1]
+    training = build_confidence(latent.size, dropout=CONFIDENCE_DROPOUT, outputs=outputs)
     logits = keras.Model(training.input, training.layers[-2].output)
-    logits = keras.Sequential([logits, keras.layers.Dense(1)])
+    logits = keras.Sequential([logits, keras.layers.Dense(outputs)])
     wanted = np.log(np.maximum(errors, 1e-6))
-    middle = wanted.mean()
+    middle = wanted.mean(axis=0)
     steps = confidence_steps(fit)
-    for step in _steps(fit, logits, faces, (wanted - middle)[:, None], squared, steps):
+    for step in _steps(fit, logits, faces, wanted - middle, squared, steps):
         advance(min(STEPS_A_LOOK, steps - (step - 1) // STEPS_A_LOOK * STEPS_A_LOOK), "confidence")
-    usual = np.asarray(logits(latent.draw(DRAWN_FACES, fit.seed)))
+    usual = np.asarray(logits(latent.draw(DRAWN_FACES, fit.seed))) + middle
     scale = -NORMAL / max(float(usual.std()), 1e-6)
     *weights, kernel, bias = logits.get_weights()
-    network = build_confidence(latent.size)
-    network.set_weights([*weights, kernel * scale, (bias - usual.mean()) * scale])
+    network = build_confidence(latent.size, outputs=outputs)
+    network.set_weights([*weights, kernel * scale, (bias + middle - usual.mean()) * scale])
     return network
 
 

@@ -13,7 +13,7 @@ from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_of
 from lmedge.lgen.few import train_few
-from lmedge.lgen.figures import LgenResult, held_out_figures, kept_figures
+from lmedge.lgen.figures import LgenResult, held_out_figures, kept_figures, quarter_figures
 from lmedge.lgen.generated import VIEWS, generated_faces, refuse_untrained
 from lmedge.lgen.mixing import Style, style_of
 from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
@@ -57,7 +57,7 @@ def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> Lgen
 
     # The faces that a device will draw are drawn so: where there are generated ones, the confidence is theirs.
     own = sets.get("generated", sets["inverted"])
-    total = (1 + FOLDS + config.all) * fit.steps + confidence_steps(fit)
+    total = (1 + FOLDS + config.all) * fit.steps + 2 * confidence_steps(fit)
     latent = run.latent
     with progress("train-lgen", total, "steps") as advance:
         network, step = fit_lgen(fit, learnt, advance, validate, fit.steps)
@@ -74,13 +74,15 @@ def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> Lgen
         }  # fmt: skip
         if "generated" in sets:
             metrics["generated"] = held_out_figures(sets["generated"], network, learnt, latent)
-        confidence = _confidence(fit, latent, own, used, advance)
+        confidence, of_points = _confidences(fit, latent, own, used, advance)
         metrics["confidence"] = kept_figures(confidence, own.faces[own.held_out], network)
+        metrics["point_confidence"] = quarter_figures(of_points, own.faces[own.held_out], network)
         if config.all:
             network, _ = fit_lgen(fit, joined([part.faces for part in used]), advance, None, step)
             advance(fit.steps - step)
     save_network(network, run.lgen_file)
     save_network(confidence, run.confidence_file)
+    save_network(of_points, run.point_confidence_file)
     write_json(run.lgen_metrics_file, metrics)
     run.record("train-lgen", to_json(config))
     return LgenResult(run, metrics)
@@ -130,14 +132,19 @@ def sets_of(
     return sets, style
 
 
-def _confidence(fit: Fit, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]) -> Any:
-    """Learnt from the errors that networks make on faces of `own` which they were not trained on."""
-    errors = np.zeros(len(own.faces), np.float32)
+def _confidences(
+    fit: Fit, latent: LatentSpec, own: Split, used: list[Split], advance: Callable[..., None]
+) -> tuple[Any, Any]:
+    """Those of the face and of its points, learnt from the errors that networks make on faces of `own` which they were
+    not trained on."""
+    errors = np.zeros(own.faces.landmarks.shape[:2], np.float32)
     order = np.random.default_rng(fit.seed).permutation(own.training)
     parts = np.array_split(order, FOLDS)
     others = [part.faces[part.training] for part in used if part is not own]
     for left_out in parts:
         rest = np.setdiff1d(order, left_out)
         network, _ = fit_lgen(fit, joined([own.faces[rest], *others]), advance, None, fit.steps)
-        errors[left_out] = own.faces[left_out].errors(network)
-    return fit_confidence(fit, latent, own.faces[own.training], errors[own.training], advance)
+        errors[left_out] = own.faces[left_out].point_errors(network)
+    learnt, errors = own.faces[own.training], errors[own.training]
+    of_face = fit_confidence(fit, latent, learnt, errors.mean(axis=1), advance)
+    return of_face, fit_confidence(fit, latent, learnt, errors, advance)

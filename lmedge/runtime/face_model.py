@@ -4,7 +4,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from itertools import count as counting
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +19,25 @@ from lmedge.runtime.faces import Faces
 from lmedge.scheme import Scheme
 
 AT_ONCE = 1_000_000  # faces in memory: 12 GB of 64 pixels
-# Images uint8 `[N, H, W, 3]`, normalised landmarks `[N, K, 2]`, confidence `[N]` or None.
-Drawn = tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32] | None]
+
+
+class Drawn(NamedTuple):
+    """`images` uint8 `[N, H, W, 3]`, normalised `points` `[N, K, 2]`; `confidence` `[N]` and `point_confidence`
+    `[N, K]`, or None."""
+
+    images: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    confidence: NDArray[np.float32] | None = None
+    point_confidence: NDArray[np.float32] | None = None
 
 
 class FaceModel(ABC):
     """`render(z)` draws the faces of latents; everything else here says of which.
 
     `latent`: what it draws from. `width`, `height` of its faces; `scheme` of their landmarks; `knows_confidence`: does
-    it say how sure it is of them? `clean`: what it shows first. `provenance` of the photos and landmarks that it learnt
-    from; `name` and `version`; `training`, what bundles and cards say of it; `backing`: what computes it, in words;
-    `packages` whose versions matter for what it draws.
+    it say how sure it is of them? `knows_point_confidence`: and of each of them? `clean`: what it shows first.
+    `provenance` of the photos and landmarks that it learnt from; `name` and `version`; `training`, what bundles and
+    cards say of it; `backing`: what computes it, in words; `packages` whose versions matter for what it draws.
     """
 
     latent: LatentSpec
@@ -37,6 +45,7 @@ class FaceModel(ABC):
     height: int
     scheme: Scheme
     knows_confidence: bool
+    knows_point_confidence = False
     clean = Clean()
     provenance: Provenance
     name: str
@@ -62,8 +71,9 @@ class FaceModel(ABC):
         """The faces of given latents `[N, Z]`. Raises UsageError for latents of another length, LmedgeError for a
         model that gives no numbers."""
         z = self._checked(latents)
-        images, points, confidence = self._drawn(z)
-        return Faces(images, in_pixels(points, self.width, self.height), z, confidence, self.scheme)
+        drawn = self._drawn(z)
+        points = in_pixels(drawn.points, self.width, self.height)
+        return Faces(drawn.images, points, z, drawn.confidence, self.scheme, drawn.point_confidence)
 
     def landmarks(self, latents: Latents) -> NDArray[np.float32]:
         """The landmarks `[N, K, 2]` in pixels of latents `[N, Z]`, without drawing the faces. Raises as `render`

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 class Faces:
     """`images` uint8 `[N, H, W, 3]` RGB; `landmarks` float32 `[N, K, 2]` pixels; `latents` `[N, Z]`; `confidence`
     `[N]`, about the share of faces whose landmarks are expected to be less exact, or None where there is none; `scheme`
-    of the landmarks, None where whoever made the faces did not say."""
+    of the landmarks, None where whoever made the faces did not say; `point_confidence` `[N, K]`, about the share of all
+    points of all faces that are expected to be less exact, or None where the model does not say it."""
 
     images: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
     latents: NDArray[np.float32]
     confidence: NDArray[np.float32] | None = None
     scheme: Scheme | None = None
+    point_confidence: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.images)

@@ -72,19 +72,22 @@ def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
 def _write(folder: Path, sampler: FaceSampler, drawn: Iterator[Faces], count: int) -> None:
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    sure = ["confidence"] if sampler.knows_confidence else []
-    writer.writerow(["file", *(f"{name}_{axis}" for name in sampler.scheme.names for axis in "xy"), *sure])
+    names = sampler.scheme.names
+    sure = [f"{name}_confidence" for name in names] if sampler.knows_point_confidence else []
+    sure += ["confidence"] if sampler.knows_confidence else []
+    writer.writerow(["file", *(f"{name}_{axis}" for name in names for axis in "xy"), *sure])
     images: list[NDArray[np.uint8]] = []  # on the contact sheet
     landmarks: list[NDArray[np.float32]] = []
     latents: list[Latents] = []
     number = 0
     with progress("sample", count, "faces") as advance:
         for faces in drawn:
-            columns = [] if faces.confidence is None else [faces.confidence]
-            for image, points, *score in zip(faces.images, faces.landmarks, *columns, strict=True):
+            flat = [values.reshape(len(faces), -1) for values in (faces.landmarks, faces.point_confidence,
+                    faces.confidence) if values is not None]  # fmt: skip
+            for image, values in zip(faces.images, np.concatenate(flat, axis=1), strict=True):
                 name = f"face-{number:05}.png"
                 Image.fromarray(image).save(folder / name)
-                writer.writerow([name, *(f"{value:.3f}" for value in (*points.ravel(), *score))])
+                writer.writerow([name, *(f"{value:.3f}" for value in values)])
                 number += 1
             images += list(faces.images)[: SHEET_FACES - len(images)]
             landmarks += list(faces.landmarks)[: SHEET_FACES - len(landmarks)]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmedge.landmarks import nme
 from lmedge.runtime.faces import Faces
@@ -15,7 +16,7 @@ HIGHEST_PSNR = 99.0  # dB; stands for images that are equal
 class Parity:
     """Over `latents` faces: PSNR of the images (dB, at most 99) and their root mean square difference
     (levels, 0..255), over all of them; the largest difference of a level; mean NME of the landmarks (a share,
-    0.01 is 1 %); largest difference of the confidence, 0 where there is none."""
+    0.01 is 1 %); largest difference of the confidence, and of those of points, 0 where there is none."""
 
     latents: int
     image_psnr: float
@@ -23,6 +24,7 @@ class Parity:
     image_max_levels: int
     landmark_nme: float
     confidence_error: float = 0.0
+    point_confidence_error: float = 0.0
 
 
 def compare(faces: Faces, wanted: Faces, scheme: Scheme) -> Parity:
@@ -35,6 +37,11 @@ def compare(faces: Faces, wanted: Faces, scheme: Scheme) -> Parity:
         image_error=float(f"{error:.3g}"),
         image_max_levels=int(np.abs(difference).max()),
         landmark_nme=float(f"{nme(faces.landmarks, wanted.landmarks, scheme).mean():.3g}"),
-        confidence_error=0.0 if faces.confidence is None or wanted.confidence is None
-        else float(f"{np.abs(faces.confidence - wanted.confidence).max():.3g}"),
-    )  # fmt: skip
+        confidence_error=furthest(faces.confidence, wanted.confidence),
+        point_confidence_error=furthest(faces.point_confidence, wanted.point_confidence),
+    )
+
+
+def furthest(sure: NDArray[np.float32] | None, wanted: NDArray[np.float32] | None) -> float:
+    """The largest difference of confidences; 0 where one of them is not there."""
+    return 0.0 if sure is None or wanted is None else float(f"{np.abs(sure - wanted).max():.3g}")

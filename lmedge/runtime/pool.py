@@ -40,7 +40,8 @@ class FacePool(FaceModel):
         samplers = [FaceSampler(opened, variant, interpreter, 1) for _ in range(self.workers)]
         first = samplers[0]
         self.latent, self.width, self.height, self.scheme = first.latent, first.width, first.height, first.scheme
-        self.knows_confidence, self.provenance, self.training = first.knows_confidence, first.provenance, first.training
+        self.knows_confidence, self.knows_point_confidence = first.knows_confidence, first.knows_point_confidence
+        self.provenance, self.training = first.provenance, first.training
         self.name, self.version, self.backing, self.packages = first.name, first.version, first.backing, first.packages
         self.variant, self.clean = first.variant, first.clean
         self._idle: SimpleQueue[FaceSampler] = SimpleQueue()
@@ -60,9 +61,9 @@ class FacePool(FaceModel):
 
     def _drawn(self, z: Latents) -> Drawn:
         parts = [z[i : i + PART] for i in range(0, len(z), PART)] or [z]
-        images, points, confidence = zip(*self._threads.map(self._part, parts), strict=True)
-        sure = np.concatenate(confidence) if self.knows_confidence else None
-        return np.concatenate(images), np.concatenate(points), sure
+        images, points, *sure = zip(*self._threads.map(self._part, parts), strict=True)
+        confidence, of_points = (None if each[0] is None else np.concatenate(each) for each in sure)
+        return Drawn(np.concatenate(images), np.concatenate(points), confidence, of_points)
 
     def _part(self, z: Latents) -> Drawn:
         with self._sampler() as sampler:

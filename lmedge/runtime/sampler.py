@@ -64,6 +64,11 @@ class FaceSampler(FaceModel):
         self.scheme, self.knows_confidence = self.bundle.scheme, "confidence" in outputs
         if self.scheme.count != points[1]:
             raise LmedgeError(f"{path} gives {points[1]} points, and {self.scheme} has {self.scheme.count}.")
+        self.knows_point_confidence = "point_confidence" in outputs
+        for name, wide in (("confidence", 1), ("point_confidence", points[1])):
+            if name in outputs and tuple(outputs[name]["shape"]) != (1, wide):
+                found = tuple(outputs[name]["shape"])
+                raise LmedgeError(f"{path} gives {points[1]} points, and {name} of shape {found}, not {(1, wide)}.")
         self.name, self.version = self.bundle.name, self.bundle.version
         self.training, self.provenance = self.bundle.training, self.bundle.provenance
         self.backing = f"{self.variant} on {self.interpreter}"
@@ -92,18 +97,21 @@ class FaceSampler(FaceModel):
     def _drawn(self, z: Latents) -> Drawn:
         count, points = len(z), self.scheme.count
         images = np.empty((count, self.height, self.width, 3), np.uint8)
-        landmarks = np.empty((count, points, 2), np.float32)
-        confidence = np.empty(count, np.float32) if self.knows_confidence else None
+        real = {"landmarks": np.empty((count, points, 2), np.float32)}
+        if self.knows_confidence:
+            real["confidence"] = np.empty((count, 1), np.float32)
+        if self.knows_point_confidence:
+            real["point_confidence"] = np.empty((count, points), np.float32)
         given = self.inputs(z)
         for i in range(count):
             outputs = self._run(z=given[i : i + 1])
             images[i] = _bytes(outputs["image"][0], self._outputs["image"])
-            landmarks[i] = _real(outputs["landmarks"][0], self._outputs["landmarks"])
-            if confidence is not None:
-                confidence[i] = _real(outputs["confidence"].ravel()[:1], self._outputs["confidence"])[0]
-        if confidence is not None:
-            finite(confidence, self._whose)
-        return images, finite(landmarks, self._whose), confidence
+            for name, values in real.items():
+                values[i] = _real(outputs[name][0], self._outputs[name])
+        for values in real.values():
+            finite(values, self._whose)
+        sure = real.get("confidence")
+        return Drawn(images, real["landmarks"], None if sure is None else sure[:, 0], real.get("point_confidence"))
 
     def _points(self, z: Latents) -> NDArray[np.float32]:
         """Raises LmedgeError also for a model that was exported without the signature `landmarks`."""

@@ -7,6 +7,7 @@ from lmedge.verb import Verb
 
 def run(config: TrainLgenConfig) -> None:
     from lmedge.lgen.few import FewResult
+    from lmedge.lgen.figures import told
     from lmedge.lgen.train import train_lgen
 
     result = train_lgen(config)
@@ -28,6 +29,7 @@ def run(config: TrainLgenConfig) -> None:
                 f"held-out NME {held['nme']:.2%} (median {held['nme_median']:.2%}, failures {held['failure_rate']:.1%})"
                 f" on {held['faces']} {kind} faces; the mean face has {part['mean_face_nme']:.2%}{asked}"
             )
+    print(f"held-out error by confidence: {told(result.metrics['point_confidence'])}")
 
 
 NEEDS = ("tensorflow", "keras", "mediapipe", "opencv-contrib-python")

@@ -5,6 +5,7 @@ from lmedge.datasets.preview import LEAST_VARIETY, difference, look_ahead
 from lmedge.datasets.stream import Plan
 from lmedge.latent import LatentSpec
 from lmedge.runtime import FaceModel, FaceSampler
+from lmedge.runtime.face_model import Drawn
 from lmedge.runtime.selection import Selection
 from lmedge.scheme import IBUG49, IBUG68
 
@@ -18,7 +19,7 @@ class Whole(FaceModel):
 
     def _drawn(self, z):
         images = np.clip(128 + z @ self.colours, 0, 255).astype(np.uint8).reshape(-1, 16, 16, 3)
-        return images, self._points(z), None
+        return Drawn(images, self._points(z))
 
     def _points(self, z):
         points = np.full((len(z), 68, 2), 0.5, np.float32)

@@ -4,6 +4,7 @@ import tarfile
 
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
 
 from lmedge.datasets.formats import FORMATS
 from lmedge.datasets.formats.webdataset import WebDataset
@@ -62,6 +63,47 @@ def test_only_wanted_faces_are_kept_and_the_share_is_told(bundle, tmp_path):
     assert f"differ {about['variety']:.2f} times as much as two random ones" in (tmp_path / "out/README.md").read_text()
 
 
+@pytest.mark.parametrize(("least", "options"), [(0.1, {}), (0.4, {"min_point_confidence": 0.4, "mirror": True})])
+def test_unsure_points_are_hidden(bundle, faces, tmp_path, least, options):
+    made(bundle, tmp_path / "out", "coco", **options)
+    coco = COCO(str(tmp_path / "out" / "annotations.json"))
+    for number, mark in enumerate(coco.loadAnns(sorted(coco.getAnnIds()))):
+        face, mirror = divmod(number, 2) if "mirror" in options else (number, False)
+        sure = faces.point_confidence[face][list(IBUG49.mirror) if mirror else slice(None)]
+        assert mark["keypoint_confidence"] == pytest.approx(sure, abs=1e-4)
+        points = np.array(mark["keypoints"]).reshape(-1, 3)
+        inside = ((points[:, :2] >= -0.5) & (points[:, :2] <= 31.5)).all(axis=1)
+        assert points[:, 2].tolist() == np.where(inside & (sure >= least), 2, 1).tolist()
+        assert mark["num_keypoints"] == 49
+    assert 0 < (faces.point_confidence < least).mean() < 0.6
+
+
+@pytest.mark.parametrize("name", ["pts", "csv", "webdataset"])
+def test_the_confidence_of_every_point_stands_where_the_format_has_a_place(bundle, faces, tmp_path, name):
+    out = tmp_path / "out"
+    made(bundle, out, name)
+    if name == "webdataset":
+        shards = [tarfile.open(path) for path in sorted(out.glob("*.tar"))]  # noqa: SIM115
+        found = [json.load(shard.extractfile(member))["point_confidence"] for shard in shards for member in shard
+                 if member.name.endswith("json")]  # fmt: skip
+        for shard in shards:
+            shard.close()
+    else:
+        table = out / ("landmarks.csv" if name == "csv" else "confidence.csv")
+        rows = list(csv.DictReader(table.read_text().splitlines()))
+        found = [[float(row[f"{point}_confidence"]) for point in IBUG49.names] for row in rows]
+        assert [float(row["confidence"]) for row in rows] == pytest.approx(faces.confidence, abs=1e-4)
+    assert np.array(found) == pytest.approx(faces.point_confidence, abs=1e-4)
+
+
+def test_a_model_without_confidence_hides_no_point(asked_bundle, tmp_path):
+    with pytest.raises(UsageError, match=r"--min-point-confidence 0.3: the model gives no confidence of points; train"):
+        made(asked_bundle, tmp_path / "out", "coco", min_point_confidence=0.3)
+    made(asked_bundle, tmp_path / "out", "coco", count=2)
+    marks = json.loads((tmp_path / "out" / "annotations.json").read_text())["annotations"]
+    assert "keypoint_confidence" not in marks[0]
+
+
 def test_truncation_draws_latents_together(bundle, tmp_path):
     made(bundle, tmp_path / "out", "pts", truncation=0.5)
     wanted = FaceSampler(bundle).render(uniform(COUNT, 8, SEED) * np.float32(0.5))
@@ -90,6 +132,8 @@ def test_a_run_draws_what_keras_draws(trained, tmp_path):
         ({"mouth_open": (-1.0, 1.0)}, "--mouth-open must be between 0 and 2, not -1"),
         ({"truncation": 0.0}, "--truncation must be between 0.01 and 1, not 0"),
         ({"min_confidence": 2.0}, "--min-confidence must be between 0 and 1, not 2"),
+        ({"min_point_confidence": -1.0}, "--min-point-confidence must be between 0 and 1, not -1"),
+        ({"min_point_confidence": 0.3}, "--format pts cannot say that a point is hidden; take coco"),
         ({"variant": "int4"}, "--variant int4"),
     ],
 )

@@ -109,16 +109,21 @@ def test_a_device_that_draws_other_faces_is_found(bundle):
     images = faces.images.copy()
     images[1, 3, 4, 0] ^= 32
     moved = faces.landmarks + np.float32(0.32)  # 1 % of the width of 32 pixels
+    unsure = faces.point_confidence - 0.11 * (np.arange(49) == 7)
     devices = [
         Made("first", {"fp32": Outcome(faces), "int8": Outcome(faces)}),
         Made("same", {"fp32": Outcome(faces), "int8": Outcome(None, "takes fp32 only")}),
         Made("pixel", {"fp32": Outcome(replace(faces, images=images)), "int8": Outcome(faces)}),
         Made("points", {"int8": Outcome(replace(faces, landmarks=moved))}),
+        Made("unsure", {"int8": Outcome(replace(faces, point_confidence=unsure))}),
+        Made("silent", {"int8": Outcome(replace(faces, point_confidence=None))}),
         Made("absent", "it is at the shop"),
     ]
     found = check(Bundle.open(bundle), devices, 2)
     assert found.skipped == {"absent": "it is at the shop"}
-    assert [(row.device, row.variant) for row in found.rows if not row.good] == [("pixel", "fp32"), ("points", "int8")]
+    assert [(row.device, row.variant) for row in found.rows if not row.good] == [
+        ("pixel", "fp32"), ("points", "int8"), ("unsure", "int8"),
+    ]  # fmt: skip
     assert [row.runs for row in found.rows if row.device == "same"] == [True, False]
     first, same = found.rows[0], found.rows[2]
     assert first.agreement is None and same.agreement == Agreement(0, 0.0) and same.parity.image_psnr == 99

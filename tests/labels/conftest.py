@@ -6,7 +6,7 @@ import pytest
 from lmedge.labels.folder import LabelFolder
 from lmedge.latent import LatentSpec
 from lmedge.provenance import Provenance
-from lmedge.runtime.face_model import FaceModel
+from lmedge.runtime.face_model import Drawn, FaceModel
 from lmedge.scheme import IBUG49, Scheme
 
 EYES = Scheme("eyes", ("right pupil", "left pupil", "chin"), (1, 0, 2), ((0, 1),), (0, 1), ("hand",) * 3)
@@ -41,7 +41,7 @@ class Plain(FaceModel):
         images = np.full((len(z), 32, 32, 3), 90, np.uint8)
         for image, points in zip(images, self.truth(z).round().astype(int), strict=True):
             image[points[:, 1], points[:, 0]] = 255
-        return images, self._points(z), (0.5 + 0.5 * z[:, 7]).astype(np.float32)
+        return Drawn(images, self._points(z), (0.5 + 0.5 * z[:, 7]).astype(np.float32))
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from convert.options import ExportConfig
 from convert.stage import export_run
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.keras_file import save_network
 from lmedge.labels.folder import LabelFolder, Placed
-from lmedge.lgen.few import without_shapes
+from lmedge.lgen.few import learn, without_shapes
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.lgen.train import train_lgen
 from lmedge.run import Run
@@ -89,9 +90,18 @@ def test_a_model_of_new_points_comes_from_eight_faces(run, labels, tmp_path, lme
     assert np.array_equal(new.render(z[:2]).images, model.render(z[:2]).images)
     assert new.provenance.annotator == "hand" and new.sure(z).std() > 0.05
 
+    # Points that nobody has labelled are as exact as those of the run.
+    deviation = learn(labels, model).fit(model.landmarks(z)).deviation
+    expected = np.where(np.isnan(deviation), run.lgen_metrics()["held_out"]["nme"], deviation / apart)
+    sure = new.render(z).point_confidence
+    assert np.isnan(deviation[:, 2:]).all() and spearmanr(-sure, expected, axis=None).statistic > 0.8
+    ranks = metrics["point_confidence"]
+    assert 0 < ranks["error_surest"] <= ranks["error_least_sure"] and "of the surest quarter" in done.stdout
+
     bundle = export_run(ExportConfig(run=out.path, out=tmp_path / "bundle", variants=("fp32",), calibration=4))
     drawn = FaceSampler(bundle).render(z[:4])
     assert drawn.scheme == NEW and drawn.landmarks == pytest.approx(new.landmarks(z[:4]), abs=1e-3)
+    assert drawn.point_confidence == pytest.approx(sure[:4], abs=1e-4)
     again = train_lgen(config(run, labels, out.path, steps=20))  # after more labels, into the same run
     assert again.run.path == out.path and TINY["latent"] == model.latent.size
 

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from lmedge.errors import LmedgeError
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.faces import Faces, joined
-from lmedge.lgen.figures import explained_share, kept_figures, linear
+from lmedge.lgen.figures import explained_share, kept_figures, linear, ranked
 from lmedge.lgen.network import Fit, build_confidence, distance, fit_confidence, fit_lgen
 from lmedge.scheme import IBUG49
 
@@ -76,6 +77,29 @@ def test_the_confidence_ranks_the_errors_and_is_spread_over_0_to_1():
         network, some_faces(1000, 5, 0.002 * np.exp(2 * uniform(1000, 4, 5)[:, 0])), linear(predicted)
     )
     assert figures["nme_kept"] < 0.8 * figures["nme"] and figures["nme_kept_at_best"] <= figures["nme_kept"]
+
+
+def test_the_confidence_of_points_is_on_one_scale_for_all_of_them():
+    z = uniform(2000, 4, 3)
+    hard = np.where(np.arange(49) < 10, 3.0, 1.0)  # some points are off by more, on every face
+
+    def off(z, seed):  # half of the points follow one number of the latent, half another
+        scale = np.where(np.arange(49) % 2, np.exp(z[:, :1]), np.exp(-z[:, 1:2])) * hard * 0.01
+        return scale, np.random.default_rng(seed).rayleigh(scale).astype(np.float32)
+
+    network = fit_confidence(fit(steps=1500), LatentSpec.uniform(4), some_faces(2000, 3), off(z, 0)[1], ignore)
+    new = uniform(1000, 4, 9)
+    scale, errors = off(new, 1)
+    sure = np.asarray(network(new))
+    assert sure.shape == (1000, 49) and spearmanr(-sure, scale, axis=None).statistic > 0.95
+    assert [np.mean(sure >= level) for level in (0.2, 0.5, 0.8)] == pytest.approx([0.8, 0.5, 0.2], abs=0.12)
+    found = ranked(errors, sure)
+    assert found["spearman"] == pytest.approx(spearmanr(-sure, errors, axis=None).statistic, abs=1e-3)
+    each = [spearmanr(-sure[:, k], errors[:, k]).statistic for k in range(49)]
+    assert found["spearman_within"] == pytest.approx(np.mean(each), abs=1e-3) and min(each) > 0.3
+    assert found["error_surest"] < found["error"] / 2 < found["error"] * 1.8 < found["error_least_sure"]
+    errors[:, 3] = np.nan  # a point that nobody has placed
+    assert ranked(errors, sure)["error"] == pytest.approx(np.nanmean(errors))
 
 
 def test_the_confidence_is_a_small_dense_network():

@@ -122,7 +122,9 @@ def test_what_latents_ask_for_is_measured_on_the_faces_that_l_gen_is(learnable, 
     metrics = learnable.lgen_metrics()
     assert metrics["asked_nme"] == pytest.approx(wanted, rel=1e-3) and wanted < 0.5 * metrics["mean_face_nme"]
     assert f"on 40 inverted faces; the mean face has {metrics['mean_face_nme']:.2%}, what was asked" in said
-    assert said.strip().endswith(f"{wanted:.2%}")
+    assert said.splitlines()[0].endswith(f"{wanted:.2%}")
+    ranks = metrics["point_confidence"]
+    assert f"by confidence: {ranks['error_surest']:.2%} of the surest quarter of points" in said.splitlines()[1]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +208,11 @@ def test_the_run_gets_the_confidence_of_its_l_gen(learnable):
     metrics = train_lgen(TrainLgenConfig(run=learnable.path, data="inverted", steps=60, hidden=(8,))).metrics
     sure = np.asarray(learnable.confidence()(load_latents(learnable).z))
     assert sure.shape == (400, 1) and 0 <= sure.min() < sure.max() <= 1
+    of_points = np.asarray(learnable.point_confidence()(load_latents(learnable).z))
+    assert of_points.shape == (400, 49) and 0 <= of_points.min() < of_points.max() <= 1
+    ranks = metrics["point_confidence"]
+    assert ranks["error"] == pytest.approx(metrics["held_out"]["nme"], rel=1e-4)
+    assert ranks["error_surest"] < ranks["error_least_sure"]
     figures = metrics["confidence"]
     assert figures["nme"] == pytest.approx(metrics["held_out"]["nme"]) and figures["nme_kept_at_best"] < figures["nme"]
     assert metrics["explained"] <= 1 and "asked_nme" not in metrics and metrics["linear_nme"] < metrics["mean_face_nme"]

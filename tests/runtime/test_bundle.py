@@ -98,6 +98,7 @@ def test_the_manifest_holds_what_the_design_promises(bundle):
         assert entry["bytes"] == (bundle / entry["file"]).stat().st_size
         assert entry["min_runtime"] != "unknown", name
         assert set(entry["parity"]) == {
-            "image_psnr", "image_error", "landmark_nme", "image_max_levels", "latents", "confidence_error"
+            "image_psnr", "image_error", "landmark_nme", "image_max_levels", "latents", "confidence_error",
+            "point_confidence_error",
         }  # fmt: skip
     assert about["training"]["licence"] == "CC0-1.0" and about["training"]["faces"] == 48

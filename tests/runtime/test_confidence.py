@@ -16,11 +16,16 @@ from lmedge.runtime.options import SampleConfig
 def test_every_variant_gives_the_confidence_of_keras(trained, every_variant, variant, limit):
     z = uniform(40, 8, 3)
     wanted = np.asarray(Run(trained).confidence()(z))[:, 0]
+    of_points = np.asarray(Run(trained).point_confidence()(z))
     faces = FaceSampler(every_variant, variant).render(z)
     assert faces.confidence == pytest.approx(wanted, abs=limit)
-    assert wanted.std() > 0.1 and wanted.min() >= 0 and wanted.max() <= 1
-    entry = Bundle.open(every_variant).about["variants"][variant]
-    assert entry["parity"]["confidence_error"] <= limit
+    assert faces.point_confidence == pytest.approx(of_points, abs=limit)
+    for sure in (wanted, of_points):
+        assert sure.std() > 0.1 and sure.min() >= 0 and sure.max() <= 1
+    about = Bundle.open(every_variant).about
+    parity = about["variants"][variant]["parity"]
+    assert parity["confidence_error"] <= limit and 0 < parity["point_confidence_error"] <= limit
+    assert about["confidence"] == about["point_confidence"] == {"low": 0, "high": 1}
 
 
 def test_only_confident_faces_are_kept_in_the_order_of_the_seed(bundle, tmp_path, monkeypatch):
@@ -55,10 +60,31 @@ def test_a_model_without_confidence_is_refused(trained, tmp_path):
 
     run = Run(trained)
     bundle = export(run.generator(), run.lgen(), ("fp32",), out=tmp_path / "bundle", scheme=run.scheme)
-    assert "confidence" not in bundle.about and FaceSampler(bundle).sample(2).confidence is None
+    faces = FaceSampler(bundle).sample(2)
+    assert not {"confidence", "point_confidence"} & set(bundle.about)
+    assert faces.confidence is None and faces.point_confidence is None
+    sample(SampleConfig(bundle=bundle.path, out=tmp_path / "plain", count=2))
+    assert "confidence" not in (tmp_path / "plain" / "landmarks.csv").read_text()
     with pytest.raises(UsageError, match=r"gives no confidence; train L-Gen again"):
         sample(SampleConfig(bundle=bundle.path, out=tmp_path / "faces", min_confidence=0.5))
     assert not (tmp_path / "faces").exists()
+
+
+def test_a_confidence_of_other_points_is_neither_exported_nor_drawn_with(trained, bundle, tmp_path, monkeypatch):
+    from convert import export
+    from lmedge.lgen.network import build_confidence
+
+    run = Run(trained)
+    how = {"scheme": run.scheme, "out": tmp_path / "bundle", "point_confidence": build_confidence(8, outputs=48)}
+    with pytest.raises(LmedgeError, match=r"the point confidence maps .*, which is not \[B, 8\] to \[B, 49\]"):
+        export(run.generator(), run.lgen(), ("fp32",), **how)
+    runner = FaceSampler(bundle).runner("sample")
+    details = runner.get_output_details()
+    details["point_confidence"] |= {"shape": np.array([1, 48])}
+    monkeypatch.setattr(runner, "get_output_details", lambda: details)
+    monkeypatch.setattr(FaceSampler, "runner", lambda *_: runner)
+    with pytest.raises(LmedgeError, match=r"49 points, and point_confidence of shape \(1, 48\), not \(1, 49\)"):
+        FaceSampler(bundle)
 
 
 def test_a_confidence_of_another_latent_cannot_be_exported(trained, tmp_path):

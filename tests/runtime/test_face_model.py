@@ -41,6 +41,8 @@ def test_all_draw_the_same_faces(backings):
         assert np.abs(faces.images.astype(int) - one.images).max() <= 1
         assert faces.landmarks == pytest.approx(one.landmarks, abs=1e-3)
         assert faces.confidence is None or faces.confidence == pytest.approx(one.confidence, abs=1e-4)
+        sure = faces.point_confidence
+        assert sure is None or sure == pytest.approx(one.point_confidence, abs=1e-4)
 
 
 def test_all_say_the_same_of_themselves(backings):
@@ -59,12 +61,16 @@ def test_all_say_the_same_of_themselves(backings):
 def test_confidence_is_there_where_the_model_knows_it(model):
     confidence = model.sample(3).confidence
     assert confidence is None if not model.knows_confidence else confidence.shape == (3,)
+    sure = model.sample(3).point_confidence
+    assert sure is None if not model.knows_point_confidence else sure.shape == (3, 49)
+    assert model.knows_point_confidence == model.knows_confidence
 
 
 def test_no_latents_are_no_faces(model):
     faces = model.render(np.empty((0, 8), np.float32))
     assert faces.images.shape == (0, 32, 32, 3) and faces.landmarks.shape == (0, 49, 2) and len(faces.latents) == 0
     assert faces.confidence is None or len(faces.confidence) == 0
+    assert faces.point_confidence is None or faces.point_confidence.shape == (0, 49)
     assert model.landmarks(faces.latents).shape == (0, 49, 2)
 
 

@@ -24,7 +24,7 @@ def test_every_variant_passes_and_is_understood(every_variant):
         found = check_model(path.read_bytes(), path.name)
         assert set(found.signatures) == {"sample", "generate", "landmarks"}
         inputs, outputs = found.signatures["sample"]
-        assert inputs == ("z",) and set(outputs) == {"image", "landmarks", "confidence"}
+        assert inputs == ("z",) and set(outputs) == {"image", "landmarks", "confidence", "point_confidence"}
         assert found.about["latent"]["size"] == 8 and "TFLITE_METADATA" in found.metadata
         assert found.ops[3] == 2 * 7  # CONV_2D
 

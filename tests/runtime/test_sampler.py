@@ -129,7 +129,9 @@ def test_sample_writes_faces_landmarks_and_a_contact_sheet(bundle, tmp_path, lme
         rows = list(csv.reader(file))
     assert rows[0][:3] == ["file", "right_brow_0_x", "right_brow_0_y"] and len(rows) == 6
     assert rows[0][-1] == "confidence" and float(rows[4][-1]) == pytest.approx(faces.confidence[3], abs=1e-3)
-    assert np.array(rows[4][1:-1], float) == pytest.approx(faces.landmarks[3].ravel(), abs=1e-3)
+    assert np.array(rows[4][1:99], float) == pytest.approx(faces.landmarks[3].ravel(), abs=1e-3)
+    assert rows[0][99] == "right_brow_0_confidence"
+    assert np.array(rows[4][99:-1], float) == pytest.approx(faces.point_confidence[3], abs=1e-3)
     with Image.open(out / rows[4][0]) as picture:
         assert (np.asarray(picture) == faces.images[3]).all()
     before = (out / "landmarks.csv").read_bytes()

@@ -32,8 +32,8 @@ def site(vendored, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def obedient(once):
-    """A bundle whose latents ask for landmarks near a grid, and whose L-Gen gives just those. Tests must not
-    change it."""
+    """A bundle whose latents ask for landmarks near a grid, and whose L-Gen gives just those; it is sure of every other
+    point. Tests must not change it."""
 
     def make(out):
         import keras
@@ -53,7 +53,10 @@ def obedient(once):
         landmarks = keras.layers.Dense(98)
         lgen = keras.Model(z, keras.layers.Reshape((49, 2))(landmarks(z)))
         landmarks.set_weights([np.concatenate([np.zeros((4, 98)), axes]), mean])
-        export(generator, lgen, ("fp32",), out=out, scheme=IBUG49, latent=spec, calibration=8)
+        bias = keras.initializers.Constant(np.where(np.arange(49) % 2, -3.0, 3.0))
+        of_points = keras.Model(z, keras.layers.Dense(49, "sigmoid", bias_initializer=bias)(z * 0.01))
+        how = {"scheme": IBUG49, "latent": spec, "calibration": 8, "point_confidence": of_points}
+        export(generator, lgen, ("fp32",), out=out, **how)
 
     return once("obedient", make)
 

@@ -72,6 +72,15 @@ def test_faces_and_landmarks_are_those_of_the_python_runtime(page, sampler):
         assert points == pytest.approx(wanted.landmarks, abs=0.05)
 
 
+def test_points_of_which_the_model_is_unsure_are_fainter(page, sampler):
+    sure = page.evaluate("[...lmedge.state.face.pointConfidence]")
+    assert sure == pytest.approx(sampler.render(latent(page)[None]).point_confidence[0], abs=1e-4)
+    places, found = (marks(page) * 512).astype(int), canvas(page)
+    colours = np.array([found[y - 1 : y + 2, x - 1 : x + 2].reshape(-1, 3).mean(axis=0) for x, y in places])
+    green = np.abs(colours - (0, 224, 90)).max(axis=1) < 25
+    assert green[::2].all() and not green[1::2].any() and min(sure[::2]) > 0.9 and max(sure[1::2]) < 0.1
+
+
 def test_a_point_that_is_dragged_is_drawn_where_it_was_dropped(page, sampler):
     before, z = marks(page), latent(page)
     assert page.inner_text("#hint") == "Drag a landmark, and the shape of the face follows."

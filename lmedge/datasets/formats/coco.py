@@ -7,17 +7,28 @@ from typing import Any
 import numpy as np
 
 from lmedge.coco import HIDDEN, VISIBLE, annotation, category
-from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, on_disk, stem, write_images
+from lmedge.datasets.formats.format import (
+    Format,
+    Labels,
+    Shape,
+    attributes_of,
+    decimals,
+    on_disk,
+    stem,
+    write_images,
+)
 from lmedge.datasets.stream import Samples
 from lmedge.storage import replacing
 
 
 class Coco(Format):
-    """images/ and annotations.json: COCO keypoints with names, skeleton and flip pairs."""
+    """images/ and annotations.json: COCO keypoints with names, skeleton and flip pairs. Points outside of the picture,
+    and those of little confidence, are hidden."""
 
     name = "coco"
     files = ("images", "annotations.json")
     files_per_face = 1
+    has_visibility = True
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
         write_images(out / "images", first, samples)
@@ -49,13 +60,16 @@ class Coco(Format):
 
 def _annotation(samples: Samples, i: int, number: int, shape: Shape) -> dict[str, Any]:
     points = samples.landmarks[i]
-    inside = ((points >= -0.5) & (points <= (shape.width - 0.5, shape.height - 0.5))).all(axis=1)
+    seen = ((points >= -0.5) & (points <= (shape.width - 0.5, shape.height - 0.5))).all(axis=1)
     score: dict[str, Any] = {}
     if samples.confidence is not None:
         score["confidence"] = round(float(samples.confidence[i]), 4)
+    if samples.point_confidence is not None:
+        seen &= samples.point_confidence[i] >= shape.least_sure
+        score["keypoint_confidence"] = decimals(samples.point_confidence[i])
     if shape.attributes:
         score["attributes"] = attributes_of(samples, i, shape)
-    return {**annotation(number, points, np.where(inside, VISIBLE, HIDDEN)), **score,
+    return {**annotation(number, points, np.where(seen, VISIBLE, HIDDEN)), **score,
             "latent": int(samples.numbers[i]), "mirrored": bool(samples.mirrored[i])}  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from lmedge.storage import replacing
 
 
 class Csv(Format):
-    """images/ and landmarks.csv: file, x and y of each point, confidence, latent, mirrored, attributes."""
+    """images/ and landmarks.csv: file, x and y of each point, confidences, latent, mirrored, attributes."""
 
     name = "csv"
     files = ("images", "landmarks.csv")
@@ -23,13 +23,13 @@ class Csv(Format):
             writer = csv.writer(file, lineterminator="\n")
             number = 0
             for samples in labels():
-                sure = [] if samples.confidence is None else ["confidence"]
+                sure = samples.confidences(shape.scheme.names)
                 if not number:
                     axes = (f"{name}_{axis}" for name in shape.scheme.names for axis in "xy")
                     writer.writerow(["file", *axes, *sure, "latent", "mirrored", *shape.attributes])
                 for i in range(len(samples)):
                     points = [f"{value:.4f}" for value in samples.landmarks[i].ravel().tolist()]
-                    score = [] if samples.confidence is None else [f"{samples.confidence[i]:.4f}"]
+                    score = [f"{values[i]:.4f}" for values in sure.values()]
                     latent = [int(samples.numbers[i]), int(samples.mirrored[i])]
                     shown = attributes_of(samples, i, shape).values()
                     writer.writerow([f"images/{stem(number)}.png", *points, *score, *latent, *shown])

@@ -22,7 +22,8 @@ Labels = Callable[[], Iterator[Samples]]  # the labels of the whole set, a part 
 @dataclass(frozen=True)
 class Shape:
     """What all faces of a set have in common. `count` faces of `width` x `height` pixels; `about`, the facts of the
-    card; the names of their `attributes`, none where nobody looked."""
+    card; the names of their `attributes`, none where nobody looked; points of less confidence than `least_sure` are
+    hidden, where a format can say so."""
 
     count: int
     width: int
@@ -30,26 +31,30 @@ class Shape:
     scheme: Scheme
     about: dict[str, Any]
     attributes: tuple[str, ...] = ()
+    least_sure: float = 0.0
 
 
 class Format(ABC):
     """`part` writes the files of faces `first` to `first + len(samples)`, a whole part but for the last; `finish` what
     goes beside them. `bytes_per_face` is what one of them takes on a disk with blocks of `block` bytes, and
     `files_per_face` how many files. `files` are patterns of what it writes at the top of the folder; `needs` are the
-    modules that write it."""
+    modules that write it; `has_visibility`: can it say that a point is hidden?"""
 
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ("fpng",)
     files: ClassVar[tuple[str, ...]]
     files_per_face: ClassVar[int] = 0
+    has_visibility: ClassVar[bool] = False
 
     @abstractmethod
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None: ...
 
     def finish(self, out: Path, labels: Labels, shape: Shape) -> None:
         """What the files of a face have no place for: confidence.csv and attributes.csv, where there is such."""
-        if next(labels()).confidence is not None:
-            _table(out / "confidence.csv", ["confidence"], (part.confidence for part in labels()))
+        names = shape.scheme.names
+        if columns := list(next(labels()).confidences(names)):
+            sure = (np.column_stack(list(part.confidences(names).values())) for part in labels())
+            _table(out / "confidence.csv", columns, sure)
         if shape.attributes:
             _table(out / "attributes.csv", shape.attributes, (part.attributes for part in labels()))
 
@@ -88,6 +93,11 @@ def attributes_of(samples: Samples, i: int, shape: Shape) -> dict[str, float]:
 def stem(number: int) -> str:
     """`000123`, the name of face 123 in every format."""
     return f"{number:06}"
+
+
+def decimals(sure: NDArray[np.float32]) -> list[float]:
+    """Confidences as JSON has them."""
+    return [round(float(value), 4) for value in sure]
 
 
 def part_of(first: int) -> int:

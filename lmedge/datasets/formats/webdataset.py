@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, on_disk, part_of, stem
+from lmedge.datasets.formats.format import Format, Labels, Shape, attributes_of, decimals, on_disk, part_of, stem
 from lmedge.datasets.stream import Samples
 from lmedge.landmarks import rows
 from lmedge.storage import write_bytes
@@ -38,6 +38,8 @@ class WebDataset(Format):
                                  "mirrored": bool(samples.mirrored[i])}  # fmt: skip
         if samples.confidence is not None:
             facts["confidence"] = round(float(samples.confidence[i]), 4)
+        if samples.point_confidence is not None:
+            facts["point_confidence"] = decimals(samples.point_confidence[i])
         if shape.attributes:
             facts["attributes"] = attributes_of(samples, i, shape)
         return f'{{"landmarks": [{points}], {json.dumps(facts)[1:]}'.encode()

@@ -7,6 +7,7 @@ import {pull} from './shapes.js';
 const DRAWN = 512; // pixels of the canvas
 const LAST = 50; // faces whose median time is shown
 const TRIES = 32; // faces of a seed of which one is clean
+const FAINTEST = 0.25; // opacity of a point of no confidence; one of half of it, and more, is opaque
 const at = (id) => document.getElementById(id);
 const times = [];
 const firsts = new Map(); // seed -> latent of its first clean face
@@ -183,10 +184,12 @@ function paint() {
   }
   context.fillStyle = '#00e05a';
   for (let i = 0; i < state.face.landmarks.length / 2; i++) {
+    context.globalAlpha = FAINTEST + (1 - FAINTEST) * Math.min(1, 2 * (state.face.pointConfidence?.[i] ?? 1));
     context.beginPath();
     context.arc(...place(i), 3, 0, 2 * Math.PI);
     context.fill();
   }
+  context.globalAlpha = 1;
 }
 
 /** A 300-W .pts file: pixels of the saved picture, (1, 1) the centre of the first one. */

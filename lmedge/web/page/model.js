@@ -39,7 +39,8 @@ export class FaceModel {
     Object.assign(this, {width, height});
   }
 
-  /** z Float32Array [Z] -> {image: Uint8Array [H * W * 3] RGB, landmarks: Float32Array [K * 2] 0..1, confidence, ms}. */
+  /** z Float32Array [Z] -> {image: Uint8Array [H * W * 3] RGB, landmarks: Float32Array [K * 2] 0..1, confidence,
+   * pointConfidence: Float32Array [K], ms}; the confidences are undefined where the model has none. */
   async render(z) {
     if (z.length !== this.size) {
       throw new Error(`A latent of ${z.length} numbers is not one of ${this.size}, as this model takes.`);
@@ -48,7 +49,10 @@ export class FaceModel {
     const input = new Tensor(z, [1, this.size]);
     const outputs = await this.runner.run({z: input});
     const read = (name) => outputs[name]?.toTypedArray().slice();
-    const face = {image: read('image'), landmarks: read('landmarks'), confidence: read('confidence')?.[0]};
+    const face = {
+      image: read('image'), landmarks: read('landmarks'), confidence: read('confidence')?.[0],
+      pointConfidence: read('point_confidence'),
+    };
     face.ms = performance.now() - start;
     for (const tensor of [input, ...Object.values(outputs)]) tensor.delete();
     return face;

@@ -83,10 +83,15 @@ class FaceView(context: Context, attributes: AttributeSet? = null) : View(contex
                 canvas.drawLine(points[2 * from], points[2 * from + 1], points[2 * to], points[2 * to + 1], line)
             }
         }
-        for (i in points.indices step 2) canvas.drawCircle(points[i], points[i + 1], 2 * unit, dot)
+        for (i in points.indices step 2) {
+            val sure = face.pointConfidence?.get(i / 2) ?: 1f
+            dot.alpha = (255 * (FAINTEST + (1 - FAINTEST) * minOf(1f, 2 * sure))).toInt()
+            canvas.drawCircle(points[i], points[i + 1], 2 * unit, dot)
+        }
     }
 
     private companion object {
         const val REACH = 24 // dp from a point, within which it is taken
+        const val FAINTEST = 0.25f // opacity of a point of no confidence; one of half of it, and more, is opaque
     }
 }

@@ -4,9 +4,16 @@ import java.util.Locale
 
 /**
  * A face: [image] holds `height * width * 3` levels, RGB, row by row; [landmarks] x and y of each point, normalised:
- * `(x + 0.5) / width`; [confidence] is null where the model gives none.
+ * `(x + 0.5) / width`; [confidence], and [pointConfidence] of each point, are 0..1, and null where the model gives none.
  */
-class Face(val width: Int, val height: Int, val image: ByteArray, val landmarks: FloatArray, val confidence: Float?) {
+class Face(
+    val width: Int,
+    val height: Int,
+    val image: ByteArray,
+    val landmarks: FloatArray,
+    val confidence: Float?,
+    val pointConfidence: FloatArray? = null,
+) {
     /** The pixels as Android's ARGB integers. */
     fun pixels(): IntArray = IntArray(width * height) { i ->
         val (r, g, b) = List(3) { image[3 * i + it].toInt() and 0xff }

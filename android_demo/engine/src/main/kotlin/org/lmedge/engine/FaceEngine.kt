@@ -16,6 +16,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
     private val image = buffer(bundle.width * bundle.height * 3)
     private val landmarks = buffer(bundle.names.size * 2 * Float.SIZE_BYTES)
     private val confidence = buffer(Float.SIZE_BYTES)
+    private val pointConfidence = buffer(bundle.names.size * Float.SIZE_BYTES)
     private val buffers: Map<String, ByteBuffer>
     private val firsts = HashMap<Pair<Long, Clean>, FloatArray>() // a slider that moves asks for the same ones
 
@@ -26,7 +27,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
             runtime.close()
             throw error
         }
-        val all = mapOf("image" to image, "landmarks" to landmarks, "confidence" to confidence)
+        val all = mapOf("image" to image, "landmarks" to landmarks, "confidence" to confidence, POINTS to pointConfidence)
         buffers = all.filterKeys { it in runtime.outputs }
     }
 
@@ -39,6 +40,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
         expect("latents", z.shape, listOf(1, bundle.latent.size))
         expect("images", runtime.outputs.getValue("image").shape, listOf(1, bundle.height, bundle.width, 3))
         expect("landmarks", runtime.outputs.getValue("landmarks").shape, listOf(1, bundle.names.size, 2))
+        runtime.outputs[POINTS]?.let { expect("confidences of points", it.shape, listOf(1, bundle.names.size)) }
     }
 
     private fun expect(what: String, found: List<Int>, wanted: List<Int>) {
@@ -58,7 +60,8 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
         val levels = ByteArray(image.capacity()).also { image.get(it) }
         val points = FloatArray(2 * bundle.names.size).also { landmarks.asFloatBuffer().get(it) }
         val sure = if ("confidence" in buffers) confidence.getFloat(0) else null
-        return Face(bundle.width, bundle.height, levels, points, sure)
+        val ofPoints = if (POINTS in buffers) FloatArray(bundle.names.size).also { pointConfidence.asFloatBuffer().get(it) } else null
+        return Face(bundle.width, bundle.height, levels, points, sure, ofPoints)
     }
 
     /**
@@ -78,6 +81,7 @@ class FaceEngine(private val runtime: ModelRuntime, private val bundle: Bundle) 
     private companion object {
         const val TRIES = 32L
         const val KEPT = 32
+        const val POINTS = "point_confidence"
     }
 }
 

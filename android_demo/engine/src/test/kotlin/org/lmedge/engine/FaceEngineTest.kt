@@ -112,22 +112,31 @@ class FaceEngineTest(private val name: String) {
             about.put("image", JSONObject("""{"width": 4, "height": 2}""")).remove("controls")
             about.getJSONObject("landmarks").put("names", List(68) { "point_$it" }).put("curves", listOf(listOf(0, 67)))
         }
-        val model = object : ModelRuntime {
-            override val inputs = mapOf("z" to TensorFacts("FLOAT32", listOf(1, size)))
-            override val outputs = mapOf("image" to TensorFacts("UINT8", listOf(1, 2, 4, 3)), "landmarks" to TensorFacts("FLOAT32", listOf(1, 68, 2)))
-
-            override fun run(z: FloatArray, outputs: Map<String, ByteBuffer>) {
-                assertEquals(setOf("image", "landmarks"), outputs.keys)
-                for (level in 0 until 24) outputs.getValue("image").put(level.toByte())
-                for (i in 0 until 136) outputs.getValue("landmarks").putFloat(i / 136f)
-            }
-
-            override fun close() = Unit
-        }
-        val face = FaceEngine(model, other).render(FloatArray(size))
-        assertEquals(listOf(4, 2, 136, null), listOf(face.width, face.height, face.landmarks.size, face.confidence))
+        val face = FaceEngine(Small(), other).render(FloatArray(size))
+        assertEquals(listOf(4, 2, 136, null, null), listOf(face.width, face.height, face.landmarks.size, face.confidence, face.pointConfidence))
         assertEquals(listOf(0f, 135 / 136f), listOf(face.landmarks.first(), face.landmarks.last()))
         assertEquals(0xff151617.toInt(), face.pixels().last())
+
+        val sure = FaceEngine(Small(68), other).render(FloatArray(size)).pointConfidence!!
+        assertEquals(listOf(68, 0f, 67 / 68f), listOf(sure.size, sure.first(), sure.last()))
+        val said = assertThrows(BundleException::class.java) { FaceEngine(Small(67), other) }.message!!
+        assertTrue(said, said.startsWith("The model has confidences of points of [1, 67] and bundle.json says [1, 68]"))
+    }
+
+    /** A model of 4 x 2 pixels and 68 points; it says how sure it is of [sure] points, if of any. */
+    private inner class Small(private val sure: Int? = null) : ModelRuntime {
+        override val inputs = mapOf("z" to TensorFacts("FLOAT32", listOf(1, size)))
+        override val outputs = mapOf("image" to TensorFacts("UINT8", listOf(1, 2, 4, 3)), "landmarks" to TensorFacts("FLOAT32", listOf(1, 68, 2))) +
+            listOfNotNull(sure).associate { "point_confidence" to TensorFacts("FLOAT32", listOf(1, it)) }
+
+        override fun run(z: FloatArray, outputs: Map<String, ByteBuffer>) {
+            assertEquals(this.outputs.keys, outputs.keys)
+            for (level in 0 until 24) outputs.getValue("image").put(level.toByte())
+            for (i in 0 until 136) outputs.getValue("landmarks").putFloat(i / 136f)
+            for (i in 0 until (sure ?: 0)) outputs.getValue("point_confidence").putFloat(i / 68f)
+        }
+
+        override fun close() = Unit
     }
 
     companion object {
