@@ -2,12 +2,16 @@ import json
 import math
 import shutil
 
+import numpy as np
 import pytest
 
 from lmedge.about.summary import summary
 from lmedge.cli import main
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint
+from lmedge.labels.folder import LabelFolder, Placed
+from lmedge.runtime import Bundle, FaceSampler
+from lmedge.scheme import Scheme
 from lmedge.shipped import REFERENCE
 
 
@@ -61,6 +65,20 @@ def test_a_model(told, bundle):
     text = told(bundle / "faces-int8.tflite")
     assert "faces int8" in text and "z -> confidence, image, landmarks, point_confidence" in text
     assert f"{(bundle / 'faces-int8.tflite').stat().st_size / 1024:,.0f} KiB" in text
+
+
+def test_labels(told, tmp_path):
+    eyes = Scheme("eyes", ("right", "left", "chin"), (1, 0, 2), (), (0, 1), ("hand",) * 3)
+    labels = LabelFolder.create(tmp_path / "labels", FaceSampler(), eyes)
+    labels.add(np.zeros((4, labels.z.shape[1])), np.zeros((4, 64, 64, 3), np.uint8))
+    for face, points in enumerate(((2, 1, 2), (2, 2, 0), (1, 0, 0))):
+        for point, seen in enumerate(points):
+            labels.place(face, point, Placed(5 * point, 7, seen), Placed())
+    facts = {name: text.strip() for name, text in rows(told(labels.path)).items()}
+    assert facts["labels"] == "on 4 faces of 64 x 64 pixels" and facts["landmarks"] == "eyes, 3 points"
+    assert facts["labelled"] == "1 whole, 2 in part" and facts["points"] == "6 placed, 2 of them hidden"
+    assert facts["fewest"] == "chin, on 1 of 4 faces" and facts["generator"] == Bundle.of(None).version[:12]
+    assert json.loads(told(labels.path, "--json"))["placed"] == {"right": 3, "left": 2, "chin": 1}
 
 
 def test_a_name_cannot_steer_the_terminal(told, tmp_path):

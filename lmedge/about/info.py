@@ -1,15 +1,17 @@
-"""The `info` stage: what a dataset, run, bundle, detector, network of attributes or model file holds."""
+"""The `info` stage: what a dataset, run, bundle, model, detector, network of attributes or folder of labels holds."""
 
 from pathlib import Path
 from typing import Any
 
 from lmedge.about.options import InfoConfig
 from lmedge.attributes import about as attributes
+from lmedge.coco import HIDDEN
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.about import read_about
 from lmedge.folders import half_made
 from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
+from lmedge.labels.folder import ABOUT_FILE, LabelFolder
 from lmedge.run import Run
 from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model, scheme_in
 from lmedge.runtime.detector import DETECTOR_FILE, DETECTOR_SCHEMA
@@ -31,6 +33,8 @@ def info(config: InfoConfig) -> dict[str, Any]:
         return _detector(path)
     if (path / attributes.ABOUT_FILE).is_file():
         return {**attributes.read_about(path), "kind": "attributes"}
+    if (path / ABOUT_FILE).is_file():
+        return _labels(path)
     if path.is_file() and path.suffix == ".tflite":
         return _model(path)
     if half_made(path):
@@ -38,7 +42,7 @@ def info(config: InfoConfig) -> dict[str, Any]:
     if not path.exists():
         raise UsageError(f"{path} does not exist.")
     raise UsageError(
-        f"{path} is neither a dataset, a run, a bundle, a detector, a network of attributes nor a .tflite file."
+        f"{path} is neither a dataset, a run, a bundle, a detector, a network of attributes, labels nor a .tflite file."
     )
 
 
@@ -111,3 +115,13 @@ def _model(path: Path) -> dict[str, Any]:
         "operators": sum(model.ops.values()),
         "metadata": list(model.metadata),
     }  # fmt: skip
+
+
+def _labels(path: Path) -> dict[str, Any]:
+    labels = LabelFolder.open(path)
+    placed, complete = labels.placed, labels.complete
+    counts = dict(zip(labels.scheme.names, placed.sum(axis=0).tolist(), strict=True))
+    return {"kind": "labels", "generator": labels.generator, "width": labels.width, "height": labels.height,
+            "scheme": labels.scheme.to_json(), "faces": len(labels), "whole": int(complete.sum()),
+            "in_part": int((placed.any(axis=1) & ~complete).sum()), "placed": counts,
+            "hidden": int((labels.visibility == HIDDEN).sum())}  # fmt: skip

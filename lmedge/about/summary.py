@@ -26,7 +26,7 @@ FILES_OF_A_RUN = {
 def summary(facts: Facts) -> list[str]:
     """Lines without control characters, `name  what is known of it`."""
     kinds = {"dataset": _dataset, "run": _run, "bundle": _bundle, "detector": _detector, "model": _model,
-             "attributes": _network}  # fmt: skip
+             "attributes": _network, "labels": _labels}  # fmt: skip
     rows = kinds[facts["kind"]](facts)
     told = [(_one_line(name), _one_line(text)) for name, text in rows if text]
     width = max(len(name) for name, _ in told)
@@ -108,6 +108,18 @@ def _network(facts: Facts) -> Iterator[Row]:
         yield name, _say(told, facts["measured"][name], "balanced_accuracy", "ece")
     yield "left out", _listed(facts.get("left_out"))
     yield "versions", _versions(facts)
+
+
+def _labels(facts: Facts) -> Iterator[Row]:
+    yield "labels", _say("on {:,} faces of {} x {} pixels", facts, "faces", "width", "height")
+    yield "landmarks", _scheme(facts)
+    yield "labelled", _say("{} whole, {} in part", facts, "whole", "in_part")
+    placed: dict[str, int] = facts["placed"]
+    yield "points", f"{sum(placed.values()):,} placed, {facts['hidden']:,} of them hidden"
+    fewest = min(placed.values())
+    names = ", ".join(name for name, count in placed.items() if count == fewest)
+    yield "fewest", f"{names}, on {fewest} of {facts['faces']} faces"
+    yield "generator", _say("{}", facts, "generator")
 
 
 def _about(facts: Facts) -> Iterator[Row]:
