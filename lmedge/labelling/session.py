@@ -52,12 +52,13 @@ class Session:
 
     def state(self) -> dict[str, Any]:
         """Which faces there are, how far each is, and how good the fit is."""
-        about = {"width": self.model.width, "height": self.model.height, "scheme": None, "faces": [], "fit": None,
-                 "known": list(self.model.scheme.names)}  # fmt: skip
+        about = {"width": self.model.width, "height": self.model.height, "scheme": None, "labels": "", "faces": [],
+                 "fit": None, "known": list(self.model.scheme.names)}  # fmt: skip
         if (labels := self.labels) is None:
             return about
         placed = labels.placed
-        return about | {"scheme": labels.scheme.to_json(), "faces": placed.sum(axis=1).tolist(), "fit": self._told()}
+        return about | {"scheme": labels.scheme.to_json(), "labels": labels.name, "fit": self._told(),
+                        "faces": placed.sum(axis=1).tolist()}  # fmt: skip
 
     def face(self, face: int) -> dict[str, Any]:
         """Points of a face `[[x, y, visibility], ...]`, its known landmarks, and places that are proposed for points

@@ -10,6 +10,7 @@ on the disk before it is answered.
 
 import io
 import json
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ class Meanwhile(LmedgeError):
 
 class LabelFolder:
     """Labels that are open. `z` `[N, Z]`; `points` `[N, K, 2]` in pixels, 0 where `visibility` `[N, K]` (COCO's) is 0.
+    `name`, a random one, is that of these labels alone; "" where older ones have none.
 
     Several threads may ask at once. `owned` keeps other processes away.
     """
@@ -75,6 +77,7 @@ class LabelFolder:
     def __init__(self, path: Path, about: dict[str, Any], scheme: Scheme, z: Latents):
         self.path, self.scheme, self.z = path, scheme, z
         self.generator, self.width, self.height = about["generator"], about["width"], about["height"]
+        self.name = str(about.get("name", ""))
         self.points = np.zeros((len(z), scheme.count, 2))
         self.visibility = np.zeros((len(z), scheme.count), np.int64)
         self._lock = threading.RLock()
@@ -90,8 +93,9 @@ class LabelFolder:
             raise UsageError("a model of which nothing says which generator it is cannot be labelled; export its run.")
         with writable(path):
             (path / IMAGES).mkdir(parents=True, exist_ok=True)
-        about = {"schema": SCHEMA, "generator": model.version[:VERSION_DIGITS], "width": model.width,
-                 "height": model.height, "latent": model.latent.size, "scheme": scheme.to_json()}  # fmt: skip
+        about = {"schema": SCHEMA, "name": secrets.token_hex(8), "generator": model.version[:VERSION_DIGITS],
+                 "width": model.width, "height": model.height, "latent": model.latent.size,
+                 "scheme": scheme.to_json()}  # fmt: skip
         labels = cls(path, about, scheme, np.zeros((0, model.latent.size), np.float32))
         labels._write()
         write_json(path / SCHEME_FILE, scheme.to_json())

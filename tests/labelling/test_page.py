@@ -165,6 +165,48 @@ def test_what_is_placed_while_the_server_is_away_is_sent_when_it_is_back(opened,
     assert "does not answer" not in page.inner_text("#status")
 
 
+def test_what_is_placed_before_server_and_page_are_ended_is_sent_when_both_are_back(opened, window):
+    session = opened()
+    page, other = window(session), window(session)
+    page.context.route("**/api/point", lambda route: route.abort())
+    for place in ((10, 12), (20, 12), (15, 25)):
+        page.mouse.click(*at(page, *place))
+    waiting(page, "lmedge.state.store.lost && lmedge.state.store.waiting.length === 3")
+    page.close()
+    other.mouse.click(*at(other, 22, 22))  # right pupil, in another browser and later
+    kept(other)
+    page.context.unroute("**/api/point")
+    page = page.context.new_page()
+    page.goto(session.url)
+    waiting(page, "window.lmedge?.state.ready")
+    assert points(session) == [(22, 22, 2), (20, 12, 2), (15, 25, 2)]
+    assert "right pupil was moved elsewhere in the meantime" in page.inner_text("#status")
+    assert page.evaluate("[lmedge.state.points, Object.keys(localStorage)]") == [
+        [[22, 22, 2], [20, 12, 2], [15, 25, 2]], []
+    ]  # fmt: skip
+
+
+# What a window leaves behind that has placed the left pupil.
+LEFT = """labels => localStorage.setItem(`lmedge-labels:${labels}:y`,
+    JSON.stringify([{face: 0, point: 1, now: [5, 5, 2], was: [0, 0, 0]}]))"""
+
+
+def test_what_was_placed_on_other_labels_is_not_sent(opened, window, tmp_path):
+    session = opened()
+    page = window(session)
+    page.evaluate(LEFT, "of another folder")
+    page.reload()
+    waiting(page, "window.lmedge?.state.ready")
+    assert points(session) == [NOT_PLACED] * 3
+    page.evaluate("localStorage.setItem(`lmedge-labels:${lmedge.state.labels}:x`, '{nonsense')")
+    page.evaluate(LEFT, session.labels.name)
+    page.reload()
+    waiting(page, "window.lmedge?.state.ready")
+    assert points(session) == [NOT_PLACED, (5, 5, 2), NOT_PLACED]
+    made = LabelFolder.create(tmp_path / "other", session.model, session.labels.scheme)
+    assert made.name != session.labels.name and session.state()["labels"] == session.labels.name
+
+
 def test_a_finger_places_and_moves_points_on_a_phone(opened, window):
     session = opened()
     page = window(session, has_touch=True)

@@ -14,7 +14,7 @@ const store = new Store({refused, changed: tell});
 /** What is on the screen; tests read it too. `points` are rows `[x, y, visibility]` of the face; `draft`: a place of the point
  * `now` that is not kept yet. */
 export const state = {
-  scheme: null, counts: [], fit: null, width: 0, height: 0, face: 0, now: 0, points: [], known: [], proposals: [],
+  scheme: null, labels: '', counts: [], fit: null, width: 0, height: 0, face: 0, now: 0, points: [], known: [], proposals: [],
   draft: null, undo: [], error: '', ready: false, store,
 };
 window.lmedge = {state, view};
@@ -29,13 +29,18 @@ async function start() {
   at('labelling').hidden = false;
   const first = state.counts.findIndex((count) => count < state.scheme.names.length);
   await go(first < 0 ? state.counts.length - 1 : first);
+  if (store.open(state.labels)) {
+    await settled();
+    await refresh();
+    await reload();
+  }
   listen();
   state.ready = true;
 }
 
 async function refresh() {
-  const {scheme, faces, fit, width, height} = await ask('/api/state');
-  Object.assign(state, {scheme, counts: faces, fit, width, height});
+  const {scheme, labels, faces, fit, width, height} = await ask('/api/state');
+  Object.assign(state, {scheme, labels, counts: faces, fit, width, height});
 }
 
 async function load(face) {
