@@ -29,6 +29,7 @@ with native_stderr_off():
     from tensorflow_model_optimization.quantization.keras import QuantizeConfig, QuantizeWrapperV2, quantizers
 
 BITS = 8
+ACTIVATIONS = {"elu": tf_keras.layers.ELU, "relu": tf_keras.layers.ReLU, "relu6": lambda: tf_keras.layers.ReLU(6.0)}
 
 
 class _Range(quantizers.Quantizer):
@@ -188,12 +189,12 @@ def _steps(layer: Any, network: str) -> Iterator[_Step]:
             "int8-qat out of --variants."
         )
     activation = {"ELU": "elu", "ReLU": "relu"}.get(kind) or activation_of(layer)
-    if activation in ("elu", "relu"):
-        yield _Step(layers.ELU() if activation == "elu" else layers.ReLU(), [])
+    if activation in ACTIVATIONS:
+        yield _Step(ACTIVATIONS[activation](), [])
     elif activation != "linear":
         raise LmedgeError(
-            f"int8-qat cannot be made: layer {layer.name!r} of {network} has the activation {activation}; take elu or "
-            "relu, or leave int8-qat out of --variants."
+            f"int8-qat cannot be made: layer {layer.name!r} of {network} has the activation {activation}; take elu, "
+            "relu or relu6, or leave int8-qat out of --variants."
         )
 
 

@@ -18,8 +18,8 @@ from lmedge.runtime.bundle import SIGNATURE
 MOVING = ("PAD", "DEPTH_TO_SPACE", "STRIDED_SLICE", "RESHAPE", "TILE", "RESIZE_NEAREST_NEIGHBOR", "CONCATENATION")
 # What layers and activations become, and how an op orders the axes of a Keras kernel.
 OPS_OF = {
-    "elu": ("ELU",), "ELU": ("ELU",), "relu": ("RELU",), "ReLU": ("RELU",), "LeakyReLU": ("LEAKY_RELU",),
-    "leaky_relu": ("LEAKY_RELU",), "Add": ("ADD",), "Multiply": ("MUL",),
+    "elu": ("ELU",), "ELU": ("ELU",), "relu": ("RELU",), "ReLU": ("RELU",), "relu6": ("RELU6",),
+    "LeakyReLU": ("LEAKY_RELU",), "leaky_relu": ("LEAKY_RELU",), "Add": ("ADD",), "Multiply": ("MUL",),
 }  # fmt: skip
 AXES = {"FULLY_CONNECTED": (1, 0), "CONV_2D": (3, 0, 1, 2), "TRANSPOSE_CONV": (2, 0, 1, 3)}
 SHRINK = 0.94  # factor of one step of the search

@@ -41,8 +41,8 @@ class Stage(nn.Module):
         self.more = nn.Conv2d(units, units, 3, padding=1)
 
     def forward(self, x: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        x = functional.relu(self.conv(functional.interpolate(x, scale_factor=2, mode="nearest")))
-        return x + functional.relu(self.more(x * self.scale(z)[:, :, None, None]))
+        x = functional.relu6(self.conv(functional.interpolate(x, scale_factor=2, mode="nearest")))
+        return x + functional.relu6(self.more(x * self.scale(z)[:, :, None, None]))
 
 
 class Generator(nn.Module):

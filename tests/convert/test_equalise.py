@@ -17,7 +17,7 @@ Z = uniform(32, 6, 0)
 def uneven():
     """A generator whose channels have widths far apart, one of them dead."""
     keras.utils.set_random_seed(2)
-    generator = build_generator(32, 8, SPEC)
+    generator = _with_relu(build_generator(32, 8, SPEC))
     random = np.random.default_rng(0)
     for name in ("conv_8", "conv_16"):
         layer = generator.get_layer(name)
@@ -26,6 +26,20 @@ def uneven():
         factor[-1] = 0
         layer.set_weights([kernel * factor, bias])
     return generator
+
+
+def _with_relu(network):
+    """The same network without a limit to what its convolutions give: factors pass."""
+
+    def cloned(layer):
+        config = layer.get_config()
+        if config.get("activation") == "relu6":
+            config["activation"] = "relu"
+        return type(layer).from_config(config)
+
+    copy = keras.models.clone_model(network, clone_function=cloned)
+    copy.set_weights(network.get_weights())
+    return copy
 
 
 def rounded(values):
@@ -84,6 +98,21 @@ def test_where_factors_do_not_pass_nothing_is_divided():
     for before, after in zip(network.layers, even.layers, strict=True):
         if type(before) is keras.layers.Conv2D:
             assert all((a == b).all() for a, b in zip(before.get_weights(), after.get_weights(), strict=True))
+
+
+def test_what_is_limited_is_not_divided_but_its_products_with_a_scale_are():
+    keras.utils.set_random_seed(2)
+    network = build_generator(32, 8, SPEC)
+    even = equalised(network, Z)
+    assert np.asarray(even(Z)) == pytest.approx(np.asarray(network(Z)), abs=1e-4)
+    divided = [
+        before.name
+        for before, after in zip(network.layers, even.layers, strict=True)
+        if any(not np.array_equal(a, b) for a, b in zip(before.get_weights(), after.get_weights(), strict=True))
+    ]
+    assert divided == ["dense", "conv_8", "dense_8", "more_8", "dense_16", "more_16"]
+    for name in ("conv_8", "more_8", "more_16"):  # only what they read was divided
+        assert np.array_equal(network.get_layer(name).bias.numpy(), even.get_layer(name).bias.numpy())
 
 
 def test_a_layer_that_is_called_twice_leaves_the_network_alone():

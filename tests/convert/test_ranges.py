@@ -186,7 +186,7 @@ def test_what_has_no_int8_twin_is_refused(networks):
     layers = keras.layers
     model = conversion(networks, fit=False)._calibrated(True)
     for layer, reason in (
-        (layers.Conv2D(3, 3, padding="same", activation="tanh"), "has the activation tanh; take elu or relu"),
+        (layers.Conv2D(3, 3, padding="same", activation="tanh"), "has the activation tanh; take elu, relu or relu6"),
         (layers.LayerNormalization(), "is a LayerNormalization, which it does not know"),
     ):
         with pytest.raises(LmedgeError, match=reason):
