@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmedge.errors import LmedgeError
 from lmedge.storage import Damaged, check_form, parsed_json, read_arrays, write_arrays
 
-SCHEMA = 3  # 2 knew one kind of generator
+SCHEMA = 4  # 3 had a relativistic generator with ReLU, 2 one kind of generator
 STATE_FORM = {"schedule": dict, "health": dict}
 _NAME = re.compile(r"step-[0-9]{8,}\.npz")
 Variables = Mapping[str, list[Any]]  # Keras variables by what they belong to
