@@ -141,7 +141,7 @@ def curve(examples: Examples, frame: Frame, known: Scheme, shares: Sequence[floa
     random, found = np.random.default_rng(seed), []
     for share in shares:
         count, some = round(share * len(examples)), []
-        for _ in range(REPEATS if count >= FEWEST else 0):
+        for _ in range(REPEATS if FEWEST <= count < len(examples) - 1 else 0):
             order = random.permutation(len(examples))
             fit, rest = Fit(examples[order[:count]], frame, known), examples[order[count:]]
             off = rest.errors(fit(rest.known).points)[:, fit.learnt]

@@ -135,6 +135,8 @@ def test_known_points_begin_where_they_are_and_labels_move_them(model, frame, ot
 def test_a_sentence_says_what_more_labels_would_bring(model, frame):
     few = curve(examples(model, chosen(model, frame, 12), noise=0.5), frame, model.scheme)
     assert [count for count, _ in few] == [6, 9, 11] and few[0][1] > few[-1][1] > 0
+    five = curve(examples(model, chosen(model, frame, 5), noise=0.5), frame, model.scheme)
+    assert [faces for faces, _ in five] == [4]  # three quarters of five are all but one
     sentence = more_labels([(10, 0.04), (20, 0.02)])
     assert sentence.startswith("error on faces left out: 4.00% with 10, 2.00% with 20 labelled faces; ")
     assert sentence.endswith("; if it goes on so, 40 have 1.00%")
