@@ -174,7 +174,8 @@ def test_what_python_on_a_page_imports_is_there(page):
 def test_lines_of_lmedge_on_every_page_are_understood(tmp_path, monkeypatch):
     """Each is parsed as the command line does, and none is run. A scheme that is named is read then."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.json").write_text(json.dumps(IBUG49.to_json() | {"name": "mine"}))
+    for name in ("mine", "cheeks"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(IBUG49.to_json() | {"name": name}))
     read = 0
     for page in PAGES:
         for block in re.findall(r"```sh\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):

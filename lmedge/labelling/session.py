@@ -142,6 +142,8 @@ class Session:
             self._closed = True
             self._learning.notify_all()
         self._learner.join()
+        # For good: a thread that is still in TensorFlow when Python ends aborts the process.
+        self._model_lock.acquire()
 
     def settled(self, timeout: float = 60.0) -> None:
         """Waits until nothing is left to learn; tests do."""
