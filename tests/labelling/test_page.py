@@ -126,9 +126,27 @@ def test_the_last_faces_are_mostly_confirmed(opened, window):
     waiting(page, "lmedge.state.face === 10 && lmedge.state.proposals.length === 3")
     assert "Face 11 of 15, 0 of 3 points; 10 whole; error on faces left out" in page.inner_text("#status")
     assert page.inner_text("#hint") == "is proposed; confirm it, or click it"
-    page.keyboard.press("Enter")
+    x, y = page.evaluate("lmedge.state.proposals[2].slice(0, 2)")
+    page.mouse.move(*at(page, x, y))
+    page.mouse.down()
+    page.mouse.move(*at(page, x + 2, y), steps=4)
+    page.mouse.up()  # the proposal that is dragged, not the point that it is about
+    kept(page)
+    assert [row[2] for row in page.evaluate("lmedge.state.points")] == [0, 0, 2]
+    page.keyboard.press("Control+z")
+    page.keyboard.press("n")
+    page.click("#before")
+    waiting(page, "lmedge.state.face === 9")
+    assert page.inner_text("#hint").endswith("This face is done; → brings the next one")
+    before = page.evaluate("lmedge.state.points")
+    page.mouse.click(*at(page, 1, 1))  # far from all
+    assert page.evaluate("lmedge.state.points") == before
+    page.click("#after")
+    waiting(page, "lmedge.state.face === 10")
+    page.keyboard.press("Enter")  # not the button that was clicked
     page.keyboard.press("a")
     kept(page)
+    assert page.evaluate("lmedge.state.face") == 10
     labels = LabelFolder.open(session.labels.path)
     assert labels.complete.tolist() == [True] * 11 + [False] * 4
     assert np.abs(labels.points[10] - session.model.truth(labels.z[10:11])[0])[:2].max() < 0.5

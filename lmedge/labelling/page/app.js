@@ -5,6 +5,7 @@ import {pointing, View} from './view.js';
 
 const [NOT_PLACED, HIDDEN, VISIBLE] = [0, 1, 2]; // as COCO
 const NOTHING = [0, 0, NOT_PLACED];
+const DRAGGED = 6; // CSS pixels from where it was pressed, beyond which a proposal is dragged and not clicked on
 const STEP = 0.25; // pixels of the face that an arrow moves a point
 const SETTLE = 700; // milliseconds after which what was learnt meanwhile is asked for
 const at = (id) => document.getElementById(id);
@@ -231,19 +232,32 @@ function listen() {
     view.magnify(state.draft ?? state.points[state.now].slice(0, 2));
   });
   const buttons = {confirm, 'confirm-all': confirmAll, hidden: hide, remove, undo, before: KEYS.pageup, after: KEYS.pagedown};
-  for (const [id, act] of Object.entries(buttons)) at(id).onclick = () => act();
+  for (const [id, act] of Object.entries(buttons)) {
+    at(id).onclick = (event) => {
+      if (event.detail) at(id).blur(); // Enter goes on confirming after a click
+      act();
+    };
+  }
   at('known').onchange = at('proposals').onchange = tell;
+  let grip; // from where a pointer came, whether it moves nothing, and the proposal that it drags if it goes on
   pointing(view, {
-    press(place, mark) {
+    press(place, mark, offered) {
       if (mark?.point !== undefined) take(mark.point);
-      state.draft = place;
+      grip = {from: place, idle: !mark && isPlaced(state.now), offered: mark ? null : offered};
+      if (!grip.idle) state.draft = place;
       view.paint();
     },
     move(place) {
-      state.draft = place;
+      const far = Math.hypot(place[0] - grip.from[0], place[1] - grip.from[1]) * view.scale;
+      if (grip.offered && far > DRAGGED) {
+        take(grip.offered.point);
+        Object.assign(grip, {idle: false, offered: null});
+      }
+      if (!grip.idle) state.draft = place;
       view.paint();
     },
     release(place) {
+      if (grip.idle) return say(`${state.scheme.names[state.now]} is placed already; drag it to move it.`);
       const isNew = !isPlaced(state.now);
       state.draft = null;
       put(state.now, [...place, state.points[state.now][2] || VISIBLE]);
@@ -289,7 +303,8 @@ function tell() {
   at('name').textContent = scheme.names[now];
   at('hidden').setAttribute('aria-pressed', String(points[now][2] === HIDDEN));
   const found = !isPlaced(now) && proposal(now);
-  at('hint').textContent = isPlaced(now) ? 'is placed; drag it to move it' : found ? 'is proposed; confirm it, or click it' : 'click it';
+  const done = points.every((_, point) => isPlaced(point)) ? '. This face is done; → brings the next one' : '';
+  at('hint').textContent = isPlaced(now) ? `is placed; drag it to move it${done}` : found ? 'is proposed; confirm it, or click it' : 'click it';
   at('undo').disabled = !state.undo.length;
   const whole = counts.filter((count) => count === scheme.names.length).length;
   const learnt = fit ? `; error on faces left out ${(100 * fit.error).toFixed(1)} % (${fit.worst} ${(100 * fit.worst_error).toFixed(1)} %)` : '';

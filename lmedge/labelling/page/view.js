@@ -29,13 +29,13 @@ export class View {
     return [inside((clientX - left) / this.scale - 0.5, this.width), inside((clientY - top) / this.scale - 0.5, this.height)];
   }
 
-  /** The mark at an event of a pointer, of those that can be taken. */
-  near(event) {
+  /** The mark at an event of a pointer, of those that are placed, or of `kind`. */
+  near(event, kind = null) {
     const [x, y] = this.place(event);
     const reach = (REACH[event.pointerType] ?? REACH.mouse) / this.scale;
     let [best, least] = [null, reach];
     for (const mark of this.marks()) {
-      if (mark.kind === 'known' || mark.kind === 'proposal') continue;
+      if (kind ? mark.kind !== kind : mark.kind === 'known' || mark.kind === 'proposal') continue;
       const far = Math.hypot(mark.x - x, mark.y - y);
       if (far < least) [best, least] = [mark, far];
     }
@@ -132,8 +132,8 @@ export class View {
   }
 }
 
-/** Lets somebody point at a place: `press(place, mark)` begins, `move(place)` goes on, `release(place)` ends, and `cancel()`
- * undoes what began. Returns what ends it. */
+/** Lets somebody point at a place: `press(place, mark, proposal)` begins, `move(place)` goes on, `release(place)` ends, and
+ * `cancel()` undoes what began. Returns what ends it. */
 export function pointing(view, {press, move, release, cancel}) {
   const {canvas} = view;
   const listening = new AbortController();
@@ -151,7 +151,7 @@ export function pointing(view, {press, move, release, cancel}) {
     const [x, y] = view.place(event);
     shift = mark ? [mark.x - x, mark.y - y] : [0, 0];
     canvas.setPointerCapture(event.pointerId);
-    press(placed(event), mark);
+    press(placed(event), mark, view.near(event, 'proposal'));
     view.magnify(placed(event), event.pointerType === 'touch');
   });
   on('pointermove', (event) => {
