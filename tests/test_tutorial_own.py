@@ -29,7 +29,7 @@ SMALLER = {
     "label reference": "label reference --port 0",
     "train-lgen reference": "train-lgen reference --generated 300 --steps 30 --hidden 8",
     "train-detector cheeks": "train-detector cheeks --generated 100 --steps 10",
-    "export cheeks": "export cheeks --variants fp32 --calibration 16",
+    "export cheeks --out bundle": "export cheeks --out bundle --variants fp32 --calibration 16",
     "--count 64": "--count 4",
 }
 

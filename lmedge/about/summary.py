@@ -155,8 +155,9 @@ def _attributes(facts: Any) -> str:
 def _whose(template: str, facts: Any) -> str:
     """`mediapipe 0.10.21`, and of a generated face whose landmarks its L-Gen learnt."""
     place = "provenance.learnt."
-    learnt = _say(" (learnt from {} {})", facts, f"{place}annotator", f"{place}annotator_version")
-    return _say(template, facts, "provenance.annotator", "provenance.annotator_version") + learnt
+    learnt = _say("{} {}", facts, f"{place}annotator", f"{place}annotator_version").rstrip()  # a hand has no version
+    whose = _say(template, facts, "provenance.annotator", "provenance.annotator_version").rstrip()
+    return whose + (f" (learnt from {learnt})" if learnt else "")
 
 
 def _latent(form: Any) -> str:

@@ -35,7 +35,7 @@ def card(shape: Shape) -> str:
 | generator | {about["generator"]} |
 | trained on | {training.get("faces", "unknown")} faces ({training.get("source", "unknown")}) |
 | licence of these photos | {about["licence"]} |
-{_drawn_around(about)}{_shapes(about)}| L-Gen's error on held-out photos | {_share(training.get("held_out_nme"))} |
+{_drawn_around(about)}{_shapes(about)}| L-Gen's error on held-out faces | {_share(training.get("held_out_nme"))} |
 | drawn | {about["drawn"]:,} faces, of which {about["rejected"]:.1%} were left out |
 {_pose_and_variety(about)}{_attributes(about)}| options | {" ".join(chosen)} |
 | made with | {", ".join(f"{name} {version}" for name, version in about["versions"].items())} |

@@ -47,8 +47,8 @@ class SynthesizeConfig(Stage):
     min_confidence: Share = 0.0
     """Leave out faces whose landmarks are less certain: 0.2 leaves out about a fifth of the faces."""
     min_point_confidence: Share | None = None
-    """coco: mark points of which L-Gen is less sure as hidden (visibility 1, not 2). Default: 0.1, which marks about a
-    tenth of all points."""
+    """coco: mark points of which L-Gen is less sure as hidden (visibility 1, not 2). Default: 0.1, which marks
+    few."""
     shapes: Path | None = None
     """Draw a person for the landmarks of each face of a dataset, of a set of generated faces (pts), of a .pts file or
     of a folder of them, which are placed as for `sample --pts`. Needs a model of the family relativistic; face n has

@@ -5,7 +5,7 @@ from lmedge.datasets.formats import Format
 from lmedge.errors import UsageError
 from lmedge.runtime import FaceModel
 
-POINT_CONFIDENCE = 0.1  # below which a point is, where nothing is said: about a tenth of all
+POINT_CONFIDENCE = 0.1  # below which a point is, where nothing is said
 
 
 def least_sure(asked: float | None, model: FaceModel, format_: Format) -> float:

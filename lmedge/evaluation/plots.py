@@ -98,7 +98,7 @@ def point_errors(face: np.ndarray, points: np.ndarray, errors: np.ndarray) -> by
     dots = axis.scatter(points[:, 0], points[:, 1], c=errors * 100, s=120 * errors / errors.max() + 10, cmap="plasma")
     for i in np.argsort(-errors)[:3]:
         axis.annotate(f"{errors[i]:.1%}", points[i], (4, 4), textcoords="offset points", color="white", fontsize=9)
-    figure.colorbar(dots, ax=axis, label="% of the inter-ocular distance")
+    figure.colorbar(dots, ax=axis, label="% of the distance of the reference points")
     axis.set_axis_off()
     return _png(figure)
 

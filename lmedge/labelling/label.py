@@ -56,8 +56,6 @@ def _labels(config: LabelConfig, there: bool, model: FaceModel) -> LabelFolder |
 
 
 def _check(config: LabelConfig, there: bool) -> None:
-    if there and config.new_scheme:
-        raise UsageError(f"--new-scheme: {config.out} has labels with a scheme; leave it out to go on with them.")
     if config.scheme is not None and config.new_scheme:
         raise UsageError("--scheme and --new-scheme exclude each other; leave one of them out.")
     if not there and config.scheme is None and not config.new_scheme:

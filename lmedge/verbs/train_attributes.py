@@ -14,10 +14,10 @@ def run(config: TrainAttributesConfig) -> None:
     print(f"{'':{width}}  balanced accuracy  calibration error  held-out faces with it, without")
     for each in ranked:
         out = "" if each.name in made.kept else "  left out"
-        print(
-            f"{each.name:{width}}  {each.balanced_accuracy:6.1%} ± {each.error:5.1%}     {each.ece:10.1%}"
-            f"{each.yes:22} {each.no:8}{out}"
-        )
+        figures = f"{each.balanced_accuracy:6.1%} ± {each.error:5.1%}     {each.ece:10.1%}"
+        if not (each.yes and each.no):
+            figures = f"{'not measured':30}"
+        print(f"{each.name:{width}}  {figures}{each.yes:22} {each.no:8}{out}")
     faces = made.faces
     print(
         f"{len(made.kept)} of {len(made.measured)} attributes in {made.path}, learnt from {faces['training']} faces, "

@@ -43,7 +43,7 @@ def test_it_goes_on_after_a_kill_with_all_that_was_placed(bundle, scheme, tmp_pa
             pass
         server.send_signal(signal.SIGKILL)
     (tmp_path / "000002.pts").write_text("version: 1\nn_points: 3\n{\n1 1\n2.5 3\n32 32\n}\n")
-    server, url = serving("--take-over", str(tmp_path))
+    server, url = serving("--take-over", str(tmp_path), "--new-scheme")  # there is one: it goes on
     with server:
         assert asked(url, "/api/face/2")[1]["points"] == [[0, 0, 2], [3, 4, 1], [31, 31, 2]]
         server.send_signal(signal.SIGTERM)
@@ -80,6 +80,5 @@ def test_a_wrong_call_is_a_sentence_and_changes_nothing(bundle, model, scheme, t
     labels.place(0, 0, Placed(1, 1, 2), Placed())
     refused("labels on faces of generator 0123456789ab, and .* its latents draw other faces now")
     refused("labels of another scheme .eyes, 3 points. than --scheme says .ibug49, 49", scheme="ibug49")
-    refused("has labels with a scheme; leave it out", new_scheme=True)
     with pytest.raises(UsageError, match="--port must be between 0 and 65535"):
         config(bundle, tmp_path, port=70_000)
