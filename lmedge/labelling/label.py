@@ -48,6 +48,7 @@ def _labels(config: LabelConfig, there: bool, model: FaceModel) -> LabelFolder |
     if config.scheme is not None:
         labels.refuse_other_scheme(config.scheme, "--scheme")
     labels.refuse_other_model(model.version, str(config.model))
+    labels.settle()
     if config.take_over is not None:
         taken, stay = take_over(labels, config.take_over, config.replace)
         other = f"; {stay} that are placed elsewhere stay (--replace takes them over)" if stay else ""

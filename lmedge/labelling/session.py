@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.coco import NOT_PLACED
+from lmedge.coco import NOT_PLACED, VISIBLE
 from lmedge.errors import UsageError
 from lmedge.labels.choosing import Pool, other_than, pool_of, varied
 from lmedge.labels.fit import Examples, Fit, mean_known
-from lmedge.labels.folder import LabelFolder, Placed
+from lmedge.labels.folder import LabelFolder, Placed, refuse_outside
 from lmedge.labels.frame import Frame
 from lmedge.latent import Latents
 from lmedge.pictures import enlarged
@@ -115,18 +115,20 @@ class Session:
     def begin(self, value: Any, points: list[list[float]]) -> None:
         """Takes the scheme that was made on the page, and its points on the first face. Raises LmedgeError for what is
         no scheme."""
-        assert self.start is not None
         with self._choosing:
-            if self.labels is not None:
+            if self.labels is not None or self.start is None:
                 raise UsageError("the scheme was made in another window; load the page again.")
             scheme = Scheme.from_json(value, "The scheme")
             if len(points) != scheme.count:
                 raise UsageError(f"the scheme has {scheme.count} points, and {len(points)} are clicked.")
+            placed = [Placed(x, y, VISIBLE).rounded() for x, y in points]
+            for each in placed:  # before there is anything
+                refuse_outside(each, self.model.width, self.model.height)
             labels = self.create(scheme)
             self.labels = labels
             self._add(self.start.z)
-            for point, (x, y) in enumerate(points):
-                labels.place(0, point, Placed(x, y, 2), Placed())
+            for point, each in enumerate(placed):
+                labels.place(0, point, each, Placed())
 
     # What is learnt meanwhile
 

@@ -86,8 +86,7 @@ class LabelFolder:
     @classmethod
     def create(cls, path: Path, model: FaceModel, scheme: Scheme) -> "LabelFolder":
         """Labels without a face, in a folder that is absent or empty. Raises UsageError for another one."""
-        begun = {ANNOTATIONS_FILE, SCHEME_FILE, IMAGES}  # by a command that was killed before there was a face
-        if path.exists() and (not path.is_dir() or {entry.name for entry in visible(path)} - begun):
+        if path.exists() and not _only_begun(path):
             raise UsageError(f"--out {path} holds other things and no {ABOUT_FILE}; name another folder.")
         if not model.version:
             raise UsageError("a model of which nothing says which generator it is cannot be labelled; export its run.")
@@ -110,6 +109,10 @@ class LabelFolder:
         about = read_json(path / ABOUT_FILE, WHAT, ABOUT_FORM)
         if about["schema"] != SCHEMA:
             raise LmedgeError(f"{path / ABOUT_FILE} has schema {about['schema']!r}, this version reads {SCHEMA}.")
+        if min(about["width"], about["height"]) < 1:
+            raise LmedgeError(
+                f"{path / ABOUT_FILE} says faces of {about['width']} x {about['height']} pixels; it is damaged."
+            )
         scheme = Scheme.from_json(about["scheme"], f"{path / ABOUT_FILE}, 'scheme'")
         file = path / ANNOTATIONS_FILE
         found = read_coco(file, scheme, about["width"], about["height"])
@@ -204,7 +207,7 @@ class LabelFolder:
         an older state overwrites nothing. Returns how it stands. Raises Meanwhile where it stood otherwise, and
         UsageError for a place outside of the picture."""
         now, was = now.rounded(), was.rounded()
-        self.refuse_outside(now)
+        refuse_outside(now, self.width, self.height)
         with self._lock:
             before = self.at(face, point)
             if before not in (was, now):
@@ -216,17 +219,6 @@ class LabelFolder:
                 self._keep(self.z, points, visibility)
                 self._write_pts(face)
             return now
-
-    def refuse_outside(self, placed: Placed) -> None:
-        """Raises UsageError for a point that is not in the picture, and for a visibility that there is not."""
-        if placed.visibility not in (NOT_PLACED, 1, VISIBLE):
-            raise UsageError(f"a visibility of {placed.visibility} is none of COCO's 0, 1 and 2.")
-        inside = -0.5 <= placed.x <= self.width - 0.5 and -0.5 <= placed.y <= self.height - 0.5
-        if placed.visibility and not inside:
-            raise UsageError(
-                f"a point at {placed.x:.1f}, {placed.y:.1f} is outside of the picture of {self.width} x {self.height} "
-                "pixels; place it inside."
-            )
 
     def merge(
         self, found: dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]], overwrite: bool
@@ -275,13 +267,45 @@ class LabelFolder:
         write_bytes(file, (head + "".join(lists) + "}\n").encode())
         self._seen = _state(file)
 
+    def settle(self) -> None:
+        """Brings the `.pts` files in line with the points, where that was killed between the two."""
+        with self._lock:
+            for face in range(len(self)):
+                self._write_pts(face)
+
     def _write_pts(self, face: int) -> None:
         """A `.pts` file has no place for a point that is not placed."""
         file = self.points_file(face)
-        if self.complete[face]:
-            write_bytes(file, pts_text(self.points[face].astype(np.float32)).encode())
-        else:
-            file.unlink(missing_ok=True)
+        if not self.complete[face]:
+            return file.unlink(missing_ok=True)
+        text = pts_text(self.points[face].astype(np.float32)).encode()
+        if not file.is_file() or file.read_bytes() != text:
+            write_bytes(file, text)
+
+
+def refuse_outside(placed: Placed, width: int, height: int) -> None:
+    """Raises UsageError for a point that is not in the picture, and for a visibility that there is not."""
+    if placed.visibility not in (NOT_PLACED, 1, VISIBLE):
+        raise UsageError(f"a visibility of {placed.visibility} is none of COCO's 0, 1 and 2.")
+    inside = -0.5 <= placed.x <= width - 0.5 and -0.5 <= placed.y <= height - 0.5
+    if placed.visibility and not inside:
+        raise UsageError(
+            f"a point at {placed.x:.1f}, {placed.y:.1f} is outside of the picture of {width} x {height} pixels; place "
+            "it inside."
+        )
+
+
+def _only_begun(path: Path) -> bool:
+    """Is it a folder with nothing but what a command leaves that was killed before there was a face?"""
+    if not path.is_dir() or {entry.name for entry in visible(path)} - {ANNOTATIONS_FILE, SCHEME_FILE, IMAGES}:
+        return False
+    if (path / IMAGES).exists() and any(visible(path / IMAGES)):
+        return False
+    if not (path / ANNOTATIONS_FILE).exists():
+        return True
+    theirs = read_json(path / ANNOTATIONS_FILE, WHAT)
+    info = theirs.get("info")
+    return isinstance(info, dict) and "lmedge" in info and not theirs.get("images")
 
 
 def _latents(file: Path, count: int, size: int) -> Latents:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lmedge.coco import NOT_PLACED, VISIBLE
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.labels.coco_file import read_coco, refuse_heap
-from lmedge.labels.folder import LabelFolder, Placed
+from lmedge.labels.folder import LabelFolder, Placed, refuse_outside
 from lmedge.landmarks import read_pts
 
 Found = dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]]
@@ -46,7 +46,7 @@ def _pts(labels: LabelFolder, folder: Path) -> Found:
         if len(points) != labels.scheme.count:
             raise LmedgeError(f"{file} has {len(points)} points, and {labels.scheme} has {labels.scheme.count}.")
         for x, y in points.tolist():
-            labels.refuse_outside(Placed(x, y, VISIBLE))
+            refuse_outside(Placed(x, y, VISIBLE), labels.width, labels.height)
         refuse_heap(points, np.ones(len(points), bool), str(file))
         found[face] = points, np.full(len(points), VISIBLE)
     return _some(found, folder)

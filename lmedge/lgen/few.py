@@ -35,6 +35,7 @@ from lmedge.storage import read_json, write_bytes, write_json
 
 FEWEST_FACES = 5  # on which a point has to be placed
 KEPT_OF_RUN = ("generator.keras",)
+NAME_OF_LABELS = "labels"  # in config.json
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def train_few(config: TrainLgenConfig) -> FewResult:
     model = run.face_model()
     labels.refuse_other_model(model.version, str(config.run))
     learnt = learn(labels, model)
-    out = _out(config.out, run)
+    out = _out(config.out, run, labels)
     with owning(out.path):
         return _train(config, model, labels, learnt, run, out)
 
@@ -103,16 +104,24 @@ def learn(labels: LabelFolder, model: KerasFaceModel) -> Learnt:
     return Learnt(fit, examples, labels.z[at], at, curve(examples, frame, model.scheme))
 
 
-def _out(path: Path, run: Run) -> Run:
-    """The run that the new L-Gen goes into: made of the generator of `run`, or made so before. Raises UsageError for
-    another one."""
+def _out(path: Path, run: Run, labels: LabelFolder) -> Run:
+    """The run that the new L-Gen goes into: made of the generator of `run` and these labels, or made so before. Raises
+    UsageError for another one."""
     out = Run(path)
     out.refuse_shipped()
     generator = run.generator_file.read_bytes()
     if out.config_file.exists() or (path.is_dir() and visible(path)):
-        theirs = out.config()["stages"].get("train-lgen", {}) if out.config_file.exists() else {}
         same = out.generator_file.exists() and out.generator_file.read_bytes() == generator
-        if not theirs.get("labels") or not same:
+        if out.config_file.exists():
+            about = out.config()
+            same = same and bool(about["stages"].get("train-lgen", {}).get("labels"))
+            if same and about.get(NAME_OF_LABELS, labels.name) != labels.name:
+                raise UsageError(f"--out {path} was made of other labels than {labels.path}; name another folder.")
+        else:  # that was killed, and goes on
+            same = same and {entry.name for entry in visible(path)} <= {
+                file.name for file in (*_files(out), out.report)
+            }
+        if not same:
             raise UsageError(
                 f"--out {path} is not what `lmedge train-lgen --labels` made of this generator; name another folder."
             )
@@ -157,12 +166,15 @@ def _train(
         "labels": {"faces": len(off), "curve": [list(each) for each in learnt.curve],
                    "points": dict(zip(labels.scheme.names, _by_point(off), strict=True))},
     }  # fmt: skip
-    _write(config, run, out, labels, latent, provenance)
+    about = _about(config, run, labels, latent, provenance)
+    out.config_file.unlink(missing_ok=True)  # until all is there it is no run: half of it would be another one's
+    for name in KEPT_OF_RUN:
+        write_bytes(out.path / name, (run.path / name).read_bytes())
     save_network(network, out.lgen_file)
     save_network(of_face, out.confidence_file)
     save_network(of_points, out.point_confidence_file)
     write_json(out.lgen_metrics_file, metrics)
-    out.record("train-lgen", to_json(config))
+    write_json(out.config_file, about)
     return FewResult(out, metrics, learnt, labels, points)
 
 
@@ -204,13 +216,18 @@ def _by_point(off: NDArray[np.float64]) -> list[float | None]:
     return [float(error) if np.isfinite(error) else None for error in mean_known(off, axis=0)]
 
 
-def _write(
-    config: TrainLgenConfig, run: Run, out: Run, labels: LabelFolder, latent: LatentSpec, provenance: Provenance
-) -> None:
-    """All of the run but what was learnt. What says that it is a run is written last."""
-    for name in KEPT_OF_RUN:
-        write_bytes(out.path / name, (run.path / name).read_bytes())
+def _files(out: Run) -> list[Path]:
+    """What is written before config.json."""
+    networks = [out.lgen_file, out.confidence_file, out.point_confidence_file]
+    return [*(out.path / name for name in KEPT_OF_RUN), *networks, out.lgen_metrics_file]
+
+
+def _about(
+    config: TrainLgenConfig, run: Run, labels: LabelFolder, latent: LatentSpec, provenance: Provenance
+) -> dict[str, Any]:
+    """config.json of the new run."""
     about = read_json(run.config_file, "a run")
     stages = {"train-gan": about["stages"].get("train-gan", {}), "train-lgen": to_json(config)}
     dataset = {**about.get("dataset", {}), "scheme": labels.scheme.to_json(), "provenance": provenance.to_json()}
-    write_json(out.config_file, {**about, "stages": stages, "dataset": dataset, "latent": latent.to_json()})
+    named = {NAME_OF_LABELS: labels.name} if labels.name else {}
+    return {**about, "stages": stages, "dataset": dataset, "latent": latent.to_json(), **named}

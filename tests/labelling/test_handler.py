@@ -76,6 +76,8 @@ def test_a_scheme_that_is_none_is_a_sentence(opened, capfd):
     assert asked(session.url, "/api/face/0")[0] == 200 and asked(session.url, "/api/more", {})[0] == 400
     body = {"points": [[1, 2], [3, 4], [5, 6]], "scheme": EYES.to_json()}
     assert asked(session.url, "/api/scheme", body) == (200, {}) and session.labels.complete.tolist() == [True]
+    session.start = None  # as after a restart
+    assert asked(session.url, "/api/scheme", body)[0] == 400
     assert "Traceback" not in capfd.readouterr().err
 
 

@@ -101,6 +101,8 @@ def test_a_scheme_is_made_on_the_first_face(opened, tmp_path):
         session.begin({**value, "names": ["chin", "chin", "x"]}, [[1, 1]] * 3)
     with pytest.raises(LmedgeError, match=r"the reference \[1, 1\], not two points"):
         session.begin({**value, "reference": [1, 1]}, [[1, 1]] * 3)
+    with pytest.raises(UsageError, match="is outside of the picture"):
+        session.begin(value, [[1, 2], [3, 4], [99, 6]])
     assert not (tmp_path / "labels").exists()
     session.begin(value, [[1, 2], [3, 4], [5, 6]])
     assert session.face(0)["points"] == [[1, 2, 2], [3, 4, 2], [5, 6, 2]]

@@ -162,3 +162,35 @@ def test_a_full_disk_is_said_and_changes_nothing(model, small_disk):
     with pytest.raises(OSError, match="No space left"):
         labels.place(0, 1, Placed(2, 2, 2), NOTHING)
     assert labels.at(0, 1) == NOTHING and LabelFolder.open(labels.path).placed.tolist() == [[True, False, False]]
+
+
+def test_labels_of_others_are_not_written_over(labels, model, tmp_path):
+    theirs = tmp_path / "theirs"
+    (theirs / "images").mkdir(parents=True)
+    (theirs / "annotations.json").write_text(json.dumps({"info": {}, "images": [], "annotations": []}))
+    with pytest.raises(UsageError, match="holds other things"):
+        LabelFolder.create(theirs, model, EYES)
+    (theirs / "annotations.json").unlink()
+    (theirs / "images" / "000000.png").write_bytes(b"a picture")
+    with pytest.raises(UsageError, match="holds other things"):
+        LabelFolder.create(theirs, model, EYES)
+    (theirs / "images" / "000000.png").unlink()
+    LabelFolder.create(theirs, model, EYES)
+    (theirs / "labels.json").unlink()  # as a kill leaves it
+    assert len(LabelFolder.create(theirs, model, EYES)) == 0
+
+
+def test_files_of_points_that_a_kill_left_behind_are_mended(labels):
+    fill(labels, 2, [(1, 2), (3, 4), (5, 6)])
+    labels.points_file(2).unlink()
+    labels.points_file(1).write_text("of an older state")
+    LabelFolder.open(labels.path).settle()
+    assert read_pts(labels.points_file(2)) == pytest.approx(np.array([[1, 2], [3, 4], [5, 6]]))
+    assert not labels.points_file(1).exists()
+
+
+def test_faces_without_a_size_are_refused(labels):
+    file = labels.path / "labels.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"width": 0}))
+    with pytest.raises(LmedgeError, match="it is damaged"):
+        LabelFolder.open(labels.path)

@@ -104,6 +104,19 @@ def test_a_model_of_new_points_comes_from_eight_faces(run, labels, tmp_path, lme
     assert drawn.point_confidence == pytest.approx(sure[:4], abs=1e-4)
     again = train_lgen(config(run, labels, out.path, steps=20))  # after more labels, into the same run
     assert again.run.path == out.path and TINY["latent"] == model.latent.size
+    (out.path / "config.json").unlink()  # as a kill leaves it
+    with pytest.raises(UsageError, match="is not a run"):
+        Run.open(out.path)
+    again = train_lgen(config(run, labels, out.path, steps=20))
+    assert Run.open(out.path).face_model().scheme == NEW
+    others = LabelFolder.create(tmp_path / "others", model, NEW)
+    faces = model.sample(8, seed=5)
+    others.add(faces.latents, faces.images)
+    for face, points in enumerate(truth(model, faces.latents)):
+        for point, (x, y) in enumerate(points[:2]):
+            others.place(face, point, Placed(float(x), float(y), 2), Placed())
+    with pytest.raises(UsageError, match="was made of other labels than"):
+        train_lgen(config(run, others, out.path, steps=20))
 
 
 def test_latents_ask_for_no_points_that_are_not_the_labels():
