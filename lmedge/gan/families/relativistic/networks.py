@@ -17,7 +17,6 @@ from lmedge.latent import LatentSpec
 BASE = 4  # pixels of the smallest resolution
 SLOPE = 0.2
 BLOCK = "block_"  # and the resolution: what a block of the discriminator gives
-GAIN = 3.0  # of what the generator's layers give over Keras's initialisers: brings them near the limit of ReLU6
 FEATURES = 128  # of the discriminator before its verdict
 GENERATOR = {8: 2.4, 16: 1.6, 32: 1.0, 64: 0.6, 128: 0.4}  # filters in n, by resolution
 DISCRIMINATOR = {4: 4.8, 8: 3.2, 16: 2.4, 32: 1.2, 64: 0.6, 128: 0.4}
@@ -33,8 +32,8 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
 
     Dense to 4x4; per resolution nearest x2 and a 3x3 convolution, then one more, added to what it reads, whose input z
     scales channel by channel. The image comes from half of its resolution by depth-to-space: nothing is computed at
-    the full one, which is what makes it cheap. The limit of ReLU6 cuts off what one in a thousand pixels would give:
-    without it these grow to five times what all others stay below, and int8 has few levels left for those.
+    the full one, which is what makes it cheap. The limit of ReLU6 cuts off what a few pixels would give: without
+    it these grow to five times what all others stay below, and int8 has few levels left for those.
     """
     layers = keras.layers
     z = keras.Input((latent.size,), name="z")
@@ -63,11 +62,7 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         h = conv(h, units, f"more_{side}")
         x = layers.Add(dtype=dtype, name=f"sum_{side}")([x, h])
     x = DepthToSpace(dtype=dtype, name="pixels")(conv(x, 12, "rgb", None))
-    network = keras.Model(z, layers.Activation("linear", dtype="float32", name="image")(x), name="generator")
-    for name, gain in (("dense", GAIN), ("rgb", 1 / GAIN)):  # whatever lies between passes it on
-        kernel, bias = network.get_layer(name).get_weights()
-        network.get_layer(name).set_weights([gain * kernel, bias])
-    return network
+    return keras.Model(z, layers.Activation("linear", dtype="float32", name="image")(x), name="generator")
 
 
 def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = "float32") -> Any:
