@@ -23,6 +23,7 @@ from convert.fold import fold_upsampling
 from convert.levels import in_levels, rescaled
 from convert.ranges import copy_ranges, fit_ranges, measured, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
+from convert.scales import without_scales
 from lmedge.errors import LmedgeError
 from lmedge.keras_model import KerasFaceModel
 from lmedge.landmarks import in_pixels
@@ -76,14 +77,19 @@ class Conversion:
     _models: dict[bool, Any] = field(default_factory=dict)
 
     @cached_property
+    def drawing(self) -> Any:
+        """The generator without factors beside its weights."""
+        return without_scales(self.model.generator.network)
+
+    @cached_property
     def folded(self) -> Any:
         """The generator without upsampling, its image in levels 0..255."""
-        return in_levels(fold_upsampling(self.model.generator.network, self.rewrites.fold))
+        return in_levels(fold_upsampling(self.drawing, self.rewrites.fold))
 
     @cached_property
     def even(self) -> Any:
         """The same, with channels about as wide as each other: for int8, which has one scale for all of them."""
-        even = equalised(self.model.generator.network, self.calibration.latents)
+        even = equalised(self.drawing, self.calibration.latents)
         return in_levels(fold_upsampling(even, self.rewrites.fold))
 
     @cached_property

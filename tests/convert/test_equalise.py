@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from convert.equalise import equalised
+from convert.scales import without_scales
 from lmedge.gan.families.relativistic.networks import build_generator
 from lmedge.latent import LatentSpec, uniform
 from tests.convert import joining_generator
@@ -17,7 +18,7 @@ Z = uniform(32, 6, 0)
 def uneven():
     """A generator whose channels have widths far apart, one of them dead."""
     keras.utils.set_random_seed(2)
-    generator = _with_relu(build_generator(32, 8, SPEC))
+    generator = _with_relu(without_scales(build_generator(32, 8, SPEC)))
     random = np.random.default_rng(0)
     for name in ("conv_8", "conv_16"):
         layer = generator.get_layer(name)
@@ -102,7 +103,7 @@ def test_where_factors_do_not_pass_nothing_is_divided():
 
 def test_what_is_limited_is_not_divided_but_its_products_with_a_scale_are():
     keras.utils.set_random_seed(2)
-    network = build_generator(32, 8, SPEC)
+    network = without_scales(build_generator(32, 8, SPEC))
     even = equalised(network, Z)
     assert np.asarray(even(Z)) == pytest.approx(np.asarray(network(Z)), abs=1e-4)
     divided = {

@@ -17,6 +17,7 @@ from lmedge.latent import LatentSpec
 BASE = 4  # pixels of the smallest resolution
 SLOPE = 0.2
 BLOCK = "block_"  # and the resolution: what a block of the discriminator gives
+GAIN = 3.0  # of what lies between its first dense layer and its last convolution: brings it near the limit of ReLU6
 FEATURES = 128  # of the discriminator before its verdict
 GENERATOR = {8: 2.4, 16: 1.6, 32: 1.0, 64: 0.6, 128: 0.4}  # filters in n, by resolution
 DISCRIMINATOR = {4: 4.8, 8: 3.2, 16: 2.4, 32: 1.2, 64: 0.6, 128: 0.4}
@@ -32,8 +33,9 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
 
     Dense to 4x4; per resolution nearest x2 and a 3x3 convolution, then one more, added to what it reads, whose input z
     scales channel by channel. The image comes from half of its resolution by depth-to-space: nothing is computed at
-    the full one, which is what makes it cheap. The limit of ReLU6 cuts off what a few pixels would give: without
-    it these grow to five times what all others stay below, and int8 has few levels left for those.
+    the full one, which is what makes it cheap. The limit of ReLU6 cuts off what one in a thousand pixels would give:
+    without it these grow to five times what all others stay below, and int8 has few levels left for those. The factors
+    that bring activations near it are no weights: Adam's steps do not depend on them.
     """
     layers = keras.layers
     z = keras.Input((latent.size,), name="z")
@@ -50,7 +52,8 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         return layers.Conv2D(units, 3, padding="same", activation=activation, dtype=dtype, name=name)(x)
 
     first = filters(width, GENERATOR[2 * BASE])
-    x = layers.Reshape((BASE, BASE, first), dtype=dtype, name="base")(from_z(BASE * BASE * first, "dense"))
+    x = layers.Rescaling(GAIN, dtype=dtype, name="gain")(from_z(BASE * BASE * first, "dense"))
+    x = layers.Reshape((BASE, BASE, first), dtype=dtype, name="base")(x)
     side = BASE
     while 2 * side < size:
         side *= 2
@@ -61,7 +64,8 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
         h = layers.Multiply(dtype=dtype, name=f"scaled_{side}")([x, scale])
         h = conv(h, units, f"more_{side}")
         x = layers.Add(dtype=dtype, name=f"sum_{side}")([x, h])
-    x = DepthToSpace(dtype=dtype, name="pixels")(conv(x, 12, "rgb", None))
+    x = layers.Rescaling(1 / GAIN, dtype=dtype, name="loss")(conv(x, 12, "rgb", None))
+    x = DepthToSpace(dtype=dtype, name="pixels")(x)
     return keras.Model(z, layers.Activation("linear", dtype="float32", name="image")(x), name="generator")
 
 
