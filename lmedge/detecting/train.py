@@ -14,6 +14,7 @@ from lmedge.detecting.result import Lesson, TrainedDetector
 from lmedge.detecting.sources import Generated, generated
 from lmedge.detector.diet import Diet, LabelledFaces, restyled
 from lmedge.detector.faces import (
+    Given,
     check_same_kind,
     cutting_like,
     dataset_at,
@@ -72,8 +73,8 @@ def _facts(config: TrainDetectorConfig, lesson: Lesson) -> dict[str, Any]:
 def _lesson(config: TrainDetectorConfig, executor: Executor) -> Lesson:
     """Raises UsageError."""
     made = generated(config)
-    real, test = (_dataset(config, made, place, name, executor)
-                  for place, name in ((config.real, "real"), (config.test, "test")))  # fmt: skip
+    real, test = (_dataset(config, made, place, option, executor)
+                  for place, option in ((config.real, "--real"), (config.test, "--test")))  # fmt: skip
     if real is not None and test is not None:
         refuse_shared(real, test)
     tested = None if test is None else labelled(test, made.scheme)
@@ -110,14 +111,14 @@ def _diet(
 
 
 def _dataset(
-    config: TrainDetectorConfig, made: Generated, place: Path | None, name: str, executor: Executor
+    config: TrainDetectorConfig, made: Generated, place: Path | None, option: str, executor: Executor
 ) -> FaceDataset | None:
     """The dataset at `place`, or made of the photos there. Raises UsageError for faces of another kind."""
     if place is None:
         return None
     cutting = cutting_like(made.provenance, made.scheme, made.size, config.pts_scheme)
-    beside = config.out.with_name(f"{config.out.name}-{name}")
-    dataset = dataset_at(place, beside, cutting, executor, config.overwrite)
+    given = Given(place, option, "train-detector", config.out)
+    dataset = dataset_at(given, cutting, executor, config.overwrite)
     check_same_kind(dataset, made.size, made.scheme, made.provenance)
     return dataset
 

@@ -1,6 +1,7 @@
 """Where the faces of a detector come from: photos that people labelled, datasets, models that draw them."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,32 +9,63 @@ from numpy.typing import NDArray
 
 from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
-from lmedge.annotators.pts import Pts
+from lmedge.annotators.pts import Pts, beside
 from lmedge.annotators.registry import looking
 from lmedge.crop import crop_of
 from lmedge.detector.diet import LabelledFaces
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
-from lmedge.faces.about import DATASET_FILE
+from lmedge.faces.about import DATASET_FILE, WHAT
 from lmedge.faces.crop import Cutting
 from lmedge.faces.prepare import cut_photos
 from lmedge.faces.records import FaceDataset
-from lmedge.faces.sources import find_photos, fingerprint
+from lmedge.faces.sources import Source, find_photos, fingerprint
 from lmedge.folders import half_made
 from lmedge.progress import console, progress
 from lmedge.provenance import Provenance
 from lmedge.runtime import FaceModel
 from lmedge.runtime.selection import Selection, Tally, above
 from lmedge.scheme import IBUG68, Scheme, converted
+from lmedge.storage import read_json
 
 LEAST_CONFIDENCE = 0.2  # of generated faces
 HELD_OUT = 0.1  # of the groups of a dataset
 CHUNK = 64  # faces drawn at a time
+VERBS = ("train-detector", "study")  # that make photos into datasets of their own
 
 
-def is_photos(place: Path) -> bool:
-    """Is it a folder of something that is no dataset?"""
-    return place.is_dir() and not (place / DATASET_FILE).exists() and not half_made(place)
+@dataclass(frozen=True)
+class Given:
+    """Labelled faces that the user names with `option` of `verb`, whose own folder is `out`: photos with .pts files
+    beside them, or a dataset."""
+
+    place: Path
+    option: str
+    verb: str
+    out: Path
+
+    @property
+    def made(self) -> Path:
+        """The dataset of the photos, beside the folder: OUT-real of `--real`."""
+        out = self.out if self.out.name not in ("", "..") else self.out.resolve()
+        return out.parent / f"{out.name}-{self.option.strip('-').lower()}"
+
+    @property
+    def is_dataset(self) -> bool:
+        return (self.place / DATASET_FILE).exists() or half_made(self.place)
+
+    def photos(self) -> list[Source]:
+        """Raises UsageError for a place without photos that have .pts files."""
+        try:
+            sources = find_photos((self.place,), None) if self.place.is_dir() else []
+        except UsageError:
+            sources = []
+        if not any(beside(source.path).is_file() for source in sources):
+            raise UsageError(
+                f"{self.option} {self.place} is no folder of photos with .pts files beside them and no dataset made by "
+                "`lmedge prepare`; name one of them."
+            )
+        return sources
 
 
 def cutting_like(provenance: Provenance, scheme: Scheme, size: int, given: Scheme | None = None) -> Cutting:
@@ -44,22 +76,30 @@ def cutting_like(provenance: Provenance, scheme: Scheme, size: int, given: Schem
     return Cutting(Pts(given), scheme, size, *crop_of(provenance))
 
 
-def dataset_at(place: Path, made: Path, cutting: Cutting, executor: Executor, overwrite: bool) -> FaceDataset:
-    """The dataset at `place`, or, where photos with .pts files lie there, the one that is `made` of them, once. Raises
-    UsageError for photos that have changed since, LmedgeError for a place that holds neither."""
-    if not is_photos(place):
-        return FaceDataset(place)
-    sources = find_photos((place,), None)
-    if (made / DATASET_FILE).exists() and not overwrite:
-        there = FaceDataset(made)
-        if there.about.get("photos_sha256") == fingerprint(sources):
-            return there
-        raise UsageError(
-            f"{made} was made from other photos than {place} has now; add --overwrite or name another --out."
-        )
-    found = cut_photos(sources, made, cutting, executor=executor, overwrite=overwrite)
+def dataset_at(given: Given, cutting: Cutting, executor: Executor, overwrite: bool) -> FaceDataset:
+    """The dataset that is `given`, or the one that is made of the photos there, once. Raises UsageError for a place
+    that holds neither, for photos that have changed since, and where the user has a dataset of others in its place."""
+    if given.is_dataset:
+        return FaceDataset(given.place)
+    sources, made = given.photos(), given.made
+    if (made / DATASET_FILE).exists():
+        there = read_json(made / DATASET_FILE, WHAT)
+        if not overwrite and there.get("photos_sha256") == fingerprint(sources):
+            return FaceDataset(made)
+        if there.get("made_by") not in VERBS:
+            raise UsageError(
+                f"{made} is a dataset of yours and is not replaced by one of the photos in {given.place}; name it as "
+                f"{given.option}, or another --out."
+            )
+        if not overwrite:
+            raise UsageError(
+                f"{made} was made from other photos than {given.place} has now; add --overwrite or name another --out."
+            )
+    found = cut_photos(sources, made, cutting, executor=executor, overwrite=overwrite, made_by=given.verb)
     left_out = sum(found.rejected.values())
-    console.print(f"{place}: {found.count} faces in {made}, {left_out} photos left out ({made}/rejected.csv says why)")
+    console.print(
+        f"{given.place}: {found.count} faces in {made}, {left_out} photos left out ({made}/rejected.csv says why)"
+    )
     return FaceDataset(made)
 
 

@@ -39,9 +39,11 @@ def prepare(config: PrepareConfig, executor: Executor | None = None) -> "Assembl
 def cut_photos(
     sources: Sequence[Source], out: Path, cutting: Cutting, licence: str = NOT_STATED,
     executor: Executor | None = None, overwrite: bool = False, attributes: AttributeTable | None = None,
+    made_by: str = "prepare",
 ) -> "Assembled":  # fmt: skip
     """Makes photos, of this `licence`, into a dataset; without an `executor`, in processes of this machine. A half-made
-    dataset of the same photos and cutting is continued. `attributes`: where those of the photos come from.
+    dataset of the same photos and cutting is continued. `attributes`: where those of the photos come from. `made_by`: a
+    verb.
 
     Raises UsageError for an annotator that does not give the scheme or has nothing on any of the photos, and for a
     folder of something else; LmedgeError when no photo yields a face.
@@ -51,7 +53,7 @@ def cut_photos(
 
     cutting.check([source.path for source in sources])
     about = {
-        "made_by": "prepare",
+        "made_by": made_by,
         "size": cutting.size,
         "scheme": cutting.scheme.to_json(),
         "provenance": cutting.annotator.provenance(cutting.options(), licence).to_json(),

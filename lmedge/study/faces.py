@@ -10,6 +10,7 @@ from lmedge.annotators.annotator import Annotator
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.detector.faces import (
     LEAST_CONFIDENCE,
+    Given,
     cutting_like,
     dataset_at,
     found_on,
@@ -31,12 +32,12 @@ SEEN_FILE = "seen.npz"
 
 def real_and_test(config: StudyConfig, executor: Executor) -> tuple[FaceDataset, FaceDataset]:
     """The faces to learn from and those to test on. Photos with .pts files are made into datasets first, beside the
-    folder of the study: OUT-real and OUT-test. Raises UsageError for faces that are in both, LmedgeError for a place
-    that holds neither dataset nor photos."""
-    cutting, out = _cutting(config), config.out
+    folder of the study: OUT-real and OUT-test. Raises UsageError for faces that are in both, and for a place that holds
+    neither dataset nor photos."""
+    cutting = _cutting(config)
     real, test = (
-        dataset_at(place, out.with_name(f"{out.name}-{name}"), cutting, executor, config.overwrite)
-        for place, name in ((config.real, "real"), (config.test, "test"))
+        dataset_at(Given(place, option, "study", config.out), cutting, executor, config.overwrite)
+        for place, option in ((config.real, "REAL"), (config.test, "--test"))
     )
     refuse_shared(real, test)
     return real, test

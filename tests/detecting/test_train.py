@@ -1,6 +1,7 @@
 import json
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +11,20 @@ from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.detecting.options import TrainDetectorConfig
 from lmedge.detecting.train import train_detector
-from lmedge.detector.faces import cutting_like, parted
+from lmedge.detector.faces import Given, cutting_like, dataset_at, parted
+from lmedge.errors import UsageError
+from lmedge.faces.cartoon import draw_face
+from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.records import FaceDataset
 from lmedge.faces.toy import toy
+from lmedge.landmarks import write_pts
+from lmedge.processes import Processes
 from lmedge.provenance import Provenance
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.detector import LandmarkDetector, detector_file
 from lmedge.scheme import IBUG49
+from tests.conftest import FOUND_LOOKS
 
 
 def hashes(images):
@@ -80,6 +87,9 @@ def test_faces_that_do_not_belong_together_are_refused(toys, bundle, tmp_path, l
     toy(ToyConfig(out=tmp_path / "large", count=12, size=64, workers=1))
     synthesize(SynthesizeConfig(source=bundle, out=tmp_path / "pts", count=4, workers=1))
     cut = {name: {"crop": {"crop": "haar", "margin": margin}} for name, margin in (("near", 0.1), ("far", 0.3))}
+    (tmp_path / "bare").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "bare" / "a.png")
+    (tmp_path / "a.pts").write_text("")
     near, far = (changed(toys, tmp_path / name, **how) for name, how in cut.items())
     for words, sentence in (
         ((bundle, "--real", tmp_path / "large"), "has faces of 64 pixels and the generated ones have 32"),
@@ -87,11 +97,16 @@ def test_faces_that_do_not_belong_together_are_refused(toys, bundle, tmp_path, l
                                 "cut with --crop haar --margin 0.1; make it again so"),
         ((bundle, "--real", toys, "--test", toys), "shares 48 faces with"),
         ((bundle, "--synthetic-share", "0.3"), "--synthetic-share is that of generated faces beside real ones"),
+        ((bundle, "--real", tmp_path / "nowhere"), "--real {0}/nowhere is no folder of photos with .pts files beside"),
+        ((bundle, "--real", tmp_path / "bare"), "--real {0}/bare is no folder of photos with .pts files beside them "
+                                                "and no dataset made by `lmedge prepare`; name one of them."),
+        ((bundle, "--real", toys, "--test", tmp_path / "a.pts"), "--test {0}/a.pts is no folder of photos"),
         ((tmp_path / "pts",), "make them again with `lmedge synthesize --format tfrecord`"),
         ((tmp_path / "nowhere",), "does not exist; name a bundle"),
         ((bundle, "--synthetic-share", "1.5", "--real", toys), "--synthetic-share must be between 0 and 1, not 1.5"),
     ):  # fmt: skip
         refused = lmedge_here("train-detector", *words, "--out", tmp_path / "out")
+        sentence = sentence.replace("{0}", str(tmp_path))
         assert refused.returncode == 2 and sentence in refused.stderr and refused.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -123,3 +138,40 @@ def test_a_detector_of_two_kinds_of_faces_has_the_licences_of_both():
     people, made = Provenance("pts", "1", licence="CC BY 4.0"), Provenance("drawn", "1", licence="CC0-1.0").by_lgen("7")
     assert people.beside(made) == replace(people, licence="CC BY 4.0; of the generated faces: CC0-1.0")
     assert made.beside(made) == made
+
+
+@pytest.fixture
+def people(tmp_path):
+    """Three photos with .pts files beside them."""
+    (tmp_path / "people").mkdir()
+    for number in range(3):
+        picture, points = draw_face(random_look(np.random.default_rng((0, FOUND_LOOKS[number]))), 256)
+        Image.fromarray(picture).save(tmp_path / "people" / f"{number}.png")
+        write_pts(tmp_path / "people" / f"{number}.pts", points)
+    return tmp_path / "people"
+
+
+CUTTING = cutting_like(Provenance("drawn", "1", crop={"crop": "haar", "margin": 0.1}), IBUG49, 32)
+
+
+def test_only_datasets_that_were_made_for_a_detector_are_replaced(people, tmp_path):
+    given, own = Given(people, "--real", "train-detector", tmp_path / "mine"), tmp_path / "mine-real"
+    toy(ToyConfig(out=own, count=4, workers=1))
+    before = {path.name: path.read_bytes() for path in own.iterdir()}
+    for overwrite in (False, True):
+        with pytest.raises(UsageError, match="mine-real is a dataset of yours and is not replaced .* as --real, or"):
+            dataset_at(given, CUTTING, Processes(1), overwrite)
+    assert {path.name: path.read_bytes() for path in own.iterdir()} == before
+    shutil.rmtree(own)
+    assert len(dataset_at(given, CUTTING, Processes(1), False)) == 3
+    (people / "0.png").unlink()
+    again = dataset_at(given, CUTTING, Processes(1), True)
+    assert len(again) == 2 and again.path == own and again.about["made_by"] == "train-detector"
+
+
+def test_the_dataset_lies_beside_a_folder_without_a_name(people, tmp_path, monkeypatch):
+    (tmp_path / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here" / "below")
+    for out, made in ((".", "here/below-real"), ("..", "here-real"), ("x", "here/below/x-real")):
+        assert Given(people, "--real", "study", Path(out)).made.absolute() == tmp_path / made
+    assert Given(people, "--test", "study", Path("/")).made == Path("/-test")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
-from lmedge.errors import LmedgeError, UsageError
+from lmedge.errors import UsageError
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
@@ -161,9 +161,9 @@ def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
     next((tmp_path / "people").glob("*.png")).unlink()
     with pytest.raises(UsageError, match="study-real was made from other photos than .*people has now"):
         real_and_test(wanted, Processes(1))
-    with pytest.raises(UsageError, match=r"no \.pts file beside any of the photos"):
+    with pytest.raises(UsageError, match=r"^REAL .* is no folder of photos with \.pts files"):
         real_and_test(replace(wanted, real=photos, out=tmp_path / "x"), Processes(1))
-    with pytest.raises(LmedgeError, match="nowhere is not a folder; name a dataset"):
+    with pytest.raises(UsageError, match="^REAL .*nowhere is no folder of photos"):
         real_and_test(replace(wanted, real=tmp_path / "nowhere", out=tmp_path / "y"), Processes(1))
 
 
