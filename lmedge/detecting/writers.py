@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import cv2
@@ -16,6 +16,7 @@ from lmedge.detecting.finder import Found
 from lmedge.detecting.shots import Shot
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import write_pts
+from lmedge.manifest import HIDDEN
 from lmedge.pictures import mark, write_picture
 from lmedge.scheme import Scheme
 from lmedge.storage import write_bytes
@@ -27,21 +28,32 @@ DOT = 1 / 100  # radius of a landmark, of the face's box
 
 
 class Names:
-    """Files for photos, below a folder: `a.pts` for `a.jpg`, and `a-2.pts` for whatever comes by that name again."""
+    """Files for photos, below a folder: `a.pts` for `a.jpg`, and `a-2.pts` for whatever comes by that name again, be it
+    a file or a folder, or by a name that is `taken`."""
 
-    def __init__(self, folder: Path, suffix: str):
+    def __init__(self, folder: Path, suffix: str, taken: Sequence[str] = ()):
         self._folder, self._suffix = folder, suffix
-        self._given: set[Path] = set()
+        self._files = {folder / name for name in taken}
+        self._folders: set[Path] = set()
 
     def next(self, name: str) -> Path:
-        plain = self._folder / Path(name).with_suffix("")
-        path, number = plain, 1
-        while path in self._given:
-            number += 1
-            path = plain.with_name(f"{plain.name}-{number}")
-        self._given.add(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.with_name(path.name + self._suffix)
+        photo, folder = PurePosixPath(name), self._folder
+        for part in photo.parent.parts:
+            folder = _free(folder, part, "", self._files)
+            self._folders.add(folder)
+        path = _free(folder, photo.stem, self._suffix, self._files, self._folders)  # the stem of `..jpg` is a dot
+        self._files.add(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _free(folder: Path, stem: str, suffix: str, *taken: set[Path]) -> Path:
+    """The first of `stem`, `stem-2`, ... that is not taken."""
+    path, number = folder / f"{stem}{suffix}", 1
+    while any(path in some for some in taken):
+        number += 1
+        path = folder / f"{stem}-{number}{suffix}"
+    return path
 
 
 class Sink(Protocol):
@@ -58,7 +70,7 @@ class PtsFiles:
     """A .pts file for each face."""
 
     def __init__(self, folder: Path, scheme: Scheme):
-        self._names = Names(folder, ".pts")
+        self._names = Names(folder, ".pts", (SKIPPED, *HIDDEN))
 
     def add(self, shot: Shot, faces: Sequence[Found]) -> None:
         for face in faces:
