@@ -16,7 +16,7 @@ from lmedge.detecting.writers import FILES, SKIPPED, WRITERS, DrawnPhotos, Drawn
 from lmedge.errors import LmedgeError
 from lmedge.folders import making_folder
 from lmedge.interrupt import asking
-from lmedge.progress import progress
+from lmedge.progress import console, progress
 from lmedge.runtime.detector import LandmarkDetector, detector_file
 from lmedge.storage import write_bytes
 
@@ -38,7 +38,8 @@ class Tally:
 
 @dataclass(frozen=True)
 class Detected:
-    """`faces` in `looked` pictures (`unit`: photos or frames), `per_second` of them; `skipped`: reason -> pictures."""
+    """`faces` in `looked` pictures (`unit`: photos or frames), `per_second` of them; `skipped`: reason -> pictures;
+    `unread`: frames that a video says it has and that could not be read."""
 
     out: Path
     unit: str
@@ -46,6 +47,7 @@ class Detected:
     faces: int
     per_second: float
     skipped: dict[str, int]
+    unread: int
 
 
 def detect(config: DetectConfig) -> Detected:
@@ -60,13 +62,16 @@ def detect(config: DetectConfig) -> Detected:
         began = time.monotonic()
         tally = _look(shots, finder, _sinks(config, folder, finder, shots))
         rate = tally.faces / max(time.monotonic() - began, 1e-9)
+        if shots.unread:
+            there = tally.looked + shots.unread
+            console.print(f"{tally.looked} of {there} frames could be read; {config.source} may be damaged")
         if not tally.faces:
             why = ", ".join(f"{number} {reason}" for reason, number in tally.reasons.items())
             raise LmedgeError(f"{config.source} shows no face in {tally.looked} {shots.unit}{why and f' ({why})'}.")
         table = io.StringIO()
         csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *tally.skipped])
         write_bytes(folder / SKIPPED, table.getvalue().encode("utf-8", "replace"))
-    return Detected(config.out, shots.unit, tally.looked, tally.faces, rate, tally.reasons)
+    return Detected(config.out, shots.unit, tally.looked, tally.faces, rate, tally.reasons, shots.unread)
 
 
 def _sinks(config: DetectConfig, folder: Path, finder: Finder, shots: Photos | Frames) -> list[Sink]:

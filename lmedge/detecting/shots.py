@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,6 +49,7 @@ class Photos:
     """The photos at a place."""
 
     unit = "photos"
+    unread = 0
 
     def __init__(self, place: Path):
         self._sources = find_photos((place,), None)
@@ -70,12 +72,14 @@ class Photos:
 
 
 class Frames:
-    """The frames of a video, or of a camera by its number. Raises LmedgeError where it cannot be read."""
+    """The frames of a video, or of a camera by its number; `unread`, how many of a video's were missing at its end.
+    Raises LmedgeError where it cannot be read."""
 
     unit = "frames"
 
     def __init__(self, what: Path | int, most: int | None):
         self.is_camera = isinstance(what, int)
+        self.unread = 0
         with native_stderr_off():
             self._capture: Any = cv2.VideoCapture(what if isinstance(what, int) else str(what))
         if not self._capture.isOpened():
@@ -94,8 +98,11 @@ class Frames:
     def __iter__(self) -> Iterator[Shot]:
         number = 0
         while number < self._most:
-            there, frame = self._capture.read()
+            # FFmpeg tells of each damaged frame. What is said when a camera is stopped, as it is read, shall be seen.
+            with nullcontext() if self.is_camera else native_stderr_off():
+                there, frame = self._capture.read()
             if not there:
+                self.unread = 0 if self.is_camera else max(0, self.total - number)
                 return
             pixels = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
             yield Shot(f"frame-{number:06}", pixels, seconds=number / self.rate)

@@ -238,3 +238,41 @@ def test_without_opencv_one_sentence_says_what_to_install(trained_detector, albu
     )
     assert done.returncode == 1 and done.stderr.count("\n") == 1
     assert "cv2 is not installed and this verb needs it; pip install" in done.stderr
+
+
+def test_whatever_photos_are_called_their_files_lie_in_the_folder(detect, tmp_path):
+    face, album, found = Image.fromarray(drawn_photo(LOOKS[0])), tmp_path / "album", tmp_path / "found"
+    names = (
+        "..jpg",
+        "...jpg",
+        "a.jpg",
+        "a.pts/b.jpg",
+        "c.tif",
+        "c.pts/d.jpg",
+        "skipped.csv/e.jpg",
+        ".lmedge.json/f.jpg",
+    )
+    for name in names:
+        (album / name).parent.mkdir(parents=True, exist_ok=True)
+        face.save(album / name, "TIFF" if name == "c.tif" else "JPEG")
+    said = detect(album)
+    assert (said.returncode, said.stderr.count("lmedge:")) == (0, 0)
+    written = {path.relative_to(found).as_posix() for path in found.rglob("*.pts") if path.is_file()}
+    assert written == {
+        "..pts", "...pts", "a.pts", "a.pts-2/b.pts", "c-2.pts", "c.pts/d.pts", "skipped.csv-2/e.pts",
+        ".lmedge.json-2/f.pts",
+    }  # fmt: skip
+    assert len([path for path in (found / "drawn").rglob("*.jpg") if path.is_file()]) == len(names)
+    assert {path.name for path in tmp_path.iterdir()} == {"album", "found"} and not (found / ".lmedge.partial").exists()
+
+
+def test_of_a_damaged_video_it_is_said_how_much_could_be_read(detect, film, tmp_path):
+    data = film.read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[: len(data) // 2])
+    done = detect(tmp_path / "cut.avi", "--format", "csv", "--no-draw")
+    read = len(rows(tmp_path / "found"))
+    assert done.returncode == 0 and 0 < read < 5
+    assert f"{read} of 6 frames could be read; {tmp_path}/cut.avi may be damaged" in done.stderr
+    assert f"{6 - read}  could not be read" in done.stdout
+    assert "could be read" not in detect(film, "--frames", 2, "--format", "csv", "--overwrite").stderr
+    assert "could be read" not in detect(film, "--format", "csv", "--overwrite").stderr
