@@ -80,6 +80,8 @@ class Frames:
     def __init__(self, what: Path | int, most: int | None):
         self.is_camera = isinstance(what, int)
         self.unread = 0
+        if isinstance(what, Path) and _is_text(what):
+            raise LmedgeError(f"{what} is a text and no video; a list of videos is not followed, name one of them.")
         with native_stderr_off():
             self._capture: Any = cv2.VideoCapture(what if isinstance(what, int) else str(what))
         if not self._capture.isOpened():
@@ -113,6 +115,15 @@ class Frames:
 
     def __exit__(self, *_: object) -> None:
         self._capture.release()
+
+
+def _is_text(path: Path) -> bool:
+    """Does a file begin as a text? FFmpeg takes some for lists of other files, or of addresses. A film that begins with
+    so many letters is not known: its sizes have zeros."""
+    with path.open("rb") as file:
+        head = file.read(20)
+    lists = head.lstrip().startswith((b"ffconcat", b"#EXTM3U"))
+    return lists or (bool(head) and all(byte >= 32 or byte in b"\t\r\n" for byte in head))
 
 
 def shots_of(source: Path, frames: int | None) -> Photos | Frames:

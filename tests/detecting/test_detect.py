@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,12 +208,15 @@ def test_where_no_cascade_was_used_the_middle_of_the_picture_is_looked_at(traine
         Finder(detector)
 
 
-def test_what_cannot_be_looked_at_is_refused_in_one_sentence(detect, lmedge_here, album, bundle, tmp_path):
-    (tmp_path / "film.mp4").write_bytes(b"no film")
+def test_what_cannot_be_looked_at_is_refused_in_one_sentence(detect, lmedge_here, album, film, bundle, tmp_path):
+    (tmp_path / "film.mp4").write_bytes(b"\0no film")
+    (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {film.name}\n")
+    shutil.copy(film, tmp_path)
     (tmp_path / "words.txt").write_text("x")
     for source, words, code, sentence in (
         (album / "wall.png", (), 1, "wall.png shows no face in 1 photos (1 no face found)."),
         (tmp_path / "film.mp4", (), 1, "film.mp4 is no video that OpenCV can read"),
+        (tmp_path / "list.mp4", (), 1, "list.mp4 is a text and no video; a list of videos is not followed"),
         (tmp_path / "words.txt", (), 2, "words.txt is neither a photo (.avif"),
         (tmp_path / "nowhere", (), 2, "nowhere does not exist; name photos"),
         (album, ("--frames", 3), 2, "--frames 3 is for videos and cameras, and"),
