@@ -22,6 +22,11 @@ class Measured:
     yes: int
     no: int
 
+    @property
+    def known(self) -> bool:
+        """Could it be measured?"""
+        return not math.isnan(self.balanced_accuracy)
+
     def to_json(self) -> dict[str, Any]:
         """All but the name; None for what could not be measured."""
         figures = {name: value for name, value in vars(self).items() if name != "name"}
@@ -38,10 +43,16 @@ def measured(name: str, probability: NDArray[np.floating], value: NDArray[np.flo
     right = [(said == has)[has == answer] for answer in (True, False)]
     yes, no = (len(part) for part in right)
     if not yes or not no:
-        return Measured(name, float("nan"), float("nan"), float("nan"), yes, no)
+        return unmeasured(name, value)
     shares = [float(part.mean()) for part in right]
     error = sum(share * (1 - share) / len(part) for share, part in zip(shares, right, strict=True)) ** 0.5 / 2
     return Measured(name, sum(shares) / 2, error, calibration_error(probability, has), yes, no)
+
+
+def unmeasured(name: str, value: NDArray[np.float32]) -> Measured:
+    """What is left to say of an attribute that nothing measures: how many of values `[N]` are yes, and how many no."""
+    nan = float("nan")
+    return Measured(name, nan, nan, nan, int((value > 0).sum()), int((value < 0).sum()))
 
 
 def calibration_error(probability: NDArray[np.floating], has: NDArray[np.bool_]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.attributes.about import ABOUT_FILE, SCHEMA
-from lmedge.attributes.figures import Measured, measured
+from lmedge.attributes.figures import Measured, measured, unmeasured
 from lmedge.attributes.labeller import FILES, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE, Labeller, known_first
 from lmedge.attributes.network import Fit, calibrated, calibration, fit_network, logits_of
 from lmedge.attributes.options import TrainAttributesConfig
@@ -31,7 +31,7 @@ CHUNK = 512  # faces that are in memory where all of them are looked at
 
 @dataclass(frozen=True)
 class Trained:
-    """The folder `path`, the figures of every attribute that was learnt, and the names of those that were `kept`;
+    """The folder `path`, the figures of every attribute that was asked for, and the names of those that were `kept`;
     numbers of faces, by what they were for."""
 
     path: Path
@@ -42,11 +42,13 @@ class Trained:
 
 @dataclass(frozen=True)
 class _Task:
-    """What is to be learnt: the `values` `[N, A]` of all faces, and which of them have some, split by their groups."""
+    """What is to be learnt: the `values` `[N, A]` of all faces, and which of them have some, split by their groups;
+    `unmeasured` are attributes that this split can neither teach nor measure."""
 
     names: tuple[str, ...]
     values: NDArray[np.float32]
     split: Indices
+    unmeasured: tuple[Measured, ...] = ()
 
     @property
     def prevalence(self) -> NDArray[np.float32]:
@@ -77,7 +79,7 @@ def _task(config: TrainAttributesConfig, dataset: FaceDataset) -> _Task:
             raise UsageError(f"--attributes {name}: {config.faces} has none of that name; {nearest(name, known)}")
     wanted = config.attributes or known
     values = dataset.attributes[:, [known.index(name) for name in wanted]]
-    both = (values > 0).any(axis=0) & (values < 0).any(axis=0)
+    both = _has_both(values)
     if one_sided := [name for name, has_both in zip(wanted, both, strict=True) if not has_both]:
         if config.attributes or not both.any():
             raise UsageError(
@@ -90,7 +92,33 @@ def _task(config: TrainAttributesConfig, dataset: FaceDataset) -> _Task:
     parts = split_by_group(dataset.groups[labelled], config.held_out, config.seed)
     training, validation, held_out = (labelled[part] for part in parts)
     names = tuple(name for name, has_both in zip(wanted, both, strict=True) if has_both)
-    return _Task(names, values, (training, validation, held_out))
+    return _measurable(config, _Task(names, values, (training, validation, held_out)))
+
+
+def _has_both(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """`[A]`: do some faces have the attribute and some not, of values `[N, A]`?"""
+    return (values > 0).any(axis=0) & (values < 0).any(axis=0)
+
+
+def _measurable(config: TrainAttributesConfig, task: _Task) -> _Task:
+    """Without the attributes that faces to learn from, or held-out ones, all have or all lack: no figure would say
+    whether they were learnt. Raises UsageError where none is left, before a training of hours."""
+    training, _, held_out = task.split
+    good = _has_both(task.values[training]) & _has_both(task.values[held_out])
+    out = [unmeasured(task.names[i], task.values[held_out, i]) for i in np.flatnonzero(~good)]
+    if not good.any():
+        raise UsageError(
+            f"{config.faces} has no attribute with both values on the {len(training)} faces to learn from and on the "
+            f"{len(held_out)} held-out ones ({out[0].name}: {out[0].yes} held-out faces with it, {out[0].no} without); "
+            "label more people, raise --held-out or take another --seed."
+        )
+    if out:
+        console.print(
+            "not measured and left out, as the faces to learn from or the held-out ones all have the same value: "
+            f"{', '.join(each.name for each in out)}"
+        )
+    names = tuple(task.names[i] for i in np.flatnonzero(good))
+    return _Task(names, task.values[:, good], task.split, tuple(out))
 
 
 def _train(config: TrainAttributesConfig, dataset: FaceDataset, task: _Task, folder: Path) -> Trained:
@@ -105,7 +133,7 @@ def _train(config: TrainAttributesConfig, dataset: FaceDataset, task: _Task, fol
                for i, name in enumerate(task.names)]  # fmt: skip
     good = [i for i, each in enumerate(figures) if each.balanced_accuracy >= config.min_balanced_accuracy]
     if not good:
-        best = max(figures, key=lambda each: np.nan_to_num(each.balanced_accuracy))
+        best = max(figures, key=lambda each: each.balanced_accuracy)
         raise LmedgeError(
             f"no attribute reaches --min-balanced-accuracy {config.min_balanced_accuracy:g} on people that were held "
             f"out ({best.name} has {best.balanced_accuracy:.2f}); train on more faces or for more --epochs."
@@ -121,6 +149,7 @@ def _train(config: TrainAttributesConfig, dataset: FaceDataset, task: _Task, fol
     write_picture(folder / SHEET_FILE, sheet(lambda some: dataset.images(unseen[some]), names, predicted[unseen]))
     faces = {"training": len(training), "calibration": len(validation), "held_out": len(held_out),
              "labelled_by_network": int(np.isnan(task.values[:, kept]).any(axis=1).sum())}  # fmt: skip
+    figures += task.unmeasured
     write_json(folder / ABOUT_FILE, _facts(config, dataset, task, labeller, predicted, figures) | {"faces": faces})
     return Trained(folder, figures, names, faces)
 
@@ -150,7 +179,7 @@ def _facts(
         "weights": labeller.network.count_params(),
         "measured": {each.name: each.to_json() for each in figures},
         "shares": dict(zip(labeller.names, shares.tolist(), strict=True)),
-        "left_out": [name for name in task.names if name not in labeller.names],
+        "left_out": [each.name for each in figures if each.name not in labeller.names],
         "people": [len(np.unique(dataset.groups[part])) for part in task.split],
         "dataset": {"digest": dataset.digest, "count": len(dataset), "licence": dataset.provenance.licence},
         "options": options,

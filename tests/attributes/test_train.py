@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import numpy as np
@@ -82,6 +83,38 @@ def test_one_value_alone_cannot_be_learnt(toys, shown_faces, tmp_path, lmedge_he
         train_attributes(TrainAttributesConfig(**options, attributes=("Even", "Drawn")))
     with pytest.raises(UsageError, match=r"toys has no attributes; give it some with `lmedge add-attributes`"):
         train_attributes(TrainAttributesConfig(faces=toys, out=tmp_path / "out"))
+
+
+def relabelled(shown_faces, folder, lmedge_here, head, row):
+    """The same faces, of which `row` says what each shows."""
+    (folder / "a.csv").write_text(f"file,{head}\n" + "".join(f"{i}.jpg,{row(i)}\n" for i in range(COUNT)))
+    lmedge_here("add-attributes", shown_faces, folder / "a.csv", "--out", folder / "faces")
+    return folder / "faces"
+
+
+def no_training(*_):
+    raise AssertionError("it trains, although nothing could be measured")
+
+
+def test_what_nothing_could_measure_is_refused_before_the_training(shown_faces, tmp_path, lmedge_here, monkeypatch):
+    faces = relabelled(shown_faces, tmp_path, lmedge_here, "Rare", lambda i: int(i == 0))
+    monkeypatch.setattr("lmedge.attributes.train.fit_network", no_training)
+    with pytest.raises(
+        UsageError, match=r"no attribute with both values .*\(Rare: 0 held-out faces with it, 36 without"
+    ):
+        train_attributes(TrainAttributesConfig(faces=faces, out=tmp_path / "out"))
+
+
+def test_an_attribute_that_nothing_could_measure_is_named_and_left_out(shown_faces, tmp_path, lmedge_here):
+    lit = shown()[1][:, 0]
+    faces = relabelled(shown_faces, tmp_path, lmedge_here, "Rare,Lit", lambda i: f"{int(i == 0)},{int(lit[i] > 0)}")
+    options = ("--epochs", 3, "--batch", 16, "--min-balanced-accuracy", 0.5)
+    done = lmedge_here("train-attributes", faces, "--out", tmp_path / "out", *options)
+    assert done.returncode == 0 and "the same value: Rare\n" in done.stderr and "nan" not in done.stdout
+    assert re.search(r"^Rare +not measured +0 +36  left out$", done.stdout, re.MULTILINE)
+    about = json.loads((tmp_path / "out" / "attributes.json").read_text())
+    assert about["names"] == ["Lit"] and about["left_out"] == ["Rare"]
+    assert about["measured"]["Rare"]["balanced_accuracy"] is None
 
 
 def test_an_edited_or_damaged_folder_is_refused(attribute_network, shown_faces, tmp_path):
