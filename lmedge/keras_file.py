@@ -44,6 +44,22 @@ def load_network(path: Path, remedy: str = "train it again") -> Any:
         raise LmedgeError(f"{path} cannot be read ({reason}); {remedy}.") from error
 
 
+def check_network_file(path: Path, remedy: str) -> None:
+    """Raises LmedgeError, which ends with `remedy`, for a file of `load_network` that is missing, cut short or claims
+    more than it holds. Imports no Keras: what the network is is not looked at."""
+    if not path.is_file():
+        raise LmedgeError(f"{path} is missing; {remedy}.")
+    try:
+        with zipfile.ZipFile(io.BytesIO(read_regular(path, LARGEST_FILE))) as archive:
+            _check_entries(archive)
+            if (wrong := archive.testzip()) is not None:
+                raise _Claim(f"its {wrong} is not whole")
+    except LmedgeError:
+        raise
+    except Exception as error:  # zipfile and zlib raise their own
+        raise LmedgeError(f"{path} cannot be read ({error}); {remedy}.") from error
+
+
 def network_bytes(network: Any) -> bytes:
     """The file of a Keras model."""
     # Keras writes to a path that it chooses the ending of, and not in one step.
@@ -61,14 +77,7 @@ def save_network(network: Any, path: Path) -> None:
 def _check(data: bytes) -> None:
     """Raises _Claim for an archive that would take more memory than its size warrants."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        names = [entry.filename for entry in archive.infolist()]
-        if sorted(names) != sorted({*LARGEST, WEIGHTS}):
-            raise _Claim(f"it holds {', '.join(names)[:80]}")
-        for entry in archive.infolist():
-            # An entry that is longer than it says is cut off there when it is read.
-            most = LARGEST.get(entry.filename, MOST_EXPANSION * entry.compress_size)
-            if entry.file_size > most:
-                raise _Claim(f"its {entry.filename} claims {entry.file_size >> 20} MiB")
+        _check_entries(archive)
         config = archive.read(CONFIG)
         _check_weights(archive.read(WEIGHTS))
         stored = archive.getinfo(WEIGHTS).file_size
@@ -81,6 +90,17 @@ def _check(data: bytes) -> None:
                 size *= side or 1
             if size > LARGEST_OUTPUT:
                 raise _Claim(f"a layer gives {size:,} numbers")
+
+
+def _check_entries(archive: zipfile.ZipFile) -> None:
+    names = [entry.filename for entry in archive.infolist()]
+    if sorted(names) != sorted({*LARGEST, WEIGHTS}):
+        raise _Claim(f"it holds {', '.join(names)[:80]}")
+    for entry in archive.infolist():
+        # An entry that is longer than it says is cut off there when it is read.
+        most = LARGEST.get(entry.filename, MOST_EXPANSION * entry.compress_size)
+        if entry.file_size > most:
+            raise _Claim(f"its {entry.filename} claims {entry.file_size >> 20} MiB")
 
 
 def _check_weights(data: bytes) -> None:

@@ -1,7 +1,9 @@
 import json
 import math
 import shutil
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,7 +11,9 @@ from lmedge.about.summary import summary
 from lmedge.cli import main
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint
+from lmedge.keras_file import save_network
 from lmedge.labels.folder import LabelFolder, Placed
+from lmedge.run import VERB_OF
 from lmedge.runtime import Bundle, FaceSampler
 from lmedge.scheme import Scheme
 from lmedge.shipped import REFERENCE
@@ -175,6 +179,64 @@ def test_a_copy_of_a_checkpoint_under_another_name_is_the_users(told, trained, t
     shutil.copy(found, found.with_name(f"{found.stem}_best.npz"))
     assert rows(told(run))["checkpoint"] == rows(told(trained))["checkpoint"]
     assert checkpoint.checkpoints(run / "checkpoints")[-1] == found
+
+
+def emptied(file):
+    file.write_bytes(b"")
+
+
+def halved(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.fixture
+def refused(capsys):
+    """`refused(path)` -> the one line with which `lmedge info path` refuses it."""
+
+    def said(path):
+        assert main(["info", str(path)]) == 1
+        found = capsys.readouterr()
+        assert not found.out and found.err.startswith("lmedge: ") and found.err.count("\n") == 1
+        return found.err
+
+    return said
+
+
+NETWORKS = ("generator.keras", "lgen.keras", "encoder.keras", "point_confidence.keras")
+
+
+@pytest.mark.parametrize("harm", [emptied, halved])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_a_run_that_was_cut_short_is_named(refused, trained, tmp_path, name, harm):
+    run = shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints"))
+    harm(run / name)
+    assert f"{run / name} cannot be read (File is not a zip file); run `lmedge {VERB_OF[name]}` again." in refused(run)
+
+
+@pytest.mark.parametrize(("harm", "what"), [(Path.unlink, "is missing"), (emptied, "cannot be read"),
+                                            (halved, "cannot be read")])  # fmt: skip
+def test_attributes_without_their_network_are_refused(told, refused, tmp_path, harm, what):
+    share = {"balanced_accuracy": 0.9}
+    about = {"schema": 1, "names": ["Lit"], "prevalence": [0.5], "measured": {"Lit": share}, "left_out": [], "size": 16,
+             "dataset": {"digest": "0", "count": 3, "licence": "CC0"}}  # fmt: skip
+    (tmp_path / "attributes.json").write_text(json.dumps(about))
+    save_network(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]), tmp_path / "attributes.keras")
+    told(tmp_path)
+    harm(tmp_path / "attributes.keras")
+    assert f"attributes.keras {what}" in refused(tmp_path)
+
+
+@pytest.mark.parametrize(("harm", "what"), [(Path.unlink, "is missing"), (emptied, "is damaged"),
+                                            (halved, "is damaged")])  # fmt: skip
+def test_labels_without_their_pictures_are_refused(told, refused, tmp_path, harm, what):
+    eyes = Scheme("eyes", ("right", "left", "chin"), (1, 0, 2), (), (0, 1), ("hand",) * 3)
+    labels = LabelFolder.create(tmp_path / "labels", FaceSampler(), eyes)
+    labels.add(np.zeros((4, labels.z.shape[1])), np.zeros((4, 64, 64, 3), np.uint8))
+    told(labels.path)
+    harm(labels.image_file(2))
+    assert f"000002.png {what}; take a whole copy" in refused(labels.path)
+    shutil.rmtree(labels.path / "images")
+    assert "000000.png is missing, and 3 other pictures are missing or damaged" in refused(labels.path)
 
 
 def test_the_root_of_the_disk_is_no_dataset(capsys):

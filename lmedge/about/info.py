@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.about.options import InfoConfig
+from lmedge.about.whole import DETECTOR, check_detector, check_pictures
 from lmedge.attributes import about as attributes
 from lmedge.coco import HIDDEN
 from lmedge.errors import LmedgeError, UsageError
@@ -11,9 +12,10 @@ from lmedge.faces.about import read_about
 from lmedge.folders import half_made
 from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
+from lmedge.keras_file import check_network_file
 from lmedge.labels.folder import ABOUT_FILE, LabelFolder
-from lmedge.run import Run
-from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model, scheme_in
+from lmedge.run import VERB_OF, Run
+from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
 from lmedge.runtime.detector import DETECTOR_FILE, DETECTOR_SCHEMA
 from lmedge.shipped import bundle_at
 from lmedge.storage import read_json
@@ -32,7 +34,7 @@ def info(config: InfoConfig) -> dict[str, Any]:
     if (path / DETECTOR_FILE).is_file():
         return _detector(path)
     if (path / attributes.ABOUT_FILE).is_file():
-        return {**attributes.read_about(path), "kind": "attributes"}
+        return _network(path)
     if (path / ABOUT_FILE).is_file():
         return _labels(path)
     if path.is_file() and path.suffix == ".tflite":
@@ -81,6 +83,9 @@ def _run(path: Path) -> dict[str, Any]:
         _ = run.lgen_provenance
         facts["held_out_nme"] = run.lgen_metrics()["held_out"]["nme"]
     facts["versions"] = config.get("versions")
+    for name, verb in VERB_OF.items():
+        if facts[name]:
+            check_network_file(path / name, f"run `lmedge {verb}` again")
     return facts
 
 
@@ -92,14 +97,20 @@ def _bundle(path: Path) -> dict[str, Any]:
 
 
 def _detector(path: Path) -> dict[str, Any]:
-    about = read_json(path / DETECTOR_FILE, "a detector made by `lmedge train-detector`", {"variants": dict})
+    about = read_json(path / DETECTOR_FILE, DETECTOR, {"variants": dict})
     if about.get("schema") != DETECTOR_SCHEMA:
         raise LmedgeError(
             f"{path / DETECTOR_FILE} has schema {about.get('schema')!r}, this version reads {DETECTOR_SCHEMA}; train "
             "it again, or install the lmedge that made it."
         )
-    scheme_in(about, path / DETECTOR_FILE)
+    check_detector(path, about, path / DETECTOR_FILE)
     return {**about, "kind": "detector"}
+
+
+def _network(path: Path) -> dict[str, Any]:
+    about = attributes.read_about(path)
+    check_network_file(path / attributes.NETWORK_FILE, "run `lmedge train-attributes` again")
+    return {**about, "kind": "attributes"}
 
 
 def _model(path: Path) -> dict[str, Any]:
@@ -119,6 +130,7 @@ def _model(path: Path) -> dict[str, Any]:
 
 def _labels(path: Path) -> dict[str, Any]:
     labels = LabelFolder.open(path)
+    check_pictures(labels)
     placed, complete = labels.placed, labels.complete
     counts = dict(zip(labels.scheme.names, placed.sum(axis=0).tolist(), strict=True))
     return {"kind": "labels", "generator": labels.generator, "width": labels.width, "height": labels.height,

@@ -8,7 +8,7 @@ from lmedge.faces.attributes import check_names
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 1
-ABOUT_FILE = "attributes.json"
+ABOUT_FILE, NETWORK_FILE = "attributes.json", "attributes.keras"
 WHAT = "a folder made by `lmedge train-attributes`"
 FORM = {"schema": int, "names": list, "prevalence": list, "measured": dict, "left_out": list, "size": int,
         "dataset": {"digest": str, "count": int, "licence": str}}  # fmt: skip

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.attributes.about import ABOUT_FILE, read_about
+from lmedge.attributes.about import ABOUT_FILE, NETWORK_FILE, read_about
 from lmedge.errors import LmedgeError
 from lmedge.faces.records import FaceDataset
 from lmedge.judging.features import of_network
 from lmedge.keras_file import load_network
 from lmedge.storage import Damaged, read_arrays
 
-NETWORK_FILE, PREDICTED_FILE, SHEET_FILE = "attributes.keras", "predicted.npz", "sheet.png"
+PREDICTED_FILE, SHEET_FILE = "predicted.npz", "sheet.png"
 FILES = (ABOUT_FILE, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE)
 
 

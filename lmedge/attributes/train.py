@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmedge.attributes.about import ABOUT_FILE, SCHEMA
+from lmedge.attributes.about import ABOUT_FILE, NETWORK_FILE, SCHEMA
 from lmedge.attributes.figures import Measured, measured, unmeasured
-from lmedge.attributes.labeller import FILES, NETWORK_FILE, PREDICTED_FILE, SHEET_FILE, Labeller, known_first
+from lmedge.attributes.labeller import FILES, PREDICTED_FILE, SHEET_FILE, Labeller, known_first
 from lmedge.attributes.network import Fit, calibrated, calibration, fit_network, logits_of
 from lmedge.attributes.options import TrainAttributesConfig
 from lmedge.attributes.sheet import sheet

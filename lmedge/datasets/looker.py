@@ -36,7 +36,8 @@ def looker_of(folder: Path | None) -> Looker | None:
     if importlib.util.find_spec("tensorflow") is None:
         raise UsageError(f"--attributes {folder}: needs tensorflow, not installed here; {install('train')}.")
     load_tensorflow()
-    from lmedge.attributes.labeller import NETWORK_FILE, Labeller  # here, as sets are drawn without TensorFlow too
+    from lmedge.attributes.about import NETWORK_FILE
+    from lmedge.attributes.labeller import Labeller  # here, as sets are drawn without TensorFlow too
 
     labeller = Labeller.open(folder)
     return Looker(labeller.names, labeller.values, {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.cli import main
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.detecting.options import TrainDetectorConfig
@@ -24,6 +25,7 @@ from lmedge.provenance import Provenance
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.detector import LandmarkDetector, detector_file
 from lmedge.scheme import IBUG49
+from lmedge.shipped import REFERENCE
 from tests.conftest import FOUND_LOOKS
 
 
@@ -49,6 +51,22 @@ def test_beside_few_real_faces_half_a_batch_is_generated(trained_detector, bundl
     assert len(diet.synthetic) == 100 and diet.synthetic_share == 0.5 and diet.how is not None
     assert (diet.synthetic.images == drawn.images[sure][:100]).all()
     assert diet.synthetic.landmarks == pytest.approx(drawn.landmarks[sure][:100])
+
+
+@pytest.mark.parametrize(("harm", "what"), [
+    (Path.unlink, "is missing"),
+    (lambda file: file.write_bytes(b""), "is empty"),
+    (lambda file: file.write_bytes(file.read_bytes()[:5000]), "is damaged"),
+    (lambda file: shutil.copy(file.with_name("detector-fp32.tflite"), file), "is another model than"),
+    (lambda file: shutil.copy(REFERENCE / "faces-int8.tflite", file), "is another model than"),
+])  # fmt: skip
+def test_a_folder_whose_model_is_lost_or_another_one_is_refused(trained_detector, tmp_path, capsys, harm, what):
+    copy = shutil.copytree(trained_detector.out, tmp_path / "copy")
+    assert main(["info", str(copy)]) == 0
+    harm(copy / "detector-int8.tflite")
+    assert main(["info", str(copy)]) == 1
+    said = capsys.readouterr().err
+    assert f"{copy / 'detector-int8.tflite'} {what}" in said and said.count("\n") == 1
 
 
 def test_the_folder_says_what_the_detector_is(trained_detector, lmedge_here):
