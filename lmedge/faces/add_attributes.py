@@ -19,7 +19,7 @@ COPIED = ("rejected.csv", "contact.png")
 def add_attributes(config: AddAttributesConfig) -> Assembled:
     """Copies a dataset and gives it attributes; see AddAttributesConfig. Raises UsageError for a file that names none
     of its photos and for a folder of something else, LmedgeError for a file or dataset that cannot be read."""
-    table = read_attributes(config.attributes)
+    table = read_attributes(config.attributes, "FILE ")
     dataset = FaceDataset(config.faces)
     photos = dataset.sources.tolist()
     table.refuse_strangers(photos)

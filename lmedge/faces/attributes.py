@@ -28,13 +28,14 @@ Values = tuple[float, ...]
 @dataclass(frozen=True)
 class AttributeTable:
     """A file of attributes: their `names`, and `values` int8 `[M, A]` (1, -1, 0 for unknown) of the photos in `rows`,
-    by name; `file` and `sha256` say which file it was."""
+    by name; `file` and `sha256` say which file it was, `shown` how refusals call it."""
 
     names: tuple[str, ...]
     rows: dict[str, int]
     values: NDArray[np.int8]
     file: Path
     sha256: str
+    shown: str
 
     def of(self, photo: str) -> Values:
         """The values of a photo by its name in the dataset, or by its file name alone; NaN for one that is absent."""
@@ -48,7 +49,7 @@ class AttributeTable:
         names = list(photos)
         if not any(name in self.rows or name.rpartition("/")[2] in self.rows for name in names):
             raise UsageError(
-                f"--attributes {self.file} names none of the {len(names)} photos: it has "
+                f"{self.shown} names none of the {len(names)} photos: it has "
                 f"{next(iter(self.rows))!r}, they have {names[0]!r}; take the file that belongs to them."
             )
 
@@ -57,16 +58,19 @@ class AttributeTable:
         return {"names": list(self.names), "from": self.file.name, "sha256": self.sha256}
 
 
-def read_attributes(path: Path) -> AttributeTable:
+def read_attributes(path: Path, option: str = "--attributes ") -> AttributeTable:
     """A file in CelebA's format (a count, a line of names, then lines `photo 1 -1 ...`, 0 for unknown) or CSV (a line
     of names, whose first is that of the photos; 1 for yes, -1 or 0 for no, empty for unknown). Raises LmedgeError, with
-    the line, for another form."""
-    option = f"--attributes {path}"
+    the line, for another form, UsageError for a folder. `option` stands before `path` in refusals."""
+    option = f"{option}{path}"
+    if path.is_dir():
+        raise UsageError(f"{option} is a folder; name a file.")
     try:
         data = read_regular(path, LARGEST_FILE)
         lines = data.decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise LmedgeError(f"{option} cannot be read ({error}).") from None
+        reason = getattr(error, "strerror", None) or error
+        raise LmedgeError(f"{option} cannot be read ({reason}); name a text file in UTF-8.") from None
     as_celeba = bool(lines) and re.fullmatch(r"\s*\d{1,12}\s*", lines[0], re.ASCII) is not None
     try:
         names, written = _celeba(lines) if as_celeba else _csv(lines, option)
@@ -81,7 +85,9 @@ def read_attributes(path: Path) -> AttributeTable:
         )
     if not rows:
         raise LmedgeError(f"{option} names no photo; expected CelebA's list_attr_celeba.txt or CSV.")
-    return AttributeTable(names, rows, _meant(values, names, as_celeba, option), path, hashlib.sha256(data).hexdigest())
+    return AttributeTable(
+        names, rows, _meant(values, names, as_celeba, option), path, hashlib.sha256(data).hexdigest(), option
+    )
 
 
 Written = Iterator[tuple[int, str, list[str]]]  # number of the line, photo, values as they are written

@@ -102,6 +102,21 @@ def test_a_dataset_gets_attributes_later_and_goes_by_the_same_digest(toys, tmp_p
     assert {file.name for file in out.iterdir()} == {file.name for file in toys.iterdir()}
 
 
+def test_refusals_call_the_file_as_the_command_line_does(toys, tmp_path, lmedge_here):
+    odd = written(tmp_path, "file,Odd\ntoy-0000001,yes\n")
+    strange = written(tmp_path, "file,Odd\nme.jpg,1\n", "strange.csv")
+    for file, said in (
+        (odd, f"FILE {odd}, line 2: Odd is 'yes'"),
+        (strange, f"FILE {strange} names none of the 48 photos"),
+        (tmp_path, f"FILE {tmp_path} is a folder; name a file."),
+        (tmp_path / "no", f"FILE {tmp_path / 'no'} cannot be read (No such file or directory)"),
+    ):
+        told = lmedge_here("add-attributes", toys, file, "--out", tmp_path / "out")
+        assert told.returncode and told.stderr.startswith(f"lmedge: {said}") and told.stderr.count("\n") == 1
+    with pytest.raises(UsageError, match=f"^--attributes {tmp_path} is a folder"):
+        prepare(PrepareConfig(out=tmp_path / "out", photos=(tmp_path,), attributes=tmp_path))
+
+
 CSV_TOY = "file,Drawn\ntoy-0000000,1\n"
 
 
