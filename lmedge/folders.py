@@ -28,7 +28,7 @@ from lmedge.manifest import (
     visible,
     write_manifest,
 )
-from lmedge.owner import Owner, writable
+from lmedge.owner import Owner, make_folder
 from lmedge.storage import read_json, write_json
 from lmedge.swap import complete, is_folder
 
@@ -127,8 +127,7 @@ def _taken(out: _Output) -> Iterator[Path]:
         there = out.path.is_dir()
         stage = out.path / PARTIAL if there else out.path.with_name(f".{out.path.name}.partial")
         home = out.path if there else stage
-        with writable(Path(out.shown)):
-            home.mkdir(parents=True, exist_ok=True)
+        make_folder(home, Path(out.shown))
         try:
             owner = Owner(home, Path(out.shown))
         except FileNotFoundError:  # another command has just put what it made in its place

@@ -8,7 +8,7 @@ from pathlib import Path
 from lmedge.errors import UsageError
 from lmedge.folders import real_folder
 from lmedge.manifest import MANIFEST, kind_of, not_ours, visible, write_manifest
-from lmedge.owner import Owner, writable
+from lmedge.owner import Owner, make_folder
 
 OLD = ".lmedge.old"  # what --overwrite replaces, until the new one is whole
 ASIDE = ".lmedge.aside"  # the same, not yet all of it
@@ -24,8 +24,7 @@ def growing_folder(path: Path, kind: str, entries: tuple[str, ...], overwrite: b
     """
     real, shown = real_folder(path, "--out "), Path(f"--out {path}")
     made = not real.exists()
-    with writable(shown):
-        real.mkdir(parents=True, exist_ok=True)
+    make_folder(real, shown)
     owner = Owner(real, shown)
     try:
         _put_back(real)

@@ -10,7 +10,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -91,14 +91,21 @@ def owning(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writable(shown: Path) -> Iterator[None]:
-    """Turns what the system says of a place that cannot be written into UsageError."""
+def writable(shown: Path, codes: Collection[int] = NOT_OURS) -> Iterator[None]:
+    """Turns what the system says, in one of `codes`, of a place that cannot be written into UsageError."""
     try:
         yield
     except OSError as error:
-        if error.errno not in NOT_OURS:
+        if error.errno not in codes:
             raise
         raise UsageError(f"{shown} cannot be written ({error.strerror}); name a folder that you may write.") from None
+
+
+def make_folder(folder: Path, shown: Path) -> None:
+    """Makes a folder, and those above it, where it is absent. Raises UsageError, as `writable`, where it cannot be
+    made: `/proc` and its like say of what they do not take that it is not there."""
+    with writable(shown, (*NOT_OURS, errno.ENOENT)):
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _whose(path: Path) -> str:

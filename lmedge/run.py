@@ -14,6 +14,7 @@ from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import LatentSpec
 from lmedge.manifest import visible
 from lmedge.options import Stage, read_values
+from lmedge.owner import make_folder
 from lmedge.progress import console
 from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
@@ -49,7 +50,7 @@ class Run:
         if not run.config_file.exists():
             if path.is_dir() and visible(path):
                 raise UsageError(f"--run {path} holds other things and no config.json; name another folder.")
-            path.mkdir(parents=True, exist_ok=True)
+            make_folder(path, Path(f"--run {path}"))
             write_json(run.config_file, {"schema": SCHEMA, "versions": {"lmedge": __version__}, "stages": {}})
         return cls.open(path)
 

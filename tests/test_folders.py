@@ -9,8 +9,10 @@ import pytest
 
 from lmedge.errors import UsageError
 from lmedge.folders import half_made, making_folder
+from lmedge.growing import growing_folder
 from lmedge.manifest import MANIFEST, PARTIAL, SWAP
 from lmedge.owner import Owner
+from lmedge.run import Run
 from tests.making import NEW, OLD, Killed, killed_at, make, texts
 
 
@@ -54,6 +56,14 @@ def test_a_link_to_a_folder_and_the_folder_one_is_in_are_filled(tmp_path, monkey
 def test_a_folder_that_takes_no_files_is_refused():
     with pytest.raises(UsageError, match="--out /proc/self takes no files"):
         make(Path("/proc/self"), OLD)
+    for make_one in (lambda path: make(path, OLD), Run.create, growing):
+        with pytest.raises(UsageError, match=r"/proc/x/y cannot be written \(No such file .*\); name a folder"):
+            make_one(Path("/proc/x/y"))
+
+
+def growing(path):
+    with growing_folder(path, "a study", ("mark",), False):
+        pass
 
 
 def test_a_mount_point_below_a_parent_that_is_read_only(tmp_path):

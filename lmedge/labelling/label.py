@@ -10,7 +10,7 @@ from lmedge.labelling.options import LabelConfig
 from lmedge.labelling.session import Session
 from lmedge.labels.folder import ABOUT_FILE, LabelFolder
 from lmedge.labels.importing import take_over
-from lmedge.owner import owning, writable
+from lmedge.owner import make_folder, owning
 from lmedge.progress import console
 from lmedge.run import Run
 from lmedge.runtime import FaceSampler
@@ -29,8 +29,7 @@ def label(config: LabelConfig) -> None:
     desk = Desk()
     # Whoever has the port and the folder goes on: the model takes a while to load.
     with serving(PAGE, config.host, config.port, partial(LabelHandler, desk=desk)) as server:
-        with writable(config.out):
-            config.out.mkdir(parents=True, exist_ok=True)
+        make_folder(config.out, config.out)
         with owning(config.out), asking(end, "stopped; every point that was placed is kept."):
             model = face_model(config.model)
             desk.session = Session(model, _labels(config, there, model), partial(LabelFolder.create, config.out, model))

@@ -29,7 +29,7 @@ from lmedge.labels.coco_file import read_coco
 from lmedge.landmarks import pts_text
 from lmedge.latent import Latents
 from lmedge.manifest import visible
-from lmedge.owner import owning, writable
+from lmedge.owner import make_folder, owning
 from lmedge.runtime.face_model import FaceModel
 from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_bytes, write_json
@@ -90,8 +90,7 @@ class LabelFolder:
             raise UsageError(f"--out {path} holds other things and no {ABOUT_FILE}; name another folder.")
         if not model.version:
             raise UsageError("a model of which nothing says which generator it is cannot be labelled; export its run.")
-        with writable(path):
-            (path / IMAGES).mkdir(parents=True, exist_ok=True)
+        make_folder(path / IMAGES, path)
         about = {"schema": SCHEMA, "name": secrets.token_hex(8), "generator": model.version[:VERSION_DIGITS],
                  "width": model.width, "height": model.height, "latent": model.latent.size,
                  "scheme": scheme.to_json()}  # fmt: skip

@@ -24,7 +24,7 @@ from lmedge.lgen.network import confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.manifest import visible
 from lmedge.options import to_json
-from lmedge.owner import owning
+from lmedge.owner import make_folder, owning
 from lmedge.progress import console, progress
 from lmedge.provenance import Provenance
 from lmedge.run import Run
@@ -125,7 +125,7 @@ def _out(path: Path, run: Run, labels: LabelFolder) -> Run:
             raise UsageError(
                 f"--out {path} is not what `lmedge train-lgen --labels` made of this generator; name another folder."
             )
-    path.mkdir(parents=True, exist_ok=True)
+    make_folder(path, Path(f"--out {path}"))
     return out
 
 
