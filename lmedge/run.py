@@ -254,20 +254,30 @@ class Run:
         return network
 
     def lgen(self) -> Any:
-        """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one."""
-        return self._network(self.lgen_file)
+        """L-Gen, z -> normalised landmarks `[B, K, 2]`. Raises LmedgeError without one, and for another network."""
+        return self._of_latents(self.lgen_file, self.scheme.count, 2)
 
     def confidence(self) -> Any | None:
         """The network that says how sure L-Gen is, z -> 0..1 `[B, 1]`; None in a run without one."""
-        return self._network(self.confidence_file) if self.confidence_file.exists() else None
+        return self._of_latents(self.confidence_file, 1) if self.confidence_file.exists() else None
 
     def point_confidence(self) -> Any | None:
         """The network that says how sure it is of each point, z -> 0..1 `[B, K]`; None in a run without one."""
-        return self._network(self.point_confidence_file) if self.point_confidence_file.exists() else None
+        return self._of_latents(file, self.scheme.count) if (file := self.point_confidence_file).exists() else None
 
     def encoder(self) -> Any:
         """The encoder, face -> z, that `invert` starts from. Raises LmedgeError without one."""
         return self._network(self.encoder_file)
+
+    def _of_latents(self, path: Path, *shape: int) -> Any:
+        """A network z -> `[B, *shape]`. Raises LmedgeError where the file holds another one."""
+        network, size = self._network(path), self.latent.size
+        if network.input_shape != (None, size) or network.output_shape != (None, *shape):
+            raise LmedgeError(
+                f"{path} maps {network.input_shape} to {network.output_shape}, and in this run it is "
+                f"{(None, size)} to {(None, *shape)}; train L-Gen again."
+            )
+        return network
 
     def _network(self, path: Path) -> Any:
         if not path.exists():

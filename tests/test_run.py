@@ -6,6 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from convert.options import ExportConfig
+from convert.stage import export_run
 from lmedge.about.info import info
 from lmedge.about.options import InfoConfig
 from lmedge.block import Block
@@ -75,6 +77,20 @@ def test_a_run_draws_what_its_generator_takes(trained, tmp_path):
         run.generator()
     with pytest.raises(LmedgeError, match="does not say what latents are; run `lmedge train-gan` first"):
         Run.create(tmp_path / "new").latent.draw(1)
+
+
+def test_a_copy_of_another_network_is_named_with_what_makes_it_anew(trained, tmp_path):
+    copy = Run(shutil.copytree(trained, tmp_path / "copy", ignore=shutil.ignore_patterns("checkpoints", "tensorboard")))
+    copy.face_model()
+    shutil.copy(copy.lgen_file, copy.point_confidence_file)
+    said = rf"^{copy.point_confidence_file} maps \(None, 8\) to \(None, 49, 2\), .* \(None, 49\); train L-Gen again"
+    with pytest.raises(LmedgeError, match=said):
+        copy.face_model()
+    with pytest.raises(LmedgeError, match=said):
+        export_run(ExportConfig(run=copy.path, out=tmp_path / "bundle", variants=("fp32",)))
+    shutil.copy(copy.confidence_file, copy.lgen_file)
+    with pytest.raises(LmedgeError, match=rf"^{copy.lgen_file} maps"):
+        copy.lgen()
 
 
 def test_latents_that_ask_for_other_landmarks_than_the_faces_have_are_refused(trained, tmp_path):
