@@ -3,6 +3,7 @@ import importlib.util
 import json
 import tarfile
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -127,7 +128,7 @@ ATTRIBUTES = {"pts": beside, "coco": coco_attributes, "csv": csv_attributes, "tf
 def test_every_format_stores_what_a_network_says_of_each_face(bundle, faces, attribute_network, tmp_path, name):
     out = tmp_path / "out"
     made(bundle, out, name, attributes=attribute_network)
-    network = tf.keras.models.load_model(attribute_network / "attributes.keras")
+    network = keras.models.load_model(attribute_network / "attributes.keras")
     small = tf.image.resize(faces.images.astype(np.float32) / 127.5 - 1, (16, 16))
     wanted = 2 * np.asarray(network(small)) - 1
     found = ATTRIBUTES[name](out)
