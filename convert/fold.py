@@ -7,6 +7,7 @@ included. Per axis the taps `w0 w1 w2` become `w0 + w1, w2` for the second pixel
 the first one of the next.
 """
 
+from collections import Counter
 from typing import Any, Literal
 
 import keras
@@ -31,6 +32,11 @@ def phase_kernel(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
 def transposed_kernel(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """3x3 kernel `[3, 3, I, O]` -> kernel `[4, 4, O, I]` of the transposed convolution with stride 2."""
     return np.einsum("at,bs,tsio->aboi", _TRANSPOSED, _TRANSPOSED, kernel.astype(np.float64)).astype(np.float32)
+
+
+def reads_in(calls: dict[str, list[list[str]]]) -> Counter[str]:
+    """How often each layer of a `wiring` is read."""
+    return Counter(source for each in calls.values() for call in each for source in call)
 
 
 def phases_to_pixels(x: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from convert.fold import PhasesToPixels, wiring
+from convert.fold import PhasesToPixels, reads_in, wiring
 from lmedge.keras_layers import DepthToSpace
 
 HALF = 127.5  # -1..1 times this, and this more, is 0..255
@@ -19,9 +19,9 @@ def in_levels(generator: Any) -> Any:
     copy = keras.models.clone_model(generator)
     copy.set_weights(generator.get_weights())
     calls = wiring(copy)
-    readers = [source for each in calls.values() for reads in each for source in reads]
+    reads = reads_in(calls)
     layer = copy.layers[-1]
-    while _moves(layer) and len(calls[layer.name]) == 1 and readers.count(source := calls[layer.name][0][0]) == 1:
+    while _moves(layer) and len(calls[layer.name]) == 1 and reads[source := calls[layer.name][0][0]] == 1:
         layer = copy.get_layer(source)
     if isinstance(layer, _COMPUTING) and layer.use_bias and _linear(layer) and len(calls[layer.name]) == 1:
         kernel, bias = layer.get_weights()

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from convert.fold import wiring
+from convert.fold import reads_in, wiring
 
 _LAYERS = keras.layers
 
@@ -13,12 +13,12 @@ def without_scales(network: Any) -> Any:
     """A copy of a network that computes the same without the layers that multiply by a constant what a linear layer
     with weights gives to them alone; the network itself where there is none."""
     calls = wiring(network)
-    reads = [source for each in calls.values() for call in each for source in call]
+    reads = reads_in(calls)
     taken: dict[str, float] = {}  # layer with weights -> factor
     gone: set[str] = set()
     for name, each in calls.items():
         source, layer = each[0][0] if each[0] else "", network.get_layer(name)
-        if _multiplies(layer) and len(each) == 1 and source and reads.count(source) == 1:
+        if _multiplies(layer) and len(each) == 1 and source and reads[source] == 1:
             before = network.get_layer(source)
             if type(before) in (_LAYERS.Dense, _LAYERS.Conv2D) and before.activation is keras.activations.linear:
                 taken[source] = float(layer.scale)

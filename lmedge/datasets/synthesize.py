@@ -1,7 +1,5 @@
 """The `synthesize` stage: a labelled dataset of generated faces."""
 
-import csv
-import io
 import os
 import re
 import shutil
@@ -36,7 +34,7 @@ from lmedge.runtime import FaceModel, Faces, FaceSampler
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.shipped import run_at
-from lmedge.storage import write_bytes, write_json
+from lmedge.storage import write_bytes, write_json, write_table
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -154,9 +152,7 @@ def _plan(
             "licence": licence,
             "provenance": {**about["provenance"], "licence": licence},
         }
-        table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *found.left_out])
-        write_bytes(out / "around.csv", table.getvalue().encode("utf-8", "replace"))
+        write_table(out / "around.csv", [("file", "reason"), *found.left_out])
     plan = replace(plan, mirror=config.mirror, centres=centres, radius=config.radius)
     preview = look_ahead(plan, model)
     if preview is None:

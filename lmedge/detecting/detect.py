@@ -1,7 +1,5 @@
 """The `detect` stage: photos, a video or a camera -> landmarks of all faces."""
 
-import csv
-import io
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -18,7 +16,7 @@ from lmedge.folders import making_folder
 from lmedge.interrupt import asking
 from lmedge.progress import console, progress
 from lmedge.runtime.detector import LandmarkDetector, detector_file
-from lmedge.storage import write_bytes
+from lmedge.storage import write_table
 
 KIND, NO_FACE = "landmarks of `lmedge detect`", "no face found"
 
@@ -68,9 +66,7 @@ def detect(config: DetectConfig) -> Detected:
         if not tally.faces:
             why = ", ".join(f"{number} {reason}" for reason, number in tally.reasons.items())
             raise LmedgeError(f"{config.source} shows no face in {tally.looked} {shots.unit}{why and f' ({why})'}.")
-        table = io.StringIO()
-        csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *tally.skipped])
-        write_bytes(folder / SKIPPED, table.getvalue().encode("utf-8", "replace"))
+        write_table(folder / SKIPPED, [("file", "reason"), *tally.skipped])
     return Detected(config.out, shots.unit, tally.looked, tally.faces, rate, tally.reasons, shots.unread)
 
 

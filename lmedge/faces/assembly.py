@@ -1,7 +1,5 @@
 """Making a dataset out of many jobs: shard after shard, so that a kill loses one shard."""
 
-import csv
-import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +18,7 @@ from lmedge.faces.records import FaceDataset, shard_name, write_shard
 from lmedge.folders import making_folder
 from lmedge.parts import Columns, Part, PartStore, going_on, split
 from lmedge.pictures import SHEET_FACES, contact_sheet
-from lmedge.storage import write_bytes, write_json
+from lmedge.storage import write_bytes, write_json, write_table
 
 SHARD_JOBS = 512
 PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
@@ -111,9 +109,7 @@ def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, An
     count = sum(int(note["count"]) for note in notes)
     # What follows the colon is particular to one photo.
     reasons = dict(Counter(reason.split(":")[0] for _, reason in rejected).most_common())
-    table = io.StringIO()
-    csv.writer(table, lineterminator="\n").writerows([("file", "reason"), *rejected])
-    write_bytes(out / "rejected.csv", table.getvalue().encode())
+    write_table(out / "rejected.csv", [("file", "reason"), *rejected])
     if not count:
         store.clear()  # whoever mends the photos, or the .pts files beside them, has them looked at again
         why = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
