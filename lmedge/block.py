@@ -1,13 +1,13 @@
 """The blocks that a latent is made of. Needs no more than NumPy, as it runs on the device."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmedge import mixture, shapes
+from lmedge.attribute_names import check_names
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.mixture import SMALLEST_SHARE, Mixture
 from lmedge.quantiles import normal
@@ -15,7 +15,7 @@ from lmedge.shapes import ShapeSpace
 from lmedge.storage import check_form
 
 Latents = NDArray[np.float32]
-Distribution = Literal["uniform", "normal", "mixture"]
+Distribution = Literal["uniform", "normal", "mixture", "joint"]
 LARGEST = 4096  # numbers of a latent
 LONGEST_NAME = 60
 BOUND = 1e6  # beyond which no block ends
@@ -28,8 +28,10 @@ class Block:
     """Numbers of a latent that belong together.
 
     `distribution`: "uniform" in `low`..`high`; or "normal" (mean 0, deviation 1), or a `mixture` of normal ones, cut
-    off at `low` and `high`: what lies beyond is put on the bound. `searched`: inversion looks for these numbers;
-    otherwise it takes them as given. `shapes`: the landmarks that the numbers ask for, where they do.
+    off at `low` and `high`: what lies beyond is put on the bound. A "joint" block is drawn with the one before it, of
+    whose mixture it has the further numbers: what goes together on photos is drawn together. `searched`: inversion
+    looks for these numbers; otherwise it takes them as given. `shapes`: the landmarks that the numbers ask for, where
+    they do. `attributes`: the names of what they ask for, 1 for yes and -1 for no, where they do.
     """
 
     name: str
@@ -40,32 +42,39 @@ class Block:
     searched: bool = True
     mixture: Mixture | None = None
     shapes: ShapeSpace | None = None
+    attributes: tuple[str, ...] | None = None
 
-    def drawn(self, of: NDArray[np.uint32]) -> Latents:
-        """The block's numbers `[..., size]` from random ones below 2^24."""
+    @property
+    def asks(self) -> bool:
+        """Does it ask for something that is seen on photos?"""
+        return self.shapes is not None or self.attributes is not None
+
+    def drawn(self, of: NDArray[np.uint32]) -> NDArray[np.float64]:
+        """Its numbers, and those of joint blocks behind it, `[..., n]`, from random ones below 2^24; see
+        `quantile`."""
         half = 0.0 if self.distribution == "uniform" else 0.5  # a normal number has no first and no last
         return self.quantile((of + half) / (1 << 24))
 
-    def quantile(self, share: NDArray[np.float64]) -> Latents:
-        """The block's numbers `[..., size]` from evenly spread ones 0..1."""
+    def quantile(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Its numbers, and those of joint blocks behind it, `[..., n]`, from evenly spread ones 0..1. They are not
+        cut off yet."""
         if self.mixture is not None:
-            z = self.mixture.quantile(share)
-        elif self.distribution == "normal":
-            z = normal(np.clip(share, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
-        else:
-            z = self.low + share * (self.high - self.low)
-        return np.clip(z.astype(np.float32), np.float32(self.low), np.float32(self.high))
+            return self.mixture.quantile(share)
+        if self.distribution == "normal":
+            return normal(np.clip(share, SMALLEST_SHARE, 1 - SMALLEST_SHARE))
+        return self.low + share * (self.high - self.low)
 
     @property
     def middle(self) -> float:
         """The number that about half of the draws lie below."""
         return (self.low + self.high) / 2 if self.distribution == "uniform" else min(max(0.0, self.low), self.high)
 
-    @cached_property
-    def unit(self) -> float:
-        """About how far draws lie from the middle: half of the width of what is uniform, a deviation of others."""
+    def unit(self, first: int = 0, size: int | None = None) -> float:
+        """About how far its numbers lie from the middle: half of the width of what is uniform, a deviation of others.
+        Of `size` joint numbers that begin behind `first` of its mixture, where these are given."""
         if self.mixture is not None:
-            return self.mixture.deviation
+            some = self.mixture.deviations[first : first + (size or self.size)]
+            return float(np.sqrt(np.mean(some**2)))
         return 1.0 if self.distribution == "normal" else (self.high - self.low) / 2
 
     def check(self) -> None:
@@ -82,20 +91,31 @@ class Block:
             )
         if (self.mixture is not None) != (self.distribution == "mixture"):
             raise UsageError(f"the latent's block {self.name} is {self.distribution} and says no mixture, or too much.")
-        for part in (self.mixture, self.shapes):
-            if part is not None:
-                part.check()
-                if part.size != self.size:
-                    raise UsageError(
-                        f"the latent's block {self.name} has {self.size} numbers and parts of {part.size}."
-                    )
+        if self.mixture is not None:
+            self.mixture.check()
+        if self.shapes is not None:
+            self.shapes.check()
+            if self.shapes.size != self.size:
+                raise UsageError(
+                    f"the latent's block {self.name} has {self.size} numbers and shapes of {self.shapes.size}."
+                )
+        if self.attributes is not None:
+            try:
+                check_names(self.attributes, f"the latent's block {self.name}")
+            except LmedgeError as error:
+                raise UsageError(str(error)) from None
+            if len(self.attributes) != self.size or (self.low, self.high) != (-1, 1):
+                raise UsageError(
+                    f"the latent's block {self.name} has {self.size} numbers in {self.low:g}..{self.high:g} for "
+                    f"{len(self.attributes)} attributes in -1..1."
+                )
 
     def to_json(self) -> dict[str, Any]:
         """As runs, models and bundles have it."""
         about: dict[str, Any] = {name: getattr(self, name) for name in FORM}
         for name in _PARTS:
             if (part := getattr(self, name)) is not None:
-                about[name] = part.to_json()
+                about[name] = list(part) if isinstance(part, tuple) else part.to_json()
         return about
 
     @classmethod
@@ -116,6 +136,8 @@ class Block:
         told = f"{self.distribution} in {self.low:g}..{self.high:g}"
         if self.shapes is not None:
             told += f", asks for {self.shapes.points} landmarks"
+        if self.attributes is not None:
+            told += f", asks for {', '.join(self.attributes)}"
         return told if self.searched else f"{told}, held by inversion"
 
 
@@ -123,4 +145,5 @@ class Block:
 _PARTS: dict[str, tuple[Any, Any]] = {
     "mixture": (mixture.FORM, Mixture.from_json),
     "shapes": (shapes.FORM, ShapeSpace.from_json),
+    "attributes": (list, tuple),
 }

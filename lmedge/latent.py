@@ -4,8 +4,8 @@ Written into runs, models and bundles, and obeyed by every sampler: here, in Kot
 than NumPy, as it runs on the device.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,9 @@ from lmedge.landmarks import Array
 from lmedge.seeds import Purpose
 from lmedge.storage import check_form
 
+# Of an attribute that all draws have. Photos often have a plain yes or no, and the part of a mixture that has nothing
+# else would explain an exact 1 best: who smiles exactly is a woman.
+TOLERANCE = 0.25
 FURTHEST = 1 << 48  # face of a seed, so that its number times the length of a latent stays below 2^64
 
 # SplitMix64 (Steele, Lea, Flood 2014): a counter through a mixing function. A dozen lines in any language
@@ -56,6 +59,7 @@ class LatentSpec:
     """The blocks of a latent, in their order. Raises UsageError for blocks of which nothing can be drawn."""
 
     blocks: tuple[Block, ...]
+    fixed: tuple[tuple[str, float], ...] = ()  # attributes that every draw has; written nowhere
 
     def __post_init__(self) -> None:
         for block in self.blocks:
@@ -65,6 +69,10 @@ class LatentSpec:
         names = [block.name for block in self.blocks]
         if len(set(names)) < len(names):
             raise UsageError(f"a latent has two blocks of one name ({', '.join(names):.200}); name each differently.")
+        for first, *joint in self.together:
+            drawn = first.size if first.mixture is None else first.mixture.size
+            if first.distribution == "joint" or drawn != (size := sum(block.size for block in (first, *joint))):
+                raise UsageError(f"the latent's block {first.name} is drawn with {size} numbers, of {drawn}.")
 
     @classmethod
     def uniform(cls, size: int) -> "LatentSpec":
@@ -99,12 +107,38 @@ class LatentSpec:
     @cached_property
     def unit(self) -> Latents:
         """`[Z]`: about how far draws lie from the middle, in each number. Steps are measured in it."""
-        return self._each("unit", np.float32)
+        units: list[float] = []
+        for together in self.together:
+            begin = len(units)
+            for block in together:
+                units += [together[0].unit(len(units) - begin, block.size)] * block.size
+        return np.array(units, np.float32)
+
+    @cached_property
+    def together(self) -> list[list[Block]]:
+        """Blocks that are drawn together: one, and the joint ones behind it."""
+        found: list[list[Block]] = []
+        for block in self.blocks:
+            if block.distribution == "joint" and found:
+                found[-1].append(block)
+            else:
+                found.append([block])
+        return found
 
     @property
     def shape(self) -> Block | None:
         """The block that asks for landmarks, if there is one."""
         return next((block for block in self.blocks if block.shapes is not None), None)
+
+    @cached_property
+    def asks(self) -> NDArray[np.bool_]:
+        """`[Z]`: does this number ask for something that is seen on photos?"""
+        return self._each("asks", np.bool_)
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """The names of what can be asked for beside landmarks; none where no block asks."""
+        return next((block.attributes for block in self.blocks if block.attributes is not None), ())
 
     def _each(self, name: str, kind: Any) -> NDArray[Any]:
         return np.concatenate([np.full(block.size, getattr(block, name), kind) for block in self.blocks])
@@ -112,11 +146,51 @@ class LatentSpec:
     def draw(self, count: int, seed: int = 0, first: int = 0, purpose: Purpose = Purpose.SAMPLES) -> Latents:
         """Latents `first` to `first + count` of this seed, `[count, Z]`. Raises UsageError as `numbers` does."""
         of = numbers(count, self.size, purpose.seed(require_seed("seed", seed)), first)
-        return self._joined([block.drawn(part) for block, part in zip(self.blocks, self._parts(of), strict=True)])
+        return self._drawn(lambda block, part: block.drawn(part), of)
 
     def quantile(self, share: NDArray[np.float64]) -> Latents:
         """Latents `[..., Z]` from evenly spread numbers 0..1, for who draws these otherwise than by `draw`."""
-        return self._joined([block.quantile(part) for block, part in zip(self.blocks, self._parts(share), strict=True)])
+        return self._drawn(lambda block, part: block.quantile(part), share)
+
+    def _drawn(self, draw: Callable[[Block, NDArray[Any]], NDArray[np.float64]], of: NDArray[Any]) -> Latents:
+        """Latents from numbers `of` `[..., Z]`, of which `draw` makes those of blocks that are drawn together."""
+        z = np.empty(of.shape, np.float32)
+        for at, block, values in self._drawers:
+            free = np.isnan(values)
+            z[..., at[~free]] = values[~free]
+            if free.any():
+                z[..., at[free]] = draw(block, of[..., at[free]])
+        return self.clip(z)
+
+    @cached_property
+    def _drawers(self) -> list[tuple[NDArray[np.int64], Block, NDArray[np.float64]]]:
+        """What is drawn together: which numbers of the latent, the block whose distribution they have, and the values
+        of those that are fixed, NaN for all others, which are drawn as they go with these."""
+        found, begin, fixed = [], 0, dict(self.fixed)
+        for first, *joint in self.together:
+            names = [name for block in (first, *joint) for name in block.attributes or [None] * block.size]
+            values = np.array([fixed.get(name, np.nan) for name in names])  # type: ignore[arg-type]
+            known, block = ~np.isnan(values), first
+            if known.any() and not known.all() and first.mixture is not None:
+                block = replace(first, mixture=first.mixture.given(known, values[known], TOLERANCE))
+            found.append((np.arange(begin, begin + len(names)), block, values))
+            begin += len(names)
+        return found
+
+    def fixing(self, attributes: Mapping[str, float], whose: object, option: str) -> "LatentSpec":
+        """Such latents, all of which have these values (-1..1) of `attributes`, and what else goes with them on photos.
+        Raises UsageError, which names the `option`, for what latents of the model `whose` cannot be asked for."""
+        if attributes and not self.attributes:
+            raise UsageError(
+                f"{option}: faces of {whose} cannot be asked for by attributes, as its latents have none; take a model "
+                "that was trained with --attributes."
+            )
+        for name, value in attributes.items():
+            if name not in self.attributes:
+                raise UsageError(f"{option} {name}: faces of {whose} can be asked for {', '.join(self.attributes)}.")
+            if not -1 <= value <= 1:
+                raise UsageError(f"{option} {name}={value:g}: take -1 (no) to 1 (yes).")
+        return replace(self, fixed=tuple(attributes.items()))
 
     def clip(self, z: Latents) -> Latents:
         """Latents `[..., Z]` brought inside of the bounds."""
@@ -131,9 +205,9 @@ class LatentSpec:
         return np.where(share == 1, z, self.clip(self.middle + (z - self.middle) * share))
 
     def by_block(self, truncation: float) -> dict[str, float]:
-        """What one number asks of each block: those that ask for landmarks are drawn as they are, so that heads turn
-        and mouths open as on the photos."""
-        return {block.name: truncation for block in self.blocks if block.shapes is None}
+        """What one number asks of each block: those that ask for landmarks or attributes are drawn as they are, so that
+        heads turn, mouths open and people wear glasses as on the photos."""
+        return {block.name: truncation for block in self.blocks if not block.asks}
 
     def split(self, z: Latents) -> dict[str, Latents]:
         """Latents `[..., Z]` by block: name -> `[..., size]`."""

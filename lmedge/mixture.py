@@ -13,6 +13,8 @@ from lmedge.quantiles import normal
 
 SMALLEST_SHARE = 2.0**-25  # that a normal number is drawn of: half of the least random number
 MOST_PARTS = 64
+LEAST_SPREAD = 1e-9  # added to variances, as rounded factors may leave a little less than nothing
+LEAST_WEIGHT = 1e-9  # of a part, of the sum of all
 FORM = {"weights": list, "means": list, "factors": list}
 
 Row = tuple[float, ...]
@@ -39,12 +41,12 @@ class Mixture:
         factors[:, *np.tril_indices(self.size)] = np.array(self.factors)
         return np.cumsum(self.weights), np.array(self.means), factors
 
-    @property
-    def deviation(self) -> float:
-        """Root mean square of the numbers that are drawn."""
+    @cached_property
+    def deviations(self) -> NDArray[np.float64]:
+        """Root mean square of each number that is drawn, `[n]`."""
         _, means, factors = self.arrays
         squares = means**2 + (factors**2).sum(axis=-1)  # [M, n]
-        return float(np.sqrt(np.average(squares.mean(axis=-1), weights=self.weights)))
+        return np.sqrt(np.average(squares, axis=0, weights=self.weights))
 
     def quantile(self, share: NDArray[np.float64]) -> NDArray[np.float64]:
         """Draws `[..., n]` from evenly spread numbers 0..1 `[..., n]`.
@@ -63,6 +65,30 @@ class Mixture:
             drawn = drawn + factors[part][..., :, j] * normals[..., j, None]
         return drawn
 
+    def given(self, known: NDArray[np.bool_], values: NDArray[np.float64], tolerance: float) -> "Mixture":
+        """What the other numbers are drawn from once those `known` `[n]` have about these `values`, give or take the
+        deviation `tolerance`: of each part the conditional normal distribution, and parts weigh as much as they explain
+        the values (Bishop 2006, equations 2.81 and 2.82, and Bayes' theorem)."""
+        means, factors, logs = [], [], []
+        spread = self.arrays[2] @ self.arrays[2].transpose(0, 2, 1)
+        for weight, mean, covariance in zip(self.weights, self.arrays[1], spread, strict=True):
+            between = covariance[np.ix_(~known, known)]
+            within = np.linalg.cholesky(covariance[np.ix_(known, known)] + tolerance**2 * np.eye(int(known.sum())))
+            off = np.linalg.solve(within, values - mean[known])
+            pull = np.linalg.solve(within, between.T)  # within^-1 times the covariance with the others
+            logs.append(np.log(weight) - np.log(np.diag(within)).sum() - (off**2).sum() / 2)
+            means.append(mean[~known] + pull.T @ off)
+            left = covariance[np.ix_(~known, ~known)] - pull.T @ pull
+            factors.append(np.linalg.cholesky(left + LEAST_SPREAD * np.eye(len(left))))
+        weights = np.exp(np.array(logs) - max(logs))
+        kept = np.flatnonzero(weights > LEAST_WEIGHT * weights.sum())
+        weights, lower = weights[kept] / weights[kept].sum(), np.tril_indices(int((~known).sum()))
+        return Mixture(
+            tuple(weights.tolist()),
+            tuple(tuple(means[i].tolist()) for i in kept),
+            tuple(tuple(factors[i][lower].tolist()) for i in kept),
+        )
+
     def check(self) -> None:
         """Raises UsageError for one that cannot be drawn."""
         parts, rows = len(self.weights), (self.means, self.factors)
@@ -77,7 +103,7 @@ class Mixture:
         numbers = np.array([*self.weights, *(x for row in rows for each in row for x in each)])
         if not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e6 or min(self.weights) <= 0:
             raise UsageError("a mixture has numbers that nothing can be drawn with.")
-        if self.deviation == 0:
+        if not self.deviations.any():
             raise UsageError("a mixture draws the same numbers again and again.")
         if abs(sum(self.weights) - 1) > 1e-6:
             raise UsageError(f"the weights of a mixture add up to {sum(self.weights):g}, not to 1.")

@@ -24,7 +24,7 @@ def began(gan: Any, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
 
 
 def relativistic(gan: Any, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
-    real, shape = batch.images, gan.asked(batch.landmarks)
+    real, shape = batch.images, gan.asked(batch)
     with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
         fake = gan.generator(gan.latents(draws, len(real), shape), training=True)
         difference = gan.verdicts(real, shape) - gan.verdicts(fake, shape)

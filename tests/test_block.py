@@ -25,7 +25,7 @@ def test_draws_have_the_mean_and_the_covariance_of_the_mixture():
     spread = sum(w * (f @ f.T + np.outer(m, m)) for w, f, m in zip(weights, factors, means, strict=True))
     assert drawn.mean(axis=0) == pytest.approx(mean, abs=3e-3)
     assert np.cov(drawn.T) == pytest.approx(spread - np.outer(mean, mean), abs=2e-3)
-    assert TWO.deviation == pytest.approx(np.sqrt(np.mean(np.square(drawn))), rel=5e-3)
+    assert TWO.deviations == pytest.approx(np.sqrt(np.mean(np.square(drawn), axis=0)), rel=5e-3)
 
 
 def test_the_first_number_chooses_the_part_and_is_the_first_normal_number_of_it():

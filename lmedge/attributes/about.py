@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from lmedge.attribute_names import check_names
 from lmedge.errors import LmedgeError
-from lmedge.faces.attributes import check_names
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 1

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.attributes.about import ABOUT_FILE, NETWORK_FILE, read_about
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.judging.features import of_network
 from lmedge.keras_file import load_network
@@ -77,6 +77,15 @@ class Labeller:
         if predicted.shape != (self.facts["dataset"]["count"], len(self.names)) or len(predicted) != len(dataset):
             raise LmedgeError(f"{self.path / PREDICTED_FILE} has values of other faces; train the network again.")
         return known_first(dataset, self.names, predicted)
+
+    def shown_by(self, dataset: FaceDataset, names: tuple[str, ...] = ()) -> FaceDataset:
+        """The dataset with the attributes `names`, all where there are none, of every face; see `of`. Raises UsageError
+        for a name that the network does not know."""
+        for name in names:
+            if name not in self.names:
+                raise UsageError(f"{self.path} does not tell {name}; it tells {', '.join(self.names)}.")
+        chosen = names or self.names
+        return dataset.showing(chosen, self.of(dataset)[:, [self.names.index(name) for name in chosen]])
 
 
 def known_first(dataset: FaceDataset, names: tuple[str, ...], predicted: NDArray[np.float32]) -> NDArray[np.float32]:

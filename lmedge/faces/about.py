@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lmedge.attribute_names import check_names
 from lmedge.errors import LmedgeError
-from lmedge.faces.attributes import check_names
 from lmedge.provenance import Provenance
 from lmedge.scheme import Scheme
 from lmedge.storage import Form, check_form, read_json

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.attribute_names import check_names
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.regular import read_regular
 
 LARGEST_FILE = 1 << 28  # bytes: lines of millions of photos
-MOST_ATTRIBUTES = 256
-# A name is written on command lines and in pictures: no `=`, no comma, no control character.
-NAME = re.compile(r"\w[\w .+-]{0,63}")
 EMPTY = 2
 VALUES = {"1": 1, "+1": 1, "1.0": 1, "-1": -1, "-1.0": -1, "0": 0, "0.0": 0, "": EMPTY}
 Values = tuple[float, ...]
@@ -140,18 +138,6 @@ def _meant(written: NDArray[np.int8], names: Sequence[str], as_celeba: bool, opt
         if unclear:
             raise LmedgeError(f"{option}: {name} has both 0 and -1; write -1 for no, and nothing for unknown.")
     return np.select([zeros, written == EMPTY], [-1, 0], written).astype(np.int8)
-
-
-def check_names(names: Sequence[Any], where: str) -> None:
-    """Raises LmedgeError for names of attributes that are none, of `where` they stand."""
-    if not 0 < len(names) <= MOST_ATTRIBUTES:
-        raise LmedgeError(f"{where} has {len(names)} attributes; take 1 to {MOST_ATTRIBUTES}.")
-    for name in names:
-        if not isinstance(name, str) or not NAME.fullmatch(name):
-            raise LmedgeError(f"{where} has {name!r:.80} for the name of an attribute; take letters, digits and _.")
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if list(names).count(name) > 1)
-        raise LmedgeError(f"{where} has the attribute {twice!r} twice; leave one of them.")
 
 
 def counted(values: NDArray[np.float32]) -> dict[str, Any]:

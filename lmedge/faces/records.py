@@ -121,6 +121,12 @@ class FaceDataset:
             part._labels = [values[indices] for values in self._labels]
         return part
 
+    def showing(self, names: tuple[str, ...], values: NDArray[np.float32]) -> "FaceDataset":
+        """The same faces with other attributes: `values` `[N, A]` of the attributes `names`."""
+        other = copy.copy(self)
+        other.attribute_names, other._labels = names, [*self._labels[:3], values]
+        return other
+
     def of_shard(self, number: int) -> NDArray[np.int64]:
         """Indices of the faces that lie in the shard of this number."""
         return np.flatnonzero(self._where[:, 0] == number)

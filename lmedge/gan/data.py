@@ -34,11 +34,11 @@ def batches(count: int, batch: int, seed: int, start: int) -> Iterator[NDArray[n
 
 def face_batches(
     dataset: FaceDataset, batch: int, seed: int, start: int, replicas: int = 1, mine: range = range(1),
-    landmarks: bool = False,
+    landmarks: bool = False, attributes: bool = False,
 ) -> tf.data.Dataset:  # fmt: skip
-    """uint8 `[batch / replicas, size, size, 3]` from step `start` on, or pairs of them and their landmarks in pixels
-    `[batch / replicas, K, 2]`: the parts of each batch that belong to the replicas `mine`, in turn. Faces that fit into
-    memory are decoded once, others ahead of the training."""
+    """uint8 `[batch / replicas, size, size, 3]` from step `start` on, or tuples of them, their `landmarks` in pixels
+    `[batch / replicas, K, 2]` and their `attributes` `[batch / replicas, A]`: the parts of each batch that belong to
+    the replicas `mine`, in turn. Faces that fit into memory are decoded once, others ahead of the training."""
     share = batch // replicas
 
     def parts() -> Iterator[NDArray[np.int64]]:
@@ -50,8 +50,11 @@ def face_batches(
         data = _from_memory(_decoded(dataset), parts)
     else:
         data = _from_disk(dataset, share, parts)
-    if landmarks:
+    if landmarks or attributes:
         data = tf.data.Dataset.zip(data, _from_memory(dataset.landmarks, parts))
+    if attributes:
+        data = tf.data.Dataset.zip(data, _from_memory(dataset.attributes, parts))
+        data = data.map(lambda seen, shown: (*seen, shown))
     return data
 
 

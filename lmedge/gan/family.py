@@ -59,6 +59,10 @@ class Family(ABC, Generic[Options]):
         filled in later."""
         return config
 
+    def faces(self, config: Options, faces: FaceDataset) -> FaceDataset:
+        """The faces, with the attributes that a generator learns to be asked for."""
+        return faces
+
     def latent(self, config: Options, faces: FaceDataset) -> LatentSpec:
         """What a generator of such faces draws from. A run keeps what it began with."""
         from lmedge.latent import LatentSpec

@@ -14,11 +14,12 @@ class Batch(NamedTuple):
     """What a step learns from, on this replica.
 
     `images` `[B, size, size, 3]` in -1..1, half of them mirrored; `landmarks` `[B, K, 2]` in 0..1, mirrored with them,
-    for families that ask for them.
+    and `attributes` `[B, A]` in -1..1, for families that ask for them.
     """
 
     images: "tf.Tensor"
     landmarks: "tf.Tensor | None"
+    attributes: "tf.Tensor | None" = None
 
 
 def values(weights: list[Any]) -> list[Any]:

@@ -12,15 +12,17 @@ HALF_A_STEP = 2.0**-24  # of TensorFlow's float32 random numbers, which are mult
 
 def latents_of(spec: LatentSpec, share: tf.Tensor) -> tf.Tensor:
     """Latents `[..., Z]` from evenly spread numbers `share` `[..., Z]` in 0..1, without 1."""
-    parts = tf.split(share, [block.size for block in spec.blocks], axis=-1)
-    return tf.concat([_of_block(block, part) for block, part in zip(spec.blocks, parts, strict=True)], axis=-1)
+    parts = tf.split(share, [sum(block.size for block in together) for together in spec.together], axis=-1)
+    drawn = [_drawn(together[0], part) for together, part in zip(spec.together, parts, strict=True)]
+    return tf.clip_by_value(tf.concat(drawn, axis=-1), spec.low, spec.high)
 
 
-def _of_block(block: Block, share: tf.Tensor) -> tf.Tensor:
+def _drawn(block: Block, share: tf.Tensor) -> tf.Tensor:
+    """See `Block.quantile`."""
     if block.mixture is not None:
-        return tf.clip_by_value(_of_mixture(block.mixture, share + HALF_A_STEP), block.low, block.high)
+        return _of_mixture(block.mixture, share + HALF_A_STEP)
     if block.distribution == "normal":
-        return tf.clip_by_value(tf.math.ndtri(share + HALF_A_STEP), block.low, block.high)
+        return tf.math.ndtri(share + HALF_A_STEP)
     return share * (block.high - block.low) + block.low
 
 

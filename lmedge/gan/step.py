@@ -53,8 +53,8 @@ class Step:
         return {name: self.place.experimental_local_results(value)[0] for name, value in figures.items()}
 
     def once(self, batch: Any) -> dict[str, tf.Tensor]:
-        """A step on this replica with its part of a batch: uint8 images `[B, size, size, 3]`, or those and landmarks
-        `[B, K, 2]` in pixels."""
+        """A step on this replica with its part of a batch: uint8 images `[B, size, size, 3]`, or those, landmarks
+        `[B, K, 2]` in pixels and perhaps attributes `[B, A]`."""
         draws = Draws(self.spec, self.seed, self.count.value)
         figures = self.gan.learn(self._mirrored(batch, draws), draws)
         self._move_average()
@@ -62,7 +62,7 @@ class Step:
         return {name: mean_over_replicas(value) for name, value in figures.items()}
 
     def _mirrored(self, batch: Any, draws: Draws) -> Batch:
-        images, landmarks = batch if isinstance(batch, tuple) else (batch, None)
+        images, landmarks, attributes = (*(batch if isinstance(batch, tuple) else (batch,)), None, None)[:3]
         images = tf.cast(images, tf.float32) / 127.5 - 1.0  # (B, H, W, 3)
         if landmarks is not None:  # normalised, see lmedge/landmarks.py
             landmarks = (landmarks + 0.5) / tf.cast(tf.stack([images.shape[2], images.shape[1]]), tf.float32)
@@ -72,7 +72,7 @@ class Step:
             if landmarks is not None:
                 swapped = tf.gather(landmarks, self.swap, axis=1) * (-1.0, 1.0) + (1.0, 0.0)
                 landmarks = tf.where(flip, swapped, landmarks)
-        return Batch(images, landmarks)
+        return Batch(images, landmarks, attributes)
 
     def _move_average(self) -> None:
         # Early on the average would remember the random start: it is shorter then.

@@ -92,7 +92,7 @@ def train_gan(config: TrainGanConfig) -> Trained:
     asked, config = config, resolve(config)
     family.check(config)
     assert config.batch is not None
-    dataset = FaceDataset(config.dataset)
+    dataset = family.faces(config, FaceDataset(config.dataset))
     _check_dataset(config, dataset)
     place = devices.strategy()
     chief, replicas = devices.is_chief(place), place.num_replicas_in_sync
@@ -147,7 +147,7 @@ def _train(
     with progress("train-gan", last * config.batch, "img", start * config.batch, thousands=True) as advance:
         callbacks = [_Line(family, advance), schedule, journal, grids, Watch(health, journal, dataset), *judge, saver]
         try:
-            train(training, step, _data(place, dataset, config, start), last, callbacks)
+            train(training, step, _data(place, dataset, config, latent, start), last, callbacks)
         except tf.errors.ResourceExhaustedError:
             raise LmedgeError(
                 f"out of memory at --batch {config.batch} and --width {config.width}; lower --batch (in a new --run), "
@@ -209,18 +209,21 @@ def _lost(training: Training, saver: Saver) -> str:
     return f"{training.lost.text}. {good.name} ({kimg:g} kimg) is from before it, and the run is back there."
 
 
-def _data(place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainGanConfig, start: int) -> Any:
+def _data(
+    place: tf.distribute.Strategy, dataset: FaceDataset, config: TrainGanConfig, latent: LatentSpec, start: int
+) -> Any:
     assert config.batch is not None
-    replicas, landmarks = place.num_replicas_in_sync, family_named(config.family).landmarks
+    replicas = place.num_replicas_in_sync
+    landmarks, attributes = family_named(config.family).landmarks, bool(latent.attributes)
     if replicas == 1:
-        return face_batches(dataset, config.batch, config.seed, start, landmarks=landmarks)
+        return face_batches(dataset, config.batch, config.seed, start, landmarks=landmarks, attributes=attributes)
 
     # Each process reads the parts of its own devices.
     def parts(context: tf.distribute.InputContext) -> tf.data.Dataset:
         own = replicas // context.num_input_pipelines
         first = context.input_pipeline_id * own
         mine = range(first, first + own)
-        return face_batches(dataset, config.batch or 0, config.seed, start, replicas, mine, landmarks)
+        return face_batches(dataset, config.batch or 0, config.seed, start, replicas, mine, landmarks, attributes)
 
     return place.distribute_datasets_from_function(parts)
 

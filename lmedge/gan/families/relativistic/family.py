@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
+from lmedge.errors import UsageError
 from lmedge.gan.families.relativistic.health import RelativisticHealth
 from lmedge.gan.families.relativistic.options import RelativisticConfig
 from lmedge.gan.family import Family, Panel
@@ -55,18 +56,30 @@ class RelativisticFamily(Family[RelativisticConfig]):
         every = config.penalty_every or (1 if gpus() else EVERY_ON_CPU)
         return dataclasses.replace(config, penalty_every=every, latent=latent, shape=shape)
 
+    def check(self, config: RelativisticConfig) -> None:
+        if config.attribute_names and config.attributes is None:
+            raise UsageError("--attribute-names says which of --attributes; name the folder of `train-attributes`.")
+
+    def faces(self, config: RelativisticConfig, faces: "FaceDataset") -> "FaceDataset":
+        if config.attributes is None:
+            return faces
+        from lmedge.attributes.labeller import Labeller
+
+        return Labeller.open(config.attributes).shown_by(faces, config.attribute_names)
+
     def latent(self, config: RelativisticConfig, faces: "FaceDataset") -> "LatentSpec":
         from lmedge.block import Block
-        from lmedge.gan.families.relativistic.prior import shape_block
+        from lmedge.gan.families.relativistic.prior import asking_blocks
         from lmedge.latent import LatentSpec
 
         assert config.latent is not None
         if config.teacher is not None:
             from lmedge.gan.families.relativistic.teacher import teacher_latent
 
-            return teacher_latent(config, faces.scheme)
-        person = Block("person", config.latent)
-        return LatentSpec((person, shape_block(faces, config.shape)) if config.shape else (person,))
+            return teacher_latent(config, faces)
+        assert config.shape is not None
+        asking = asking_blocks(faces, config.shape, config.attributes is not None)
+        return LatentSpec((Block("person", config.latent), *asking))
 
     def build(self, config: RelativisticConfig, faces: "FaceDataset", latent: "LatentSpec") -> Gan:
         from lmedge.gan.families.relativistic.gan import Relativistic

@@ -49,24 +49,23 @@ class Relativistic(Gan):
         teacher = {} if self.distillation is None else {"teacher": self.distillation.weights}
         return {"discriminator": self.discriminator.weights, "slopes": list(self.slopes.values()), **teacher}
 
-    def asked(self, landmarks: tf.Tensor) -> tf.Tensor | None:
-        """The shape block for normalised landmarks `[B, K, 2]`: `[B, n]`, inside of its bounds."""
-        block = self.latent.shape
-        if block is None:
-            return None
-        assert block.shapes is not None
-        mean, inverse = block.shapes.arrays
-        flat = tf.reshape(landmarks, [-1, len(mean)])
-        return tf.clip_by_value(tf.matmul(flat - mean, inverse), block.low, block.high)
+    def asked(self, batch: Batch) -> tf.Tensor | None:
+        """What latents ask for of real faces, `[B, n]`: the shape block of their landmarks, inside of its bounds, then
+        their attributes. None where latents ask for nothing, or nothing is known of the faces."""
+        parts: list[tf.Tensor] = []
+        for block in self.latent.blocks:
+            if block.shapes is not None and batch.landmarks is not None:
+                mean, inverse = block.shapes.arrays
+                flat = tf.reshape(batch.landmarks, [-1, len(mean)])
+                parts.append(tf.clip_by_value(tf.matmul(flat - mean, inverse), block.low, block.high))
+            elif block.attributes is not None:
+                parts.append(batch.attributes)
+        return tf.concat(parts, 1) if parts else None
 
-    def latents(self, draws: Draws, count: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
-        """Latents as they are drawn, but with the shapes that are asked for."""
+    def latents(self, draws: Draws, count: tf.Tensor, asked: tf.Tensor | None) -> tf.Tensor:
+        """Latents as they are drawn, but with what is asked for: blocks that ask lie behind those that do not."""
         drawn = draws.latents(count)
-        parts = tf.split(drawn, [block.size for block in self.latent.blocks], axis=1)
-        return tf.concat(
-            [part if shape is None or block.shapes is None else shape
-             for block, part in zip(self.latent.blocks, parts, strict=True)], 1
-        )  # fmt: skip
+        return drawn if asked is None else tf.concat([drawn[:, : -asked.shape[1]], asked], 1)
 
     def learn(self, batch: Batch, draws: Draws) -> dict[str, tf.Tensor]:
         """One joint step. Each real face is paired with one drawn for its landmarks.
@@ -78,17 +77,17 @@ class Relativistic(Gan):
         """
         real = batch.images
         count = tf.shape(real)[0]
-        shape = self.asked(batch.landmarks) if batch.landmarks is not None else None
-        z = self.latents(draws, count, shape)
+        asked = self.asked(batch)
+        z = self.latents(draws, count, asked)
         d_weights, g_weights = self.discriminator.trainable_weights, self.generator.trainable_weights
 
         with tf.GradientTape() as g_tape:
             fake = self.generator(z, training=True)
         with tf.GradientTape() as real_tape:
-            on_real = self.verdicts(real, shape)
+            on_real = self.verdicts(real, asked)
         with tf.GradientTape() as fake_tape:
             fake_tape.watch(fake)
-            on_fake = self.verdicts(fake, shape)
+            on_fake = self.verdicts(fake, asked)
         difference = tf.clip_by_value(on_real - on_fake, -FURTHEST, FURTHEST)
         slope = tf.sigmoid(-difference) / tf.cast(count, tf.float32)  # of L_D in the verdict on a drawn face
         d_gradients = real_tape.gradient(on_real, values(d_weights), -slope)
@@ -100,7 +99,7 @@ class Relativistic(Gan):
             image_gradient, of_teacher = self.distillation.pulled(image_gradient, fake, z, draws.step)
         g_gradients = g_tape.gradient(fake, values(g_weights), image_gradient)
 
-        of_penalties = self.penalties(real, fake, shape, draws.step)
+        of_penalties = self.penalties(real, fake, asked, draws.step)
         d_gradients = [one + more for one, more in zip(d_gradients, of_penalties, strict=True)]
 
         # Optimisers add up the gradients of the replicas; the loss is the mean over the whole batch.
@@ -120,21 +119,21 @@ class Relativistic(Gan):
             **of_teacher,
         }
 
-    def verdicts(self, images: tf.Tensor, shape: tf.Tensor | None) -> tf.Tensor:
-        """What D says of images asked for with a shape block."""
-        return self.discriminator(images if shape is None else [images, shape], training=True)
+    def verdicts(self, images: tf.Tensor, asked: tf.Tensor | None) -> tf.Tensor:
+        """What D says of images for which this was asked."""
+        return self.discriminator(images if asked is None else [images, asked], training=True)
 
-    def penalties(self, real: tf.Tensor, fake: tf.Tensor, shape: tf.Tensor | None, step: tf.Tensor) -> list[tf.Tensor]:
+    def penalties(self, real: tf.Tensor, fake: tf.Tensor, asked: tf.Tensor | None, step: tf.Tensor) -> list[tf.Tensor]:
         """The gradients of R1 and R2 for D's weights in this step; the slopes that were seen are kept."""
         total: list[tf.Tensor] = []
         for name, images, turn in (("slope_real", real, 0), ("slope_fake", fake, self.every // 2)):
             due = tf.equal(tf.cast(step, tf.int32) % self.every, turn)
-            squared, *gradients = self._penalty(due, tf.stop_gradient(images), shape)
+            squared, *gradients = self._penalty(due, tf.stop_gradient(images), asked)
             total = [one + more for one, more in zip(total, gradients, strict=True)] if total else gradients
             self.slopes[name].assign(tf.where(due, mean_over_replicas(squared), self.slopes[name].value))
         return total
 
-    def _penalty(self, due: tf.Tensor, images: tf.Tensor, shape: tf.Tensor | None) -> list[tf.Tensor]:
+    def _penalty(self, due: tf.Tensor, images: tf.Tensor, asked: tf.Tensor | None) -> list[tf.Tensor]:
         """E |grad D|^2 over the images, and the gradients of (gamma / 2) times that for D's weights, with the weight of
         the steps between; zeros where it is not due."""
         weights = self.discriminator.trainable_weights
@@ -143,7 +142,7 @@ class Relativistic(Gan):
             with tf.GradientTape() as outer:
                 with tf.GradientTape() as inner:
                     inner.watch(images)
-                    verdicts = self.verdicts(images, shape)
+                    verdicts = self.verdicts(images, asked)
                 slopes = inner.gradient(verdicts, images)
                 squared = tf.reduce_mean(tf.reduce_sum(tf.square(slopes), [1, 2, 3]))
                 penalty = self.gamma / 2 * self.every * squared

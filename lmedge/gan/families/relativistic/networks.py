@@ -70,10 +70,10 @@ def build_generator(size: int, width: int, latent: LatentSpec, dtype: str = "flo
 
 
 def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = "float32") -> Any:
-    """D: face `[B, size, size, 3]`, and the shape block of z `[B, n]` where there is one -> verdict `[B]`.
+    """D: face `[B, size, size, 3]`, and what z asks for `[B, n]` where it does -> verdict `[B]`.
 
     Space-to-depth, then per resolution down to 4x4 two 3x3 convolutions, the second with stride 2, beside a shortcut; a
-    dense layer to h. The verdict is w.h + <MLP(shape), h>, a projection (Miyato and Koyama, arXiv 1802.05637).
+    dense layer to h. The verdict is w.h + <MLP(asked), h>, a projection (Miyato and Koyama, arXiv 1802.05637).
     """
     layers = keras.layers
 
@@ -100,10 +100,10 @@ def build_discriminator(size: int, width: int, latent: LatentSpec, dtype: str = 
     h = leaky(layers.Dense(FEATURES, dtype=dtype)(layers.Flatten(dtype=dtype)(x)))
     h = layers.Activation("linear", dtype="float32")(h)
     verdict = layers.Dense(1, dtype="float32", name="verdict")(h)
-    inputs, shape = [image], latent.shape
-    if shape is not None:
-        asked = keras.Input((shape.size,), name="shape")
-        given = layers.Rescaling(1 / shape.unit, dtype="float32")(asked)
+    inputs, spread = [image], latent.unit[latent.asks]
+    if len(spread):
+        asked = keras.Input((len(spread),), name="asked")
+        given = layers.Rescaling((1 / np.maximum(spread, 1e-3)).tolist(), dtype="float32")(asked)
         code = layers.LeakyReLU(SLOPE)(layers.Dense(FEATURES, dtype="float32")(given))
         code = layers.Dense(FEATURES, dtype="float32")(code)
         projection = layers.Dot(1, dtype="float32")([code, h])

@@ -27,6 +27,11 @@ A part of its latent says which landmarks the face shall have; see --shape.
     shape: Annotated[int, whole(0, 64)] | None = None
     """Numbers of z that say where the landmarks are: their principal components in the dataset. 0 leaves them out.
     Default: 12, or the teacher's."""
+    attributes: Annotated[Path | None, arg(metavar="FOLDER")] = None
+    """Folder of `lmedge train-attributes` on these faces: a part of z then asks for what they show, with what somebody
+    said of a photo, or else the network did. See `lmedge sample --set`."""
+    attribute_names: tuple[str, ...] = ()
+    """With --attributes: ask for these only. Default: all that the network tells."""
     teacher: Annotated[Path | None, arg(metavar="RUN")] = None
     """Run whose faces this generator shall draw from the same latents, to make one that is smaller: see --width. Its
     discriminator is what this one begins with, and stays as wide."""

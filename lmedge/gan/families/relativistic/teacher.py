@@ -1,7 +1,7 @@
 """The run that a student learns from: what it must be, and its networks."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import UsageError
 from lmedge.gan import checkpoint
@@ -10,7 +10,9 @@ from lmedge.gan.families.relativistic.options import RelativisticConfig
 from lmedge.gan.options import PRESETS
 from lmedge.latent import LatentSpec
 from lmedge.run import Run
-from lmedge.scheme import Scheme
+
+if TYPE_CHECKING:
+    from lmedge.faces.records import FaceDataset
 
 
 def teacher_run(config: RelativisticConfig) -> Run:
@@ -38,21 +40,24 @@ def teacher_run(config: RelativisticConfig) -> Run:
     return run
 
 
-def teacher_latent(config: RelativisticConfig, scheme: Scheme) -> LatentSpec:
-    """What the teacher draws from, and so its student; `scheme` is that of the faces. Raises as `teacher_run`."""
+def teacher_latent(config: RelativisticConfig, faces: "FaceDataset") -> LatentSpec:
+    """What the teacher draws from, and so its student; `faces` are what that learns from. Raises as `teacher_run`."""
     run = teacher_run(config)
-    if run.scheme != scheme:
+    if run.scheme != faces.scheme:
         raise UsageError(
-            f"--teacher {run.path} is asked for landmarks of {run.scheme}, and {config.dataset} has {scheme}; name a "
-            "teacher of such faces."
+            f"--teacher {run.path} is asked for landmarks of {run.scheme}, and {config.dataset} has {faces.scheme}; "
+            "name a teacher of such faces."
         )
+    if (names := run.latent.attributes) != (faces.attribute_names if config.attributes else ()):
+        how = f"--attributes with --attribute-names {' '.join(names)}" if names else "no --attributes"
+        raise UsageError(f"--teacher {run.path} is asked for {', '.join(names) or 'no attributes'}; take {how}.")
     return run.latent
 
 
 def sizes(latent: LatentSpec) -> tuple[int, int]:
     """How many numbers say who it is, and how many where the landmarks are."""
     shape = 0 if latent.shape is None else latent.shape.size
-    return latent.size - shape, shape
+    return int((~latent.asks).sum()), shape
 
 
 @dataclass(frozen=True)
