@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, UsageError
 
 MOST_ATTRIBUTES = 256
 # A name is written on command lines and in pictures: no `=`, no comma, no control character.
@@ -21,3 +21,20 @@ def check_names(names: Sequence[Any], where: str) -> None:
     if len(set(names)) < len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
         raise LmedgeError(f"{where} has the attribute {twice!r} twice; leave one of them.")
+
+
+def asked_values(asked: Sequence[str], option: str) -> dict[str, float]:
+    """What `NAME=VALUE ...` of an `option` says, VALUE from -1 (no) to 1 (yes). Raises UsageError for anything else."""
+    values: dict[str, float] = {}
+    for each in asked:
+        name, equals, written = each.rpartition("=")
+        try:
+            value = float(written)
+        except ValueError:
+            equals = ""
+        if not equals or not NAME.fullmatch(name) or not -1 <= value <= 1:
+            raise UsageError(f"{option} {each!r:.80}: say NAME=VALUE, from -1 (no) to 1 (yes), such as Smiling=1.")
+        if name in values:
+            raise UsageError(f"{option} says {name} twice; take one of them.")
+        values[name] = value
+    return values

@@ -70,8 +70,9 @@ class LatentSpec:
         if len(set(names)) < len(names):
             raise UsageError(f"a latent has two blocks of one name ({', '.join(names):.200}); name each differently.")
         for first, *joint in self.together:
+            size = sum(block.size for block in (first, *joint))
             drawn = first.size if first.mixture is None else first.mixture.size
-            if first.distribution == "joint" or drawn != (size := sum(block.size for block in (first, *joint))):
+            if first.distribution == "joint" or drawn != size:
                 raise UsageError(f"the latent's block {first.name} is drawn with {size} numbers, of {drawn}.")
 
     @classmethod
@@ -178,19 +179,25 @@ class LatentSpec:
         return found
 
     def fixing(self, attributes: Mapping[str, float], whose: object, option: str) -> "LatentSpec":
-        """Such latents, all of which have these values (-1..1) of `attributes`, and what else goes with them on photos.
+        """Such latents, all of which have these values, -1..1, of `attributes`, and what else goes with them on photos.
         Raises UsageError, which names the `option`, for what latents of the model `whose` cannot be asked for."""
         if attributes and not self.attributes:
             raise UsageError(
                 f"{option}: faces of {whose} cannot be asked for by attributes, as its latents have none; take a model "
                 "that was trained with --attributes."
             )
-        for name, value in attributes.items():
+        for name in attributes:
             if name not in self.attributes:
                 raise UsageError(f"{option} {name}: faces of {whose} can be asked for {', '.join(self.attributes)}.")
-            if not -1 <= value <= 1:
-                raise UsageError(f"{option} {name}={value:g}: take -1 (no) to 1 (yes).")
         return replace(self, fixed=tuple(attributes.items()))
+
+    def setting(self, z: Latents, attributes: Mapping[str, float]) -> Latents:
+        """Latents `[..., Z]` with these values of attributes that it has; all else stays as it is."""
+        z = z.copy()
+        for block, part in zip(self.blocks, self._parts(z), strict=True):
+            for i, name in enumerate(block.attributes or ()):
+                part[..., i] = attributes.get(name, part[..., i])
+        return z
 
     def clip(self, z: Latents) -> Latents:
         """Latents `[..., Z]` brought inside of the bounds."""

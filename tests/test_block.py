@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from lmedge.attribute_names import asked_values
 from lmedge.block import Block
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.latent import LatentSpec
@@ -42,6 +43,87 @@ def test_a_block_of_a_mixture_is_the_same_after_json_and_stays_inside_of_its_bou
     drawn = LatentSpec((narrow,)).draw(400)
     assert np.abs(drawn).max() == np.float32(0.2) and (np.abs(drawn) < 0.2).mean() > 0.3
     assert str(SPEC) == ("5 numbers: person 3 uniform in -1..1, shape 2 mixture in -1..1, asks for 2 landmarks")
+
+
+NAMES = ("Smiling", "Male")
+JOINT = LatentSpec((
+    Block("person", 3),
+    Block("shape", 1, "mixture", mixture=Mixture(
+        (0.4, 0.6),
+        ((0.3, 0.8, -0.7), (-0.2, -0.6, 0.1)),
+        ((0.2, 0.1, 0.3, 0.05, -0.1, 0.25), (0.3, -0.2, 0.4, 0.1, 0.2, 0.3)),
+    )),
+    Block("attributes", 2, "joint", attributes=NAMES),
+))  # fmt: skip
+
+
+def test_a_joint_block_has_the_further_numbers_of_the_mixture_before_it():
+    """As one block of all its numbers draws them."""
+    mixture = JOINT.blocks[1].mixture
+    whole = LatentSpec((Block("person", 3), Block("shape", 3, "mixture", mixture=mixture)))
+    assert (JOINT.draw(50, 5) == whole.draw(50, 5)).all() and JOINT.attributes == NAMES
+    drawn = JOINT.draw(20_000)[:, 3:]
+    assert np.sqrt(
+        np.mean(mixture.quantile(np.random.default_rng(0).random((90_000, 3))) ** 2, axis=0)
+    ) == pytest.approx(mixture.deviations, rel=0.02)
+    assert JOINT.unit[3] == pytest.approx(mixture.deviations[0])
+    assert JOINT.unit[4:] == pytest.approx(np.sqrt(np.mean(mixture.deviations[1:] ** 2)))
+    assert np.abs(drawn).max() == 1 and JOINT.by_block(0.5) == {"person": 0.5, "shape": 0.5}
+    assert LatentSpec.from_json(json.loads(json.dumps(JOINT.to_json())), "there") == JOINT
+
+
+def test_what_goes_with_an_attribute_is_drawn_with_it():
+    """Of many draws those that have about the value say what the others are like; the person stays."""
+    mixture = JOINT.blocks[1].mixture
+    fixed = JOINT.fixing({"Male": 0.2}, "a model", "--set")
+    drawn, all_drawn = fixed.draw(20_000), mixture.quantile(np.random.default_rng(0).random((2_000_000, 3)))
+    weight = np.exp(-(((all_drawn[:, 2] - 0.2) / 0.25) ** 2) / 2)
+    like = np.clip(all_drawn, -1, 1)
+    mean = np.average(like[:, :2], axis=0, weights=weight)
+    assert drawn[:, 3:5].mean(axis=0) == pytest.approx(mean, abs=0.01)
+    apart = np.sqrt(np.average((like[:, :2] - mean) ** 2, axis=0, weights=weight))
+    assert drawn[:, 3:5].std(axis=0) == pytest.approx(apart, rel=0.03)
+    assert (drawn[:, 5] == np.float32(0.2)).all() and (drawn[:, :3] == JOINT.draw(20_000)[:, :3]).all()
+    assert fixed.to_json() == JOINT.to_json()
+    both = JOINT.fixing({"Male": -1, "Smiling": 1}, "a model", "--set").draw(9)
+    assert both[:, 4:].tolist() == [[1, -1]] * 9
+    assert (JOINT.setting(both, {"Male": 0.5}) - both).tolist() == [[0, 0, 0, 0, 0, 1.5]] * 9
+
+
+def test_attributes_alone_are_fixed_too():
+    spec = LatentSpec((Block("attributes", 2, "uniform", attributes=NAMES),))
+    drawn = spec.fixing({"Male": 1}, "a model", "--set").draw(50)
+    assert (drawn[:, 1] == 1).all() and (drawn[:, 0] == spec.draw(50)[:, 0]).all()
+    assert (spec.fixing({"Male": 1, "Smiling": 0}, "a model", "--set").draw(3) == [[0, 1]] * 3).all()
+
+
+def test_what_cannot_be_asked_for_is_refused():
+    with pytest.raises(UsageError, match="--set Hat: faces of m can be asked for Smiling, Male"):
+        JOINT.fixing({"Hat": 1}, "m", "--set")
+    with pytest.raises(UsageError, match="--set: faces of m cannot be asked for by attributes"):
+        SPEC.fixing({"Male": 1}, "m", "--set")
+    for wrong in ("Male", "Male=2", "Male=x", "=1", "Male=nan"):
+        with pytest.raises(UsageError, match="say NAME=VALUE, from -1"):
+            asked_values([wrong], "--set")
+    with pytest.raises(UsageError, match="--set says Male twice"):
+        asked_values(["Male=1", "Male=0"], "--set")
+    assert asked_values(["Male=-1", "Big Nose=0.5"], "--set") == {"Male": -1, "Big Nose": 0.5}
+
+
+def other(name, at=2, **changes):
+    blocks = JOINT.to_json()["blocks"]
+    return {"size": 6, "blocks": [{**block, **(changes if i == at else {})} for i, block in enumerate(blocks)]}
+
+
+@pytest.mark.parametrize("form", [
+    other("no mixture before", 1, distribution="uniform", mixture=None), other("first", 0, distribution="joint"),
+    other("more names", attributes=["a", "b", "c"]), other("twice", attributes=["a", "a"]), other("text", attributes="ab"),
+    other("no names", attributes=[1, 2]), other("wide", high=2.0), other("alone", 2, distribution="normal"),
+])  # fmt: skip
+def test_hostile_joint_blocks_are_refused_in_a_sentence(form):
+    with pytest.raises(LmedgeError, match=r"^there.*\.$") as refused:
+        LatentSpec.from_json(form, "there")
+    assert type(refused.value) is LmedgeError and len(str(refused.value)) < 700
 
 
 HOSTILE = [

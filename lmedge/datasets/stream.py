@@ -88,7 +88,8 @@ class Plan:
 
     Latents are those of the seed, truncated, or, with `centres` `[M, Z]`, neighbours of these in
     turn, up to `radius` units away in each component and inside of the bounds. They ask for `shapes` `[M, n]` in turn,
-    where these are given. Where a pose is asked for they are steered to it, or to the `targets` within (yaw, mouth).
+    where these are given, and all have the attributes `fixed`. Where a pose is asked for they are steered to it, or to
+    the `targets` within (yaw, mouth).
     """
 
     seed: int
@@ -99,6 +100,7 @@ class Plan:
     radius: float = 0.0
     targets: tuple[Range | None, Range | None] | None = None
     shapes: NDArray[np.float32] | None = None
+    fixed: tuple[tuple[str, float], ...] = ()
 
     def steering(self, model: FaceModel) -> Steering | None:
         """What moves latents to the pose that is asked for, if one is."""
@@ -111,10 +113,12 @@ class Plan:
     def latents(self, first: int, count: int, latent: LatentSpec, steering: Steering | None) -> Latents:
         """Latents `first` to `first + count`: `[count, Z]`."""
         if self.centres is None:
+            latent = replace(latent, fixed=self.fixed)
             z = latent.truncated(latent.draw(count, self.seed, first), latent.by_block(self.truncation))
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
             z = around(latent, centre, uniform(count, latent.size, self.seed, first), self.radius)
+            z = latent.setting(z, dict(self.fixed))
         if self.shapes is not None:
             z = latent.with_shape(z, self.shapes[np.arange(first, first + count) % len(self.shapes)])
         return z if steering is None else steering(z, first, self.seed)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lmedge.attribute_names import asked_values
 from lmedge.attributes.sheet import sheet
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
@@ -72,6 +73,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     check_pose(selection, model.scheme)
     least = least_sure(config.min_point_confidence, model, format_)
     given = given_shapes(model, config.shapes, config.pts_scheme)
+    fixed = model.latent.fixing(asked_values(config.set, "--set"), config.source or model.name, "--set").fixed
     looker = looker_of(config.attributes)
     count = config.count or (COUNT if given is None else len(given.shape))
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
@@ -87,7 +89,8 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     names = () if looker is None else looker.names
     shape = Shape(count, model.width, model.height, model.scheme, about, names, least)
     format_.check(shape)
-    plain = Plan(config.seed, Selection(), config.truncation, shapes=None if given is None else given.shape)
+    shapes = None if given is None else given.shape
+    plain = Plan(config.seed, Selection(), config.truncation, shapes=shapes, fixed=fixed)
     probe = plain.chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {name: fact for name, fact in about.items() if name != "versions"}

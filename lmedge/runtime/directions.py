@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmedge.latent import LatentSpec
 from lmedge.pose import POINTS, degrees, pose
 from lmedge.runtime.axes import effects
 from lmedge.runtime.faces import Faces
@@ -16,6 +17,7 @@ from lmedge.shapes import DEVIATIONS
 FITTED = 1024  # latents from which the directions are read
 CHUNK = 64
 REACH = 3.0  # standard deviations to each side: how far a control goes
+ATTRIBUTES = 8  # of those that can be asked for, the first
 AXES = 4  # of a block that asks for landmarks, those along which faces differ most
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601
 
@@ -39,9 +41,14 @@ class Control:
 def towards(z: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
     """`[V, Z]`: for each of V values of faces `[N, V]` the shortest move of a latent that adds one to it and leaves the
     others, by the linear regression from latents `[N, Z]` to the values."""
+    return np.linalg.pinv(regressed(z, values)).astype(np.float32)
+
+
+def regressed(z: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`[Z, V]`: how much each of V values `[N, V]` grows with each number of z `[N, Z]` (least squares)."""
     with_one = np.column_stack([z, np.ones(len(z), np.float32)])
-    slopes = np.linalg.lstsq(with_one, values, rcond=None)[0][:-1]  # (Z, V)
-    return np.linalg.pinv(slopes).astype(np.float32)
+    slopes: NDArray[np.float32] = np.linalg.lstsq(with_one, values, rcond=None)[0][:-1]
+    return slopes
 
 
 def controls(sampler: FaceSampler) -> list[Control]:
@@ -57,8 +64,8 @@ def controls(sampler: FaceSampler) -> list[Control]:
 
 
 def measured(sampler: FaceSampler) -> list[Control]:
-    """The head's turn and the opening of the mouth as far as L-Gen's landmarks tell them, how light the picture is, and
-    the first axes of the landmarks that can be asked for. Draws `FITTED` faces for it."""
+    """The head's turn and the opening of the mouth as far as L-Gen's landmarks tell them, how light the picture is, the
+    first attributes and the first axes of the landmarks that can be asked for. Draws `FITTED` faces for it."""
     z = sampler.latent.draw(FITTED, purpose=Purpose.CONTROLS)
     parts = [_values(sampler.render(z[i : i + CHUNK]), sampler) for i in range(0, FITTED, CHUNK)]
     values = np.concatenate(parts)
@@ -69,7 +76,24 @@ def measured(sampler: FaceSampler) -> list[Control]:
     return [
         Control(name, unit, direction, -float(reach), float(reach))
         for (name, unit), direction, reach in zip(kinds, towards(z, values), spread, strict=True)
-    ] + _axes(sampler)
+    ] + [*_attributes(sampler.latent, z), *_axes(sampler)]
+
+
+def _attributes(spec: LatentSpec, z: NDArray[np.float32]) -> list[Control]:
+    """None where the latent has no block that asks for attributes. The landmarks go along as they do in latents `z`
+    `[N, Z]` that are drawn, with all other attributes as they are: a smile widens the mouth."""
+    names, parts = spec.attributes, spec.split(z)
+    shown = [parts[block.name] for block in spec.blocks if block.attributes is not None]
+    if not shown:
+        return []
+    along = {block.name: np.zeros((len(names), block.size), np.float32) for block in spec.blocks}
+    if spec.shape is not None:
+        along[spec.shape.name] = regressed(shown[0], parts[spec.shape.name])
+    moves = spec.join(along)  # of each attribute, without itself
+    return [
+        Control(name.replace("_", " "), "-1, no, to 1, yes", spec.setting(move, {name: 1.0}), -2.0, 2.0)
+        for name, move in zip(names[:ATTRIBUTES], moves, strict=False)
+    ]
 
 
 def _axes(sampler: FaceSampler) -> list[Control]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lmedge.attribute_names import asked_values
 from lmedge.folders import making_folder
 from lmedge.latent import Latents
 from lmedge.pictures import SHEET_FACES, SHEET_PIXELS, check_picture, contact_sheet, write_picture
@@ -53,6 +54,7 @@ def sample(config: SampleConfig, finder: Finder | None = None) -> Gallery:
     Raises UsageError or LmedgeError before anything is written where the bundle cannot be used.
     """
     sampler = FaceSampler(chosen(config.bundle, config.model), config.variant, config.interpreter, config.threads)
+    sampler.latent = sampler.latent.fixing(asked_values(config.set, "--set"), sampler.bundle.path, "--set")
     wish = asked(config, sampler, finder)
     least = config.min_confidence
     if least is None:  # landmarks that somebody asks for may be rare ones

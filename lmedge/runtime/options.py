@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Threads, Truncation, whole
 from lmedge.options import BundlePath, ModelName, SchemeIfSaid, Stage
@@ -16,11 +16,13 @@ class SampleConfig(Stage):
     """Draw faces with landmarks from a bundle, on any device with a TFLite interpreter.
 
     Writes face-00000.png ..., landmarks.csv (pixels), latents.npz (an array a block) and contact.png. Models of the
-    family relativistic take landmarks that all faces should have, of people who differ: --pts or --like, and a pose.
+    family relativistic take landmarks that all faces should have, of people who differ: --pts or --like, and a pose;
+    or what all faces should show: --set.
 
     Example: lmedge sample --out faces
     Example: lmedge sample bundle --count 64 --seed 0 --out faces
     Example: lmedge sample bundle --pts face.pts --yaw 20 --out faces
+    Example: lmedge sample bundle --set Smiling=1 Eyeglasses=1 --out faces
     """
 
     bundle: Positional[BundlePath] = None
@@ -52,6 +54,9 @@ class SampleConfig(Stage):
     every face keeps what else its own landmarks are."""
     mouth_open: Gap | None = None
     """Open mouths so far: distance of the inner lips over that of the outer eye corners; 0.08 is open."""
+    set: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE...")] = ()
+    """Ask for attributes, from -1 (no) to 1 (yes): Smiling=1 Male=-1. What goes with them on photos goes with them.
+    `lmedge info BUNDLE` names those of a model; needs one that was trained with --attributes."""
     variant: VariantName | None = None
     """Model of the bundle. Default: the one that suits the interpreter."""
     interpreter: InterpreterName = "auto"

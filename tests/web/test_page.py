@@ -93,12 +93,13 @@ def test_the_faces_are_those_of_the_python_runtime(page, sampler):
 def test_latents_of_every_kind_of_block_are_those_of_the_python_runtime(page):
     mixture = Mixture(
         (0.2, 0.5, 0.3),
-        tuple((0.1 * i, -0.2, 0.3, 0.5 - i) for i in range(3)),
-        tuple(tuple(0.1 * i - 0.07 * j + 0.3 for j in range(10)) for i in range(3)),
+        tuple((0.1 * i, -0.2, 0.3, 0.5 - i, 0.4, -0.9 + i) for i in range(3)),
+        tuple(tuple(0.1 * i - 0.04 * j + 0.3 for j in range(21)) for i in range(3)),
     )
     spec = LatentSpec(
         (Block("a", 5), Block("b", 40, "normal", -1.5, 2.0, searched=False), Block("c", 3, "uniform", 0.1, 9),
-         Block("d", 4, "mixture", -1.5, 0.8, mixture=mixture), Block("e", 2))
+         Block("d", 4, "mixture", -1.5, 0.8, mixture=mixture), Block("e", 2, "joint", attributes=("Bald", "Wet")),
+         Block("f", 2))
     )  # fmt: skip
     for seed, index in ((0, 0), (1, 5), (987654321987, 1000), *((7, i) for i in range(200))):
         form = [spec.to_json(), seed, index]

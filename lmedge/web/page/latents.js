@@ -9,7 +9,7 @@ const GOLDEN = 0x9e3779b97f4a7c15n;
 const MOST_NUMBERS = 4096; // of a latent
 const BOUND = 1e6; // beyond which no block ends
 
-// A block's numbers from random ones below 2^24.
+// A block's numbers, and those of joint ones behind it, from random ones below 2^24.
 const DRAWN = {
   uniform: ({low, high}, numbers) => numbers.map((number) => low + (number / 2 ** 24) * (high - low)),
   normal: (_, numbers) => numbers.map((number) => normal((number + 0.5) / 2 ** 24)),
@@ -28,12 +28,24 @@ export function draw(latent, seed, index = 0) {
   const first = BigInt(index) * BigInt(latent.size) + 1n;
   const number = (j) => Number(mixed((start + (first + BigInt(j)) * GOLDEN) & MASK) >> 40n); // below 2^24
   const z = [];
-  for (const block of latent.blocks) {
-    const numbers = Array.from({length: block.size}, (_, j) => number(z.length + j));
-    z.push(...DRAWN[block.distribution](block, numbers));
+  for (const together of drawnTogether(latent.blocks)) {
+    const numbers = Array.from({length: sizeOf(together)}, (_, j) => number(z.length + j));
+    z.push(...DRAWN[together[0].distribution](together[0], numbers));
   }
   return inside(latent, z);
 }
+
+/** A block, and the joint ones behind it, which have the further numbers of its mixture. */
+function drawnTogether(blocks) {
+  const found = [];
+  for (const block of blocks) {
+    if (block.distribution === 'joint' && found.length > 0) found.at(-1).push(block);
+    else found.push([block]);
+  }
+  return found;
+}
+
+const sizeOf = (blocks) => blocks.reduce((sum, block) => sum + block.size, 0);
 
 /** A latent whose numbers are moved towards the middle of their block, to the share of their distance from it that
  * `truncation` has by its name; in single precision, as everywhere. */
@@ -74,11 +86,12 @@ export function inside(latent, numbers) {
 export function check(latent) {
   const blocks = Array.isArray(latent?.blocks) ? latent.blocks : [];
   for (const block of blocks) {
-    if (Object.keys(DRAWN).includes(block?.distribution)) continue;
+    if ([...Object.keys(DRAWN), 'joint'].includes(block?.distribution)) continue;
     throw new Error(`Latents are drawn from ${block?.distribution}, which this page cannot; make it again.`);
   }
-  const size = blocks.reduce((sum, block) => sum + block.size, 0);
-  if (!(blocks.every(isBlock) && size > 0 && size <= MOST_NUMBERS && size === latent.size)) {
+  const size = sizeOf(blocks);
+  const good = blocks.every(isBlock) && size > 0 && size <= MOST_NUMBERS && size === latent.size;
+  if (!(good && drawnTogether(blocks).every(isDrawable))) {
     throw new Error('web.json has latents that cannot be drawn; make the page again.');
   }
 }
@@ -91,8 +104,14 @@ export function checkClean(clean) {
   }
 }
 
-function isBlock({size, low, high, distribution, mixture, shapes}) {
+function isBlock({size, low, high, shapes}) {
   return Number.isInteger(size) && size > 0 && isRow([low, high], 2, BOUND) && low < high
-    && (distribution === 'mixture' ? isMixture(mixture, size) : mixture === undefined)
     && (shapes === undefined || isShapeSpace(shapes, size));
+}
+
+/** Can a block, and the joint ones behind it, be drawn? */
+function isDrawable(together) {
+  const [{distribution, mixture}, ...joint] = together;
+  if (distribution === 'mixture') return isMixture(mixture, sizeOf(together)) && joint.every((block) => block.mixture === undefined);
+  return distribution !== 'joint' && mixture === undefined && joint.length === 0;
 }

@@ -10,6 +10,10 @@ class LatentSpec(val blocks: List<Block>) {
     val size = blocks.sumOf { it.size }
     private val of: List<Block> = blocks.flatMap { block -> List(block.size) { block } } // of each component
 
+    /** What is drawn together: a block, and how many numbers it and the joint ones behind it have. */
+    private val together: List<Pair<Block, Int>> = blocks.indices.filter { !blocks[it].joint }
+        .map { i -> blocks[i] to blocks[i].size + blocks.drop(i + 1).takeWhile { it.joint }.sumOf { it.size } }
+
     /** The landmarks that can be asked for; null where none can. */
     val shapes: ShapeSpace? = blocks.firstNotNullOfOrNull { it.shapes }
 
@@ -17,8 +21,9 @@ class LatentSpec(val blocks: List<Block>) {
     fun draw(seed: Long, index: Long = 0): FloatArray {
         val start = mixed(seed + GOLDEN)
         var next = index * size
-        return blocks.map { block -> block.drawn(LongArray(block.size) { mixed(start + ++next * GOLDEN) ushr 40 }) }
-            .reduce(FloatArray::plus)
+        val numbers = together.map { (first, count) -> first.drawn(LongArray(count) { mixed(start + ++next * GOLDEN) ushr 40 }) }
+            .reduce(DoubleArray::plus)
+        return FloatArray(size) { j -> of[j].inside(numbers[j]) }
     }
 
     /**
@@ -63,9 +68,15 @@ class LatentSpec(val blocks: List<Block>) {
 
         /** As bundle.json has it. Throws BundleException for latents that cannot be drawn, JSONException for other forms. */
         fun read(about: JSONObject): LatentSpec {
-            val blocks = about.getJSONArray("blocks").objects().map(Block::read)
+            val parts = about.getJSONArray("blocks").objects()
+            val joint = parts.map { if (it.getString("distribution") == "joint") it.getInt("size") else 0 }
+            val blocks = parts.mapIndexed { i, part -> Block.read(part, joint.drop(i + 1).takeWhile { it > 0 }.sum()) }
             val size = about.getInt("size")
             if (size !in 1..MOST_NUMBERS || blocks.size > size || blocks.sumOf { it.size } != size) throw undrawable()
+            // A joint block has the numbers of a mixture before it.
+            if (blocks.indices.any { i -> blocks[i].joint && blocks.take(i).lastOrNull { !it.joint }?.mixture == null }) {
+                throw undrawable()
+            }
             return LatentSpec(blocks)
         }
 

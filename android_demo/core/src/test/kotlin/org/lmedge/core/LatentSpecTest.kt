@@ -82,6 +82,22 @@ class LatentSpecTest {
     }
 
     @Test
+    fun jointBlocksHaveTheFurtherNumbersOfTheMixtureBeforeThem() {
+        val whole = """{"size": 2, "blocks": [{"name": "z", "size": 2, "distribution": "mixture", "low": -9, "high": 9,
+            "mixture": {"weights": [0.25, 0.75], "means": [[1, 2], [3, 4]], "factors": [[1, 2, 3], [4, 5, 6]]}}]}"""
+        val parts = whole.replaceFirst("\"size\": 2, \"distribution\"", "\"size\": 1, \"distribution\"").replaceFirst("}]}",
+            "}, {\"name\": \"y\", \"size\": 1, \"distribution\": \"joint\", \"low\": -1, \"high\": 1}]}")
+        val (one, two) = listOf(whole, parts).map { LatentSpec.read(JSONObject(it)).draw(3) }
+        assertEquals(one[0], two[0], 0f)
+        assertEquals(one[1].coerceIn(-1f, 1f), two[1], 0f)
+        for ((part, other) in listOf("mixture\", \"low\"" to "joint\", \"low\"", "[1, 2], " to "[1], ", "mixture\": {" to "other\": {")) {
+            assertTrue(part, part in parts)
+            val about = JSONObject(parts.replaceFirst(part, other))
+            assertThrows(part, BundleException::class.java) { LatentSpec.read(about) }
+        }
+    }
+
+    @Test
     fun mixturesAndShapesThatAreNoneAreRefused() {
         val good = """{"size": 2, "blocks": [{"name": "z", "size": 2, "distribution": "mixture", "low": -1, "high": 1,
             "mixture": {"weights": [0.25, 0.75], "means": [[1, 2], [3, 4]], "factors": [[1, 2, 3], [4, 5, 6]]},
