@@ -63,9 +63,8 @@ def test_a_joint_block_has_the_further_numbers_of_the_mixture_before_it():
     whole = LatentSpec((Block("person", 3), Block("shape", 3, "mixture", mixture=mixture)))
     assert (JOINT.draw(50, 5) == whole.draw(50, 5)).all() and JOINT.attributes == NAMES
     drawn = JOINT.draw(20_000)[:, 3:]
-    assert np.sqrt(
-        np.mean(mixture.quantile(np.random.default_rng(0).random((90_000, 3))) ** 2, axis=0)
-    ) == pytest.approx(mixture.deviations, rel=0.02)
+    found = np.sqrt(np.mean(mixture.quantile(np.random.default_rng(0).random((90_000, 3))) ** 2, axis=0))
+    assert found == pytest.approx(mixture.deviations, rel=0.02)
     assert JOINT.unit[3] == pytest.approx(mixture.deviations[0])
     assert JOINT.unit[4:] == pytest.approx(np.sqrt(np.mean(mixture.deviations[1:] ** 2)))
     assert np.abs(drawn).max() == 1 and JOINT.by_block(0.5) == {"person": 0.5, "shape": 0.5}
@@ -116,9 +115,14 @@ def other(name, at=2, **changes):
 
 
 @pytest.mark.parametrize("form", [
-    other("no mixture before", 1, distribution="uniform", mixture=None), other("first", 0, distribution="joint"),
-    other("more names", attributes=["a", "b", "c"]), other("twice", attributes=["a", "a"]), other("text", attributes="ab"),
-    other("no names", attributes=[1, 2]), other("wide", high=2.0), other("alone", 2, distribution="normal"),
+    other("no mixture before", 1, distribution="uniform", mixture=None),
+    other("first", 0, distribution="joint"),
+    other("more names", attributes=["a", "b", "c"]),
+    other("twice", attributes=["a", "a"]),
+    other("text", attributes="ab"),
+    other("no names", attributes=[1, 2]),
+    other("wide", high=2.0),
+    other("alone", 2, distribution="normal"),
 ])  # fmt: skip
 def test_hostile_joint_blocks_are_refused_in_a_sentence(form):
     with pytest.raises(LmedgeError, match=r"^there.*\.$") as refused:

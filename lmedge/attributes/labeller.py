@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from lmedge.attributes.about import ABOUT_FILE, NETWORK_FILE, read_about
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
-from lmedge.judging.features import of_network
+from lmedge.judging.features import Extractor, of_network
 from lmedge.keras_file import load_network
 from lmedge.storage import Damaged, read_arrays
 
@@ -49,7 +50,11 @@ class Labeller:
         self, faces: NDArray[np.uint8], advance: Callable[[int], None] = lambda count: None
     ) -> NDArray[np.float32]:
         """How likely each face `[N, H, W, 3]` has each attribute: `[N, A]`, 0..1."""
-        return of_network("attributes", self.network)(faces, advance)
+        return self._compute(faces, advance)
+
+    @cached_property
+    def _compute(self) -> Extractor:
+        return of_network("attributes", self.network)
 
     def values(self, faces: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The same as datasets have it: -1..1."""

@@ -23,9 +23,14 @@ def sheet(
     for name, of_one in zip(names, values.T, strict=True):
         order = np.argsort(of_one, kind="stable")
         pictures = images(np.concatenate([order[:count], order[len(order) - count :]]))
-        height = pictures.shape[1]
-        label = Image.new("RGB", (LABEL_WIDTH, height), "white")
-        ImageDraw.Draw(label).text((4, height // 2 - 6), name, fill="black")
-        gap = np.full((height, GAP, 3), 255, np.uint8)
-        rows.append(np.concatenate([np.asarray(label), *pictures[:count], gap, *pictures[count:]], axis=1))
+        rows.append(named_row(name, pictures[:count], pictures[count:]))
     return grid(rows, 1)
+
+
+def named_row(name: str, low: NDArray[np.uint8], high: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A name, then faces `[n, H, W, 3]` that have little of it, a gap, and those that have much."""
+    height = low.shape[1]
+    label = Image.new("RGB", (LABEL_WIDTH, height), "white")
+    ImageDraw.Draw(label).text((4, height // 2 - 6), name, fill="black")
+    gap = np.full((height, GAP, 3), 255, np.uint8)
+    return np.concatenate([np.asarray(label), *low, gap, *high], axis=1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lmedge.annotators.registry import looking
 from lmedge.errors import LmedgeError
-from lmedge.evaluation import metrics, paths
+from lmedge.evaluation import asked_attributes, metrics, paths
 from lmedge.evaluation.evaluation import Evaluation
 from lmedge.evaluation.options import EvaluateConfig
 from lmedge.evaluation.realism import realism
@@ -67,6 +67,8 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
     result.samples = faces[:SHOWN_SAMPLES]
     console.print("evaluate: samples drawn")
     _realism(config, result, faces, extract)
+    if generator.latent.attributes:
+        asked_attributes.measure(config, result, generator)
     if model is not None:
         result.sample_points = model.landmarks(z[:SHOWN_SAMPLES])
         _choose_annotator(result, model)

@@ -38,6 +38,7 @@ class Evaluation:
     points: NDArray[np.float32] | None = None  # `[K]`, L-Gen's error of each point, in inter-ocular distances
     realism: Realism | None = None
     latents: Latents | None = None
+    attributes: NDArray[np.uint8] | None = None  # a picture of faces that were asked for them
 
     def add(self, name: str, value: Any, label: str, text: str) -> None:
         """Notes a figure for metrics.json, with the line that shows it."""

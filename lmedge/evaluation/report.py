@@ -60,8 +60,8 @@ def page_folder(run: Run, out: Path | None) -> Path:
 def write_report(evaluation: Evaluation, files: dict[str, bytes]) -> None:
     """Draws the page with the pictures of an evaluation, and puts `files` beside it. The old one stays until the new
     one is whole."""
-    sections = [_samples(evaluation), _neighbours(evaluation), _inversions(evaluation), _mirror(evaluation),
-                _random(evaluation), _points(evaluation), _errors(evaluation)]  # fmt: skip
+    parts = (_samples, _attributes, _neighbours, _inversions, _mirror, _random, _points, _errors)
+    sections = [part(evaluation) for part in parts]
     write_page(evaluation.run, evaluation.page, sections, evaluation.lines, evaluation.notes, files)
 
 
@@ -155,6 +155,15 @@ def _samples(evaluation: Evaluation) -> Section:
     if evaluation.sample_points is not None:
         marked = contact_sheet(faces, evaluation.sample_points, evaluation.run.scheme)
         section.add("landmarks.png", encode_png(marked), "The same with the landmarks that L-Gen gives.")
+    return section
+
+
+def _attributes(evaluation: Evaluation) -> Section:
+    section = Section("Asked for by attributes", "scroll")
+    if evaluation.attributes is not None:
+        section.add("attributes.png", encode_png(evaluation.attributes),
+                    "Faces that were asked not to have it, and the same people asked to have it, with what usually "
+                    "goes with that.")  # fmt: skip
     return section
 
 

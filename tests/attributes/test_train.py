@@ -11,7 +11,7 @@ from lmedge.attributes.options import TrainAttributesConfig
 from lmedge.attributes.train import train_attributes
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.records import FaceDataset
-from tests.showing import COUNT, LABELLED, shown
+from tests.showing import COUNT, LABELLED, SIZE, shown
 
 
 def test_what_can_be_seen_is_learnt_and_what_cannot_is_left_out(attribute_network):
@@ -23,7 +23,7 @@ def test_what_can_be_seen_is_learnt_and_what_cannot_is_left_out(attribute_networ
     assert sum(about["people"]) == LABELLED // 3  # no person is on two sides
     assert about["shares"]["Blue"] == pytest.approx(0.2, abs=0.07)
     with Image.open(attribute_network / "sheet.png") as sheet:
-        assert sheet.height == 2 * 16 + 2 and sheet.width > 12 * 16
+        assert sheet.height == 2 * SIZE + 2 and sheet.width > 12 * SIZE
 
 
 def test_faces_that_it_never_saw_are_told(attribute_network):

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.faces.records import FaceDataset
 from lmedge.gan.draws import Draws
 from lmedge.gan.families.relativistic.distillation import FEATURES, IMAGE, LEAST, Distillation
 from lmedge.gan.families.relativistic.options import RelativisticConfig
@@ -16,7 +17,7 @@ from lmedge.gan.families.relativistic.teacher import Teacher, teacher_latent
 from lmedge.gan.gan import Batch
 from lmedge.gan.train import resolve, train_gan
 from lmedge.run import Run
-from lmedge.scheme import IBUG49, IBUG68
+from lmedge.scheme import IBUG68
 from lmedge.storage import read_json, write_json
 from tests.conftest import TINY
 from tests.gan.test_relativistic import LATENT, SQUARE, faces, softplus, tiny_step
@@ -150,9 +151,11 @@ def test_a_run_that_cannot_teach_is_refused_in_a_sentence(toys, teacher, trained
             resolve(dataclasses.replace(student(toys, tmp_path / "run", teacher), **wrong))
     assert resolve(student(toys, tmp_path / "run", teacher, latent=6)).shape == 4
     config = resolve(student(toys, tmp_path / "run", teacher))
-    assert teacher_latent(config, IBUG49) == Run.open(teacher).latent
+    faces = FaceDataset(toys)
+    assert teacher_latent(config, faces) == Run.open(teacher).latent
+    faces.scheme = IBUG68
     with pytest.raises(UsageError, match="asked for landmarks of .*49.*and .* has .*68"):
-        teacher_latent(config, IBUG68)
+        teacher_latent(config, faces)
 
 
 def test_a_teacher_of_another_version_or_without_networks_is_refused_in_a_sentence(toys, teacher, tmp_path):

@@ -156,7 +156,7 @@ def test_without_a_shape_block_landmarks_are_not_looked_at():
 def test_faces_are_asked_for_by_the_landmarks_of_their_partners():
     """What G and D are given is the shape of each real face, inside of the bounds."""
     step, landmarks = tiny_step(), faces(1, 32)[1]
-    shape = step.gan.asked((landmarks + 0.5) / 16).numpy()
+    shape = step.gan.asked(Batch(None, (landmarks + 0.5) / 16)).numpy()
     mean, axes = np.array(SQUARE.mean), np.array(SQUARE.axes)
     wanted, *_ = np.linalg.lstsq(axes.T, (((landmarks.numpy() + 0.5) / 16).reshape(32, 6) - mean).T, rcond=None)
     assert shape == pytest.approx(np.clip(wanted.T, -1, 1), abs=1e-4) and (np.abs(shape) == 1).any()
