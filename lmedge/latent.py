@@ -21,7 +21,7 @@ from lmedge.storage import check_form
 
 # Of an attribute that all draws have. Photos often have a plain yes or no, and the part of a mixture that has nothing
 # else would explain an exact 1 best: who smiles exactly is a woman.
-TOLERANCE = 0.25
+TOLERANCE = 0.4
 FURTHEST = 1 << 48  # face of a seed, so that its number times the length of a latent stays below 2^64
 
 # SplitMix64 (Steele, Lea, Flood 2014): a counter through a mixing function. A dozen lines in any language

@@ -8,7 +8,7 @@ import pytest
 from lmedge.attribute_names import asked_values
 from lmedge.block import Block
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.latent import LatentSpec
+from lmedge.latent import TOLERANCE, LatentSpec
 from lmedge.mixture import Mixture
 from lmedge.shapes import ShapeSpace, fit_shapes
 
@@ -76,7 +76,7 @@ def test_what_goes_with_an_attribute_is_drawn_with_it():
     mixture = JOINT.blocks[1].mixture
     fixed = JOINT.fixing({"Male": 0.2}, "a model", "--set")
     drawn, all_drawn = fixed.draw(20_000), mixture.quantile(np.random.default_rng(0).random((2_000_000, 3)))
-    weight = np.exp(-(((all_drawn[:, 2] - 0.2) / 0.25) ** 2) / 2)
+    weight = np.exp(-(((all_drawn[:, 2] - 0.2) / TOLERANCE) ** 2) / 2)
     like = np.clip(all_drawn, -1, 1)
     mean = np.average(like[:, :2], axis=0, weights=weight)
     assert drawn[:, 3:5].mean(axis=0) == pytest.approx(mean, abs=0.01)
