@@ -40,11 +40,16 @@ class _Rate(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         rate = task.finished_speed or task.speed
-        return Text(f"{rate:.1f} {self.unit}/s" if rate else f"- {self.unit}/s")
+        return Text(speed(rate, self.unit) if rate else f"- {self.unit}/s")
 
 
 def _done(done: float, total: float, unit: str, thousands: bool) -> str:
     return f"{done / 1000:.1f}/{total / 1000:g} k{unit}" if thousands else f"{done:.0f}/{total:.0f}"
+
+
+def speed(rate: float, unit: str) -> str:
+    """`12.3 faces/s`; of what takes longer, `4.2 s each`."""
+    return f"{1 / rate:.1f} s each" if 0 < rate < 1 else f"{rate:.1f} {unit}/s"
 
 
 def clock(seconds: float) -> str:
@@ -84,7 +89,7 @@ def progress(
         rate = here / max(time.monotonic() - start, 1e-9)
         left = clock(max(total - done - here, 0) / rate) if rate else "?"  # a video may not know how long it is
         far = _done(done + here, total, unit, thousands)
-        text = f"{label}: {far}  {rate:.1f} {unit}/s  {left} left  {note}".rstrip()
+        text = f"{label}: {far}  {speed(rate, unit)}  {left} left  {note}".rstrip()
         print_text(text, file=sys.stderr, flush=True)
 
     def advance(count: int = 1, note: str = "") -> None:

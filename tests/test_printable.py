@@ -36,3 +36,15 @@ def test_a_strangers_text_cannot_steer_the_terminal(bundle, tmp_path, capsys):
     assert "\x1b" not in said and "\x07" not in said
     assert said.count("CC0 \\x1b]0;owned\\x07\\x1b[2J[/b] [red]") >= 3
     assert "\x1b" not in str(UsageError(evil))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "done", "said"), [(2, 8, "4.0 faces/s"), (21, 5, "4.2 s each"), (1, 0, "0.0 faces/s")]
+)
+def test_progress_says_how_fast_it_is_or_how_long_each_takes(seconds, done, said, monkeypatch, capsys):
+    now = [100.0]
+    monkeypatch.setattr("lmedge.progress.time.monotonic", lambda: now[0])
+    with progress("draw", 10, "faces") as advance:
+        now[0] += seconds
+        advance(done)
+    assert f"  {said}  " in capsys.readouterr().err.splitlines()[-1]
