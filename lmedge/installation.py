@@ -12,6 +12,7 @@ EXTRAS = {
     "datasets": ("fpng",),
     "litert": ("ai_edge_litert",),
     "tflite": ("tflite_runtime",),
+    "ray": ("ray",),
 }  # fmt: skip
 PINNED = "train"  # the extra whose versions are tied to each other, by constraints.txt of a clone
 

@@ -1,5 +1,5 @@
 """Parts of a long work, so that a kill loses one of them and the same command goes on. Parts are written by the process
-that began the work, whoever made what is in them."""
+that began the work, whoever made what is in them, or by workers on other machines, each in one step."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager

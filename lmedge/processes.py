@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from lmedge.errors import LmedgeError
-from lmedge.executor import Answer, Job, Start
+from lmedge.executor import AHEAD, Answer, Job, Start
 from lmedge.quiet import keep_quiet, native_stderr_off
 
-AHEAD = 4  # parcels of jobs for each worker that are given before their answers are asked for
 END_SECONDS = 5.0  # for a process whose pipe has ended
 # No multiprocessing.Process, which would run the user's script once more in every worker, and fail where it is not
 # written for that (`if __name__ == "__main__"`).
@@ -42,11 +41,12 @@ serve(parent)
 class Processes:
     """An `Executor`: `workers` processes of this machine, 0 for one a core."""
 
+    far: ClassVar[bool] = False
     workers: int = 0
 
     @contextmanager
     def answers(
-        self, work: Callable[[Job], Answer], jobs: Iterable[Job], start: Start, parcel: int = 8
+        self, work: Callable[[Job], Answer], jobs: Iterable[Job], start: Start, parcel: int = 8, heavy: bool = False
     ) -> Iterator[Iterator[Answer]]:
         """See `Executor`."""
         crew = _Crew(work, start, self.workers or os.cpu_count() or 1)
@@ -163,13 +163,13 @@ def serve(parent: Connection) -> NoReturn:
         with native_stderr_off():
             start(*args)
     except Exception as error:
-        failure = _portable(error)
+        failure = portable(error)
     while True:
         jobs = parcels.get()
         try:
             parent.send(failure or [work(job) for job in jobs])
         except Exception as error:
-            parent.send(_portable(error))
+            parent.send(portable(error))
 
 
 def _listen(parent: Connection, parcels: "queue.SimpleQueue[list[Any]]") -> None:
@@ -181,7 +181,7 @@ def _listen(parent: Connection, parcels: "queue.SimpleQueue[list[Any]]") -> None
         os._exit(0)
 
 
-def _portable(error: Exception) -> Exception:
+def portable(error: Exception) -> Exception:
     """The error with its traceback as a note, or one that says the same where it cannot travel."""
     error.add_note("".join(traceback.format_exception(error)))
     try:

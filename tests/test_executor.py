@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import islice
 
 import numpy as np
+import pytest
 
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
@@ -22,11 +23,11 @@ class Elsewhere:
     """One worker, in this process: whatever goes to it and comes back is pickled, as on the way to another machine, and
     the jobs of a parcel are done from the last to the first."""
 
-    def __init__(self):
-        self.done = 0
+    def __init__(self, far=False):
+        self.done, self.far = 0, far
 
     @contextmanager
-    def answers(self, work, jobs, start, parcel=8):
+    def answers(self, work, jobs, start, parcel=8, heavy=False):
         work, (begin, args) = pickle.loads(pickle.dumps((work, start)))
         begin(*args)
         yield self._answers(work, iter(jobs), parcel)
@@ -42,22 +43,42 @@ def contents(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_prepare_gives_the_same_bytes_wherever_it_runs(photos, tmp_path):
-    """With points beside the photos: a worker loads MediaPipe for 4 s of a core, see tests/faces/test_prepare.py."""
-    shutil.copytree(photos, tmp_path / "photos")
-    for photo in (tmp_path / "photos").rglob("*.png"):
+def with_points(photos):
+    """Points beside photos of drawn faces: a worker loads MediaPipe for 4 s of a core, see
+    tests/faces/test_prepare.py."""
+    for photo in photos.rglob("*.png"):
         look = random_look(np.random.default_rng((0, int(photo.stem))))
         write_pts(photo.with_suffix(".pts"), draw_face(look, 256)[1])
-    elsewhere, options = Elsewhere(), {"photos": (tmp_path / "photos",), "annotator": "pts"}
+
+
+@pytest.mark.parametrize("far", [False, True])
+def test_prepare_gives_the_same_bytes_wherever_it_runs(photos, tmp_path, monkeypatch, far):
+    shutil.copytree(photos, tmp_path / "photos")
+    with_points(tmp_path / "photos")
+    monkeypatch.setattr("lmedge.faces.assembly.SHARD_JOBS", 4)
+    elsewhere, options = Elsewhere(far), {"photos": (tmp_path / "photos",), "annotator": "pts"}
     prepare(PrepareConfig(out=tmp_path / "elsewhere", **options), elsewhere)
     prepare(PrepareConfig(out=tmp_path / "here", workers=2, **options))
-    assert elsewhere.done == 10 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
+    assert elsewhere.done == (3 if far else 10)  # shards, which the worker wrote, or photos
+    assert contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
 
 
-def test_synthesize_gives_the_same_bytes_wherever_it_runs(bundle, tmp_path):
-    elsewhere, options = Elsewhere(), {"source": bundle, "count": 100, "format": "coco", "mirror": True}
+@pytest.mark.parametrize(
+    "far, options",
+    [
+        (False, {"mirror": True}),
+        (True, {"mirror": True}),
+        (True, {"mirror": True, "min_confidence": 0.3, "format": "pts"}),
+        (True, {"mouth_open": (0.0, 0.06), "format": "webdataset"}),
+    ],
+)
+def test_synthesize_gives_the_same_bytes_wherever_it_runs(bundle, tmp_path, monkeypatch, far, options):
+    for home in ("synthesize", "formats.format", "formats"):
+        monkeypatch.setattr(f"lmedge.datasets.{home}.PART_FACES", 40)
+    monkeypatch.setattr("lmedge.datasets.afar.GROUP", 64)
+    elsewhere, options = Elsewhere(far), {"source": bundle, "count": 100, "format": "coco", **options}
     synthesize(SynthesizeConfig(out=tmp_path / "elsewhere", **options), elsewhere)
-    synthesize(SynthesizeConfig(out=tmp_path / "here", workers=2, **options))
+    synthesize(SynthesizeConfig(out=tmp_path / "here", workers=1, **options))
     assert elsewhere.done >= 1 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
 
 

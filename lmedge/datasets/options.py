@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Truncation, Workers, within
 from lmedge.options import ModelName, SchemeIfSaid, Stage
+from lmedge.place import Place
 from lmedge.variants import InterpreterName, VariantName
 
 FormatName = Literal["pts", "coco", "csv", "tfrecord", "webdataset", "facesynthetics"]
@@ -81,5 +82,8 @@ class SynthesizeConfig(Stage):
     """litert: ai-edge-litert; tflite: tflite-runtime; tensorflow: TensorFlow's own; auto: the first that is there."""
     workers: Workers = 0
     """Worker processes that draw from a bundle; 0 takes one a core."""
+    on: Place = "local"
+    """Where faces are drawn: on this machine, or by the nodes of a Ray cluster (extra `ray`), also those of a run: ray
+    is that of the environment. The model and OUT must lie where all nodes see them."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""

@@ -14,12 +14,14 @@ from PIL import Image
 from lmedge.executor import Executor
 from lmedge.landmarks import mirrored
 from lmedge.latent import Latents, LatentSpec, around, uniform
+from lmedge.parts import Part, PartStore
 from lmedge.runtime import FaceModel, Faces
 from lmedge.runtime.selection import Range, Seen, Selection
 from lmedge.runtime.steering import Steering
 from lmedge.scheme import Scheme
 
 CHUNK = 64  # latents drawn at a time
+Last = tuple[int, bool]  # the latent of a face, and whether it is the mirror image
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,18 @@ def joined(parts: list[Samples]) -> Samples:
     labels = [part.labels() for part in parts]
     whole = {name: np.concatenate([each[name] for each in labels]) for name in labels[0]}
     return replace(Samples.of(whole), pngs=[png for part in parts for png in part.pngs])
+
+
+def last_of(store: PartStore, part: Part) -> Last:
+    """The last face of a part that is there."""
+    kept = store.read(part)
+    return int(kept["numbers"][-1]), bool(kept["mirrored"][-1])
+
+
+def face_before(store: PartStore, parts: list[Part], part: Part) -> Last:
+    """The face that `part` follows. How far the seed goes for a part depends on the selection, and so on the part
+    before it, which must be there."""
+    return last_of(store, parts[parts.index(part) - 1]) if part.first else (-1, False)
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from PIL import Image
 
 from lmedge.attribute_names import asked_values
 from lmedge.attributes.sheet import sheet
+from lmedge.datasets.afar import Work, opened, write_parts
 from lmedge.datasets.card import CARD_FILE, card
 from lmedge.datasets.formats import PART_FACES, Format, Shape, check_installed, format_named
 from lmedge.datasets.given_shapes import given_shapes
 from lmedge.datasets.looker import looker_of
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
-from lmedge.datasets.stream import Chunk, Plan, Samples, chunks, in_a_mirror, joined
+from lmedge.datasets.stream import Chunk, Last, Plan, Samples, chunks, face_before, in_a_mirror, joined, last_of
 from lmedge.datasets.visibility import least_sure
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
@@ -29,7 +30,7 @@ from lmedge.folders import making_folder
 from lmedge.options import to_json
 from lmedge.parts import Columns, Part, PartStore, going_on, split, stretches
 from lmedge.pictures import SHEET_FACES, contact_sheet
-from lmedge.processes import Processes
+from lmedge.place import executor_on
 from lmedge.progress import console
 from lmedge.runtime import FaceModel, Faces, FaceSampler
 from lmedge.runtime.gallery import chosen
@@ -48,7 +49,7 @@ PROBE_FACES = 32  # whose size on disk is measured first
 FILES = ("README.md", "card", CARD_FILE, "around.csv", "confidence.csv", "attributes.csv")  # beside those of the format
 SPARE = 64 << 20  # bytes of the disk that are left free
 # Options that change no face.
-NO_PART_OF_FACES = ("out", "workers", "overwrite", "interpreter", "variant", "source", "model", "count")
+NO_PART_OF_FACES = ("out", "workers", "overwrite", "on", "interpreter", "variant", "source", "model", "count")
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ class Synthesized:
 
 
 def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Synthesized:
-    """Writes a dataset; see SynthesizeConfig; without an `executor`, in processes of this machine. Raises UsageError or
+    """Writes a dataset; see SynthesizeConfig; without an `executor`, where `--on` says. Raises UsageError or
     LmedgeError; a killed call is continued."""
-    executor, format_ = executor or Processes(config.workers), format_named(config.format)
+    executor, format_ = executor or executor_on(config.on, config.workers), format_named(config.format)
     check_installed(format_)
     selection = Selection(above(config.min_confidence), config.yaw, config.mouth_open)
     selection.check()
@@ -105,10 +106,15 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
             plan = _plan(config, executor, model, replace(plain, selection=selection), about, folder)
             began = time.monotonic()
             with going_on("synthesize", config.out, "faces", parts, missing) as advance:
-                for part, drawn_faces in _in_parts(store, parts, missing, model, plan, executor, advance):
-                    samples = drawn_faces if looker is None else looker(drawn_faces)
-                    format_.part(folder, part.first, samples, shape)
-                    store.write(part, samples.labels())
+                if executor.far:
+                    elsewhere = opened(model, run_at(config.source, config.model))
+                    work = Work(elsewhere, plan, format_, folder, shape, store, config.attributes)
+                    write_parts(work, parts, missing, executor, model.elsewhere is None, advance)
+                else:
+                    for part, drawn_faces in _in_parts(store, parts, missing, model, plan, executor, advance):
+                        samples = drawn_faces if looker is None else looker(drawn_faces)
+                        format_.part(folder, part.first, samples, shape)
+                        store.write(part, samples.labels())
             per_second = sum(part.count for part in missing) / (time.monotonic() - began)
         except BaseException as error:
             _tidy(folder, store, missing, isinstance(error, LmedgeError))
@@ -170,7 +176,7 @@ def _finish(
     out: Path, format_: Format, shape: Shape, plan: Plan, model: FaceModel, store: PartStore, parts: list[Part]
 ) -> int:
     """Writes what only the whole set can say; gives the number of faces that were drawn for it."""
-    drawn = (_last(store, parts[-1])[0] + 1) * (1 + plan.mirror)
+    drawn = (last_of(store, parts[-1])[0] + 1) * (1 + plan.mirror)
     shape.about.update(count=shape.count, drawn=drawn, rejected=1 - shape.count / drawn)
     format_.finish(out, lambda: (Samples.of(store.read(part)) for part in parts), shape)
     write_bytes(out / "README.md", card(shape).encode())
@@ -237,14 +243,13 @@ def _in_parts(
     """The faces of the missing parts. Raises LmedgeError where hardly one is wanted."""
     tally = Tally(plan.selection)
     for stretch in stretches(missing):
-        # How far the seed goes for a part depends on the selection: it begins behind the last face of the one before.
-        last = _last(store, parts[parts.index(stretch[0]) - 1]) if stretch[0].first else (-1, False)
+        last = face_before(store, parts, stretch[0])
         with chunks(model, plan, max(last[0], 0), executor) as stream:
             yield from _stretch(stretch, stream, last, tally, advance)
 
 
 def _stretch(
-    stretch: list[Part], stream: Iterator[Chunk], last: tuple[int, bool], tally: Tally, advance: Any
+    stretch: list[Part], stream: Iterator[Chunk], last: Last, tally: Tally, advance: Any
 ) -> Iterator[tuple[Part, Samples]]:
     """The faces of parts that follow each other, behind the face `last`."""
     left, some = sum(part.count for part in stretch), list[Samples]()
@@ -256,17 +261,11 @@ def _stretch(
             old = sum((n, m) <= last for n, m in zip(samples.numbers, samples.mirrored, strict=True))
             samples = samples[old : old + left]
             left -= len(samples)
-            advance(len(samples), "" if tally.selection.wants_all else f"{tally.share:.1%} of the drawn ones are kept")
+            advance(len(samples), tally.note)
             some.append(samples)
         whole = joined(some)
         yield part, whole[: part.count]
         some = [whole[part.count :]]
-
-
-def _last(store: PartStore, part: Part) -> tuple[int, bool]:
-    """The latent of the last face of a part, and whether it is the mirror image."""
-    kept = store.read(part)
-    return int(kept["numbers"][-1]), bool(kept["mirrored"][-1])
 
 
 def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) -> None:

@@ -2,12 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmedge.errors import LmedgeError
 from lmedge.executor import Executor, Start
@@ -23,6 +25,8 @@ from lmedge.storage import write_bytes, write_json, write_table
 SHARD_JOBS = 512
 PARTS = ".parts"  # folder of what a continued run needs; gone when the dataset is whole
 COLUMNS: Columns = {"count": (0, "i"), "rejected": (2, "U")}  # faces of a shard; (photo, reason) of the others
+Work = Callable[[Any], Answer]
+Note = dict[str, NDArray[Any]]
 FILES = ("faces-*.tfrecord", DATASET_FILE, "rejected.csv", "contact.png")
 
 
@@ -47,7 +51,7 @@ class NoFaces(LmedgeError):
 def assemble(
     out: Path,
     jobs: Sequence[Any],
-    work: Callable[[Any], Answer],
+    work: Work,
     start: Start,
     about: dict[str, Any],
     executor: Executor,
@@ -66,41 +70,94 @@ def assemble(
         store, shards = PartStore(folder / PARTS, COLUMNS), split(len(jobs), SHARD_JOBS)
         missing = store.missing(shards)
         began = time.monotonic()
-        pending = (job for shard in missing for job in shard.of(jobs))
-        with (
-            executor.answers(work, pending, start) as answers,
-            going_on(about["made_by"], out, unit, shards, missing) as advance,
-        ):
-            _write(folder, store, len(shards), missing, answers, advance)
+        to_make = _Shards(folder, len(shards), store, missing)
+        with going_on(about["made_by"], out, unit, shards, missing) as advance:
+            (_by_workers if executor.far else _here)(to_make, jobs, work, start, executor, advance)
         per_second = sum(shard.count for shard in missing) / (time.monotonic() - began)
         made = _finish(folder, store, shards, about, per_second)
     return replace(made, path=out)
 
 
-def _write(
-    folder: Path, store: PartStore, shards: int, missing: list[Part], answers: Iterator[Answer],
-    advance: Callable[..., None],
-) -> None:  # fmt: skip
-    rejected = 0
-    for shard in missing:
-        records: list[Record] = []
-        refused: list[tuple[str, str]] = []
-        for _ in range(shard.count):
-            answer = next(answers)
-            if isinstance(answer, Record):
-                records.append(answer)
-            else:
-                refused.append(answer)
-                rejected += 1
-            advance(1, f"{rejected} rejected" if rejected else "")
-        file = folder / shard_name(int(shard.key), shards)
-        write_shard(file, records)
-        reasons = np.array(refused, np.str_).reshape(-1, 2)
+@dataclass(frozen=True)
+class _Shards:
+    """Those in `folder` that are `missing` of all `count`, and the store of their notes."""
+
+    folder: Path
+    count: int
+    store: PartStore
+    missing: list[Part]
+
+    def file(self, shard: Part) -> Path:
+        """Of the faces of a shard."""
+        return self.folder / shard_name(int(shard.key), self.count)
+
+    def note(self, shard: Part, note: Note) -> None:
+        """Says that a shard is whole. Raises OSError."""
         try:
-            store.write(shard, {"count": np.array(len(records)), "rejected": reasons})
+            self.store.write(shard, note)
         except OSError:  # a full disk: without its part the shard is made again
-            file.unlink()
+            self.file(shard).unlink()
             raise
+
+
+def _here(
+    shards: _Shards, jobs: Sequence[Any], work: Work, start: Start, executor: Executor, advance: Callable[..., None]
+) -> None:
+    """Answers come from the workers, and this process stores them."""
+    rejected = 0
+
+    def seen(answers: Iterable[Answer]) -> Iterator[Answer]:
+        nonlocal rejected
+        for answer in answers:
+            rejected += not isinstance(answer, Record)
+            advance(1, f"{rejected} rejected" if rejected else "")
+            yield answer
+
+    pending = (job for shard in shards.missing for job in shard.of(jobs))
+    with executor.answers(work, pending, start) as answers:
+        for shard in shards.missing:
+            shards.note(shard, _shard(shards.file(shard), seen(islice(answers, shard.count))))
+
+
+def _by_workers(
+    shards: _Shards, jobs: Sequence[Any], work: Work, start: Start, executor: Executor, advance: Callable[..., None]
+) -> None:
+    """A worker stores a shard, and what comes from it is the note of that."""
+    rejected = 0
+    given = ((shards.file(shard), list(shard.of(jobs))) for shard in shards.missing)
+    with executor.answers(_work_shard, given, (_start_shards, (work, start)), parcel=1) as notes:
+        for shard, note in zip(shards.missing, notes, strict=True):
+            shards.note(shard, note)
+            rejected += len(note["rejected"])
+            advance(shard.count, f"{rejected} rejected" if rejected else "")
+
+
+def _shard(file: Path, answers: Iterable[Answer]) -> Note:
+    """Stores those of some answers that are faces; the note says how many, and of the others why."""
+    records: list[Record] = []
+    refused: list[tuple[str, str]] = []
+    for answer in answers:
+        if isinstance(answer, Record):
+            records.append(answer)
+        else:
+            refused.append(answer)
+    write_shard(file, records)
+    return {"count": np.array(len(records)), "rejected": np.array(refused, np.str_).reshape(-1, 2)}
+
+
+_work: Work  # one a worker that stores shards
+
+
+def _start_shards(work: Work, start: Start) -> None:
+    global _work
+    begin, args = start
+    begin(*args)
+    _work = work
+
+
+def _work_shard(job: tuple[Path, list[Any]]) -> Note:
+    file, jobs = job
+    return _shard(file, map(_work, jobs))
 
 
 def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, Any], per_second: float) -> Assembled:

@@ -10,6 +10,7 @@ from lmedge.annotators.registry import names, refuse_unknown
 from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
 from lmedge.crop import MARGIN, Crop
 from lmedge.options import DatasetFolder, Named, SchemeOption, Stage
+from lmedge.place import Place
 from lmedge.scheme import IBUG49, IBUG68
 
 AnnotatorName = Annotated[str, Named(names), Check(lambda option, value: refuse_unknown(option, value))]
@@ -97,5 +98,8 @@ class PrepareConfig(Stage):
     """Licence of the photos, written into the dataset and into every bundle made from it."""
     workers: Workers = 0
     """Worker processes; 0 takes one a core."""
+    on: Place = "local"
+    """Where the photos are looked at: on this machine, or by the nodes of a Ray cluster (extra `ray`): ray is that of
+    the environment. Photos and OUT must lie where all nodes see them."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""

@@ -15,6 +15,7 @@ from lmedge.faces.crop import Cutting, FaceCutter
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.sources import Source, find_photos, fingerprint
+from lmedge.place import executor_on
 from lmedge.processes import Processes
 from lmedge.provenance import NOT_STATED
 from lmedge.versions import versions
@@ -26,13 +27,13 @@ _cutter: FaceCutter  # one a worker process
 
 
 def prepare(config: PrepareConfig, executor: Executor | None = None) -> "Assembled":
-    """Crops and annotates photos; see PrepareConfig; without an `executor`, in processes of this machine. Raises as
+    """Crops and annotates photos; see PrepareConfig; without an `executor`, where `--on` says. Raises as
     `cut_photos` does."""
     annotator = Pts(config.pts_scheme) if config.annotator == Pts.name else annotator_named(config.annotator)
     cutting = Cutting(annotator, config.scheme, config.size, config.crop, config.margin)
     table = read_attributes(config.attributes) if config.attributes else None
     sources = find_photos(config.photos, config.groups, table)
-    executor = executor or Processes(config.workers)
+    executor = executor or executor_on(config.on, config.workers)
     return cut_photos(sources, config.out, cutting, config.licence, executor, config.overwrite, table)
 
 

@@ -122,3 +122,8 @@ class Tally:
     def share(self) -> float:
         """Of the faces, those that were wanted."""
         return self.found / max(self.looked, 1)
+
+    @property
+    def note(self) -> str:
+        """What progress says of it."""
+        return "" if self.selection.wants_all else f"{self.share:.1%} of the drawn ones are kept"
