@@ -49,7 +49,7 @@ ARGS = {
     "synthesize": ["b", "--out", "a", "--yaw", "10", "20", "--around", "p"],
     "serve": ["b", "--port", "0"],
     "web-export": ["b", "--out", "a", "--variant", "int8"],
-    "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0"],
+    "study": ["d", "--test", "t", "--out", "a", "--amounts", "10", "0", "--arms", "real", "real+smart"],
     "train-detector": ["r", "--out", "a", "--real", "p", "--synthetic-share", "0.3"],
     "detect": ["d", "photos", "--out", "a", "--format", "csv", "--frames", "3"],
     "bench": ["b", "--threads", "1", "1", "--out", "perf.json"],

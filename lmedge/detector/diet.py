@@ -37,10 +37,10 @@ class Diet:
     synthetic_share: float
     how: Augmentation | None
 
-    def batches(self, steps: int, batch: int, seed: int) -> Iterator[LabelledFaces]:
-        """The batches of a training, the same for the same seed."""
-        random = np.random.default_rng(seed)
-        for step in range(steps):
+    def batches(self, steps: int, batch: int, seed: int, first: int = 0) -> Iterator[LabelledFaces]:
+        """The batches of a training from step `first` on, the same for the same seed and `first`."""
+        random = np.random.default_rng((seed, first) if first else seed)
+        for step in range(first, first + steps):
             made = random.binomial(batch, self.synthetic_share) if self.synthetic is not None else 0
             made = batch if self.real is None else made
             parts = [

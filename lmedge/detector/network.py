@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -12,13 +13,31 @@ from numpy.typing import NDArray
 from lmedge.detector.diet import Diet, LabelledFaces
 from lmedge.errors import LmedgeError
 from lmedge.landmarks import in_pixels, normalised
-from lmedge.lgen.network import UNIT, distance
+from lmedge.lgen.network import UNIT, Loss, distance
 
 PATCH, FIRST = 4, 32  # pixels and filters of the first convolution: patches are four times as fast as two strides of 2
 FILTERS, HIDDEN = (64, 96), 128
 LEARNING_RATE = 2e-3  # Adam's at the start; falls along a cosine to 0
 BATCH = 32
 STEPS_A_LOOK = 100
+STEPS_A_ROUND = 100  # after which generated faces that are made for the detector are renewed
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A detector while it learns. `network`: images `[B, size, size, 3]`, 0..255 -> `[B, 2K]`, how far normalised
+    landmarks are from the `mean` face `[2K]`, in units; `loss(wanted, found)` `[B, 2K]` -> `[B]`."""
+
+    network: Any
+    mean: NDArray[np.float32]
+    loss: Loss
+
+    def wanted(self, landmarks: Any) -> Any:
+        """What it should find where normalised landmarks `[B, K, 2]` are."""
+        return (landmarks.reshape(len(landmarks), -1) - self.mean) / UNIT
+
+
+Renew = Callable[[int, Learner], LabelledFaces]  # (steps so far, the detector) -> the generated faces of the next ones
 
 
 def build_detector(size: int, points: int) -> Any:
@@ -39,9 +58,13 @@ def build_detector(size: int, points: int) -> Any:
     return keras.Model(image, layers.Reshape((points, 2), name="landmarks")(x), name="detector")
 
 
-def fit(diet: Diet, steps: int, seed: int, advance: Callable[..., None], learning_rate: float = LEARNING_RATE) -> Any:
-    """A detector, trained for `steps` batches of `BATCH` faces; the loss is the mean distance of the points. Raises
-    LmedgeError for a loss that is not finite."""
+def fit(
+    diet: Diet, steps: int, seed: int, advance: Callable[..., None], learning_rate: float = LEARNING_RATE,
+    renew: Renew | None = None,
+) -> Any:  # fmt: skip
+    """A detector, trained for `steps` batches of `BATCH` faces; the loss is the mean distance of the points. `renew`
+    makes the generated faces anew before every `STEPS_A_ROUND` steps. Raises LmedgeError for a loss that is not
+    finite."""
     keras.utils.set_random_seed(seed)
     size, mean = diet.faces.images.shape[1], diet.mean_face().ravel()
     network = build_detector(size, len(mean) // 2)
@@ -49,17 +72,17 @@ def fit(diet: Diet, steps: int, seed: int, advance: Callable[..., None], learnin
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps))
     optimizer.build(flat.trainable_variables)
     variables = [variable.value for variable in flat.trainable_variables]
-    loss = distance(len(mean) // 2)
+    learner = Learner(flat, mean, distance(len(mean) // 2))
 
     @tf.function(autograph=False)
     def step(images: tf.Tensor, true: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
-            error = tf.reduce_mean(loss(true, flat(tf.cast(images, tf.float32), training=True)))
+            error = tf.reduce_mean(learner.loss(true, flat(tf.cast(images, tf.float32), training=True)))
         optimizer.apply(tape.gradient(error, variables), flat.trainable_variables)
         return error
 
-    for number, faces in enumerate(_ahead(diet.batches(steps, BATCH, seed)), 1):
-        marks = (normalised(faces.landmarks, size, size).reshape(len(faces), -1) - mean) / UNIT
+    for number, faces in enumerate(_batches(diet, steps, seed, learner, renew), 1):
+        marks = learner.wanted(normalised(faces.landmarks, size, size))
         error = step(tf.constant(faces.images), tf.constant(marks.astype(np.float32)))
         if number % STEPS_A_LOOK == 0 or number == steps:
             if not np.isfinite(error):
@@ -69,6 +92,16 @@ def fit(diet: Diet, steps: int, seed: int, advance: Callable[..., None], learnin
     kernel, bias = network.get_layer("points").get_weights()
     network.get_layer("points").set_weights([kernel * UNIT, bias * UNIT + mean])
     return network
+
+
+def _batches(diet: Diet, steps: int, seed: int, learner: Learner, renew: Renew | None) -> Iterator[LabelledFaces]:
+    """All of a training. A round is made when the last one is learnt from, so that it depends on nothing else."""
+    if renew is None:
+        yield from _ahead(diet.batches(steps, BATCH, seed))
+        return
+    for first in range(0, steps, STEPS_A_ROUND):
+        served = replace(diet, synthetic=renew(first, learner))
+        yield from _ahead(served.batches(min(STEPS_A_ROUND, steps - first), BATCH, seed, first))
 
 
 def _ahead(batches: Iterator[LabelledFaces]) -> Iterator[LabelledFaces]:

@@ -1,6 +1,8 @@
 """What is compared, and how sure a comparison is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +13,51 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Arm:
-    """What a detector learns from; `classical`: faces are mirrored, turned, moved, lit, blurred, hidden in part."""
+    """What a detector learns from. `made`: where its generated faces come from, if it has any: `drawn` from the prior,
+    `mixed` of two real faces, or mixed by a network that learns it beside the detector (`smart`). `classical`: faces
+    are mirrored, turned, moved, lit, blurred, hidden in part."""
 
     name: str
     real: bool
-    synthetic: bool
+    made: Literal["drawn", "mixed", "smart"] | None
     classical: bool
+
+    @property
+    def slug(self) -> str:
+        """The name as files and --arms have it."""
+        return self.name.replace(" ", "")
+
+    @property
+    def mixes(self) -> bool:
+        """Does it need latents of real faces?"""
+        return self.made in ("mixed", "smart")
 
 
 ARMS = (
-    Arm("real", True, False, False),
-    Arm("real + classical", True, False, True),
-    Arm("real + synthetic", True, True, False),
-    Arm("real + synthetic + classical", True, True, True),
-    Arm("synthetic + classical", False, True, True),
+    Arm("real", True, None, False),
+    Arm("real + classical", True, None, True),
+    Arm("real + synthetic", True, "drawn", False),
+    Arm("real + synthetic + classical", True, "drawn", True),
+    Arm("synthetic + classical", False, "drawn", True),
+    Arm("real + mixed", True, "mixed", False),
+    Arm("real + mixed + classical", True, "mixed", True),
+    Arm("real + smart", True, "smart", False),
+    Arm("real + smart + classical", True, "smart", True),
 )
 BASELINE, HELPED = ARMS[1].name, ARMS[3].name
+MIXED, SMART = ARMS[6].name, ARMS[8].name
+# Which arm is compared with which, and what it has that the other lacks.
+COMPARED = {
+    (HELPED, BASELINE): "generated ones",
+    (MIXED, BASELINE): "mixed ones",
+    (SMART, BASELINE): "mixed ones of a network that learns it",
+    (SMART, MIXED): "a network that learns to mix",
+}
+
+
+def arms_called(slugs: Sequence[str]) -> list[Arm]:
+    """Arms by what --arms calls them, in the order of `ARMS`."""
+    return [arm for arm in ARMS if arm.slug in slugs]
 
 
 @dataclass(frozen=True)

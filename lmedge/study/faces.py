@@ -18,13 +18,16 @@ from lmedge.detector.faces import (
     tells,
     who_looks,
 )
+from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.faces.about import DATASET_FILE
 from lmedge.faces.crop import Cutting
 from lmedge.faces.records import FaceDataset
+from lmedge.run import Run
 from lmedge.runtime.bundle import Bundle
-from lmedge.shipped import bundle_at
+from lmedge.shipped import bundle_at, run_at
 from lmedge.storage import read_arrays, write_arrays
+from lmedge.study.arms import Arm
 from lmedge.study.options import StudyConfig
 
 SEEN_FILE = "seen.npz"
@@ -48,8 +51,26 @@ def _cutting(config: StudyConfig) -> Cutting:
     if config.synthetic:
         like = FaceDataset(config.synthetic)
         return cutting_like(like.provenance, like.scheme, like.size)
+    if config.run is not None:
+        run = Run.open(config.run)
+        return cutting_like(run.lgen_provenance, run.scheme, run.generator().output_shape[1])
     drawing = Bundle.open(bundle_at(None, config.model))
     return cutting_like(drawing.provenance, drawing.scheme, drawing.about["image"]["width"])
+
+
+def mixing_run(config: StudyConfig, arms: list[Arm], synthetic: FaceDataset) -> Run | None:
+    """The run whose networks mix real faces; None where no arm does. Raises UsageError for one that draws other faces
+    than the generated ones."""
+    if not any(arm.mixes for arm in arms):
+        return None
+    run = Run.open(run_at(config.run, config.model))
+    model = run.face_model()
+    if (model.width, model.scheme) != (synthetic.size, synthetic.scheme):
+        raise UsageError(
+            f"--run {run.path} draws faces of {model.width} pixels with {model.scheme} landmarks, and the generated "
+            f"ones of {synthetic.path} have {synthetic.size} and {synthetic.scheme}; name the run that drew them."
+        )
+    return run
 
 
 def generated(config: StudyConfig, executor: Executor) -> FaceDataset:
@@ -60,8 +81,10 @@ def generated(config: StudyConfig, executor: Executor) -> FaceDataset:
 
     out = config.out / "synthetic"
     if not (out / DATASET_FILE).exists():
-        synthesize(SynthesizeConfig(out=out, model=config.model, count=config.generated, format="tfrecord",
-                                    min_confidence=LEAST_CONFIDENCE), executor)  # fmt: skip
+        sure = config.run is None or Run.open(config.run).confidence_file.exists()
+        synthesize(SynthesizeConfig(source=config.run, out=out, model=config.model, count=config.generated,
+                                    format="tfrecord", min_confidence=LEAST_CONFIDENCE if sure else 0.0),
+                   executor)  # fmt: skip
     return FaceDataset(out)
 
 

@@ -7,18 +7,19 @@ from typing import Any
 from lmedge.evaluation import plots
 from lmedge.evaluation.report import Section, page_of
 from lmedge.storage import write_bytes
-from lmedge.study.arms import ARMS, BASELINE, HELPED
+from lmedge.study.arms import ARMS, COMPARED
 from lmedge.study.options import StudyConfig
 from lmedge.study.result import StudyResult
 
 
 def answer(result: StudyResult) -> list[str]:
-    """What generated faces do to the error, a sentence for each number of real faces."""
+    """What generated faces do to the error, a sentence for each comparison and number of real faces."""
     lines = []
-    for amount, gain in result.gains.items():
+    for (arm, other, amount), gain in result.gains.items():
         sure = "" if gain.low > 0 or gain.high < 0 else ": the difference may be chance"
         interval = f"95 % confidence: {_change(gain.low)} to {_change(gain.high)}"
-        lines.append(f"{amount} real faces: with generated ones the NME is {_change(gain.value)} ({interval}){sure}.")
+        more = COMPARED[arm, other]
+        lines.append(f"{amount} real faces: with {more} the NME is {_change(gain.value)} ({interval}){sure}.")
     return lines
 
 
@@ -42,11 +43,14 @@ def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]
             (amount, *vars(found).values()) for (name, amount), found in result.errors.items() if name == arm.name
         ]
         for arm in ARMS
+        if any(name == arm.name for name, _ in result.errors)
     }
     summary = (
         f"One small detector, {config.steps} steps of the same batch whatever it learns from, {config.seeds} seeds, "
-        f"tested on {result.test_faces} faces that nothing was trained on. Compared: {HELPED} against {BASELINE}."
+        f"tested on {result.test_faces} faces that nothing was trained on."
     )
+    if against := list(dict.fromkeys(f"{arm} against {other}" for arm, other, _ in result.gains)):
+        summary += f" Compared: {'; '.join(against)}."
     errors = Section("Errors")
     curve = plots.study_curves(curves)
     errors.add("curves.png", curve, "Mean NME and 95 % confidence interval over seeds and test faces.")

@@ -33,12 +33,13 @@ class AnnotatorFigures:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share `HELPED` is
-    below `BASELINE`, by real faces; `annotator`: who looks, itself on the test faces, or None where it finds none."""
+    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share an arm is below
+    another, by (arm, other, real faces), of those in `COMPARED`; `annotator`: who looks, itself on the test faces, or
+    None where it finds none."""
 
     out: Path
     test_faces: int
     errors: dict[tuple[str, int], Interval]
-    gains: dict[int, Interval]
+    gains: dict[tuple[str, str, int], Interval]
     exported: list[ExportedDetector]
     annotator: AnnotatorFigures | None

@@ -13,13 +13,14 @@ from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
+from lmedge.latent import Latents
 from lmedge.options import to_json
 from lmedge.parts import Part, going_on
 from lmedge.processes import Processes
 from lmedge.progress import console
 from lmedge.provenance import Provenance
 from lmedge.storage import write_bytes, write_json
-from lmedge.study.arms import ARMS, BASELINE, HELPED, Errors, lowered, mean_error
+from lmedge.study.arms import COMPARED, Arm, Errors, arms_called, lowered, mean_error
 from lmedge.study.options import StudyConfig
 from lmedge.study.result import AnnotatorFigures, ExportedDetector, StudyResult
 from lmedge.study.training import Training, trainings_in
@@ -27,12 +28,16 @@ from lmedge.versions import versions
 
 if TYPE_CHECKING:
     from lmedge.detector.diet import LabelledFaces
+    from lmedge.faces.records import FaceDataset
+    from lmedge.run import Run
     from lmedge.study.faces import Seen
 
 STUDY_FILE, RESULTS_FILE = "study.json", "results.json"
-ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "seen.npz", "detector", "curves.png", "index.html")
+ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "seen.npz", "latents.npz", "detector", "curves.png",
+           "index.html")  # fmt: skip
 # Options that change no training: more of them are added to those that are there.
-NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds")
+NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds", "arms")
+MIXING = ("run", "alpha", "beta")  # noted by themselves: studies that are older do not say them
 
 
 def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
@@ -43,19 +48,29 @@ def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
             f"--model {config.model} draws the generated faces, and --synthetic {config.synthetic} has some; leave one "
             "of them out."
         )
+    arms = arms_called(config.arms)
+    if not arms:
+        raise UsageError("--arms names none; take some such as real+classical real+smart+classical.")
+    if config.synthetic is not None and config.run is None and (mixing := [arm for arm in arms if arm.mixes]):
+        raise UsageError(
+            f"--arms {mixing[0].slug} mixes faces by the networks that drew those of --synthetic {config.synthetic}; "
+            "name their run with --run."
+        )
     with growing_folder(config.out, "a study", ENTRIES, config.overwrite):
         return _study(config, executor or Processes(config.workers))
 
 
 def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     from lmedge.detector.faces import check_same_kind, labelled
-    from lmedge.study.faces import generated, real_and_test, seen_on
+    from lmedge.study.faces import generated, mixing_run, real_and_test, seen_on
     from lmedge.study.report import write_report
 
     real, test = real_and_test(config, executor)
-    amounts = _amounts(config, len(real))
+    arms = arms_called(config.arms)
+    amounts = _amounts(config, arms, len(real))
     about: dict[str, Any] = {
-        "options": {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_TRAININGS},
+        "options": {k: v for k, v in to_json(config).items() if k not in (*NO_PART_OF_TRAININGS, *MIXING)},
+        "mixing": {k: v for k, v in to_json(config).items() if k in MIXING},
         "real": len(real), "test": len(test),
         "provenance": {"real": real.provenance.to_json(), "test": test.provenance.to_json()},
         "versions": versions("tensorflow", "keras", "numpy", "mediapipe"),
@@ -70,17 +85,21 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
         console.print("landmarks of generated faces stay where L-Gen has them: no annotator tells how real ones differ")
     trainings = [
         Training(arm, amount, seed)
-        for seed in range(config.seeds) for arm in ARMS for amount in (amounts if arm.real else (0,))
+        for seed in range(config.seeds) for arm in arms for amount in (amounts if arm.real else (0,))
     ]  # fmt: skip
-    there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved)
-    errors = _train(there, trainings, seen.real, executor)
+    run = mixing_run(config, arms, synthetic)
+    there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved,
+                    run=None if run is None else run.path)  # fmt: skip
+    latents = None if run is None else _latents(config, run, real, trainings)
+    errors = _train(there, trainings, (seen.real, latents), executor)
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
     about["provenance"]["synthetic"] = synthetic.provenance.to_json()
     whose = real.provenance, synthetic.provenance
     result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, whose)
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
-        "gains": [{"real": amount, **asdict(found)} for amount, found in result.gains.items()],
+        "gains": [{"arm": arm, "against": other, "real": amount, **asdict(found)}
+                  for (arm, other, amount), found in result.gains.items()],
         "detectors": [{**vars(model), "file": model.file.name} for model in result.exported],
         "annotator": asdict(result.annotator) if result.annotator else None, "moved": moved, "seeds": config.seeds,
         **about,
@@ -89,13 +108,15 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     return result
 
 
-def _amounts(config: StudyConfig, there: int) -> tuple[int, ...]:
-    """Numbers of real faces, 0 for all. Raises UsageError for more than there are."""
+def _amounts(config: StudyConfig, arms: list[Arm], there: int) -> tuple[int, ...]:
+    """Numbers of real faces, 0 for all. Raises UsageError for more than there are, and for fewer than can be mixed."""
     if not config.amounts:
         raise UsageError("--amounts names none; take some such as 50 100 200 0, 0 for all.")
     for amount in config.amounts:
         if amount > there:
             raise UsageError(f"--amounts {amount}: {config.real} holds {there} faces; take at most that, or 0 for all.")
+        if (amount or there) < 2 and (mixing := [arm for arm in arms if arm.mixes]):
+            raise UsageError(f"--amounts {amount}: --arms {mixing[0].slug} mixes two real faces; take at least 2.")
     return tuple(dict.fromkeys(amount or there for amount in config.amounts))
 
 
@@ -109,11 +130,22 @@ def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
     store.begin(about)
 
 
+def _latents(config: StudyConfig, run: Run, real: FaceDataset, trainings: list[Training]) -> Latents:
+    """Latents `[N, Z]` of the real faces, nan for those that no training mixes."""
+    from lmedge.study.latents import latents_of
+    from lmedge.study.work import chosen
+
+    taken = [chosen(len(real), training.amount, training.seed) for training in trainings if training.arm.mixes]
+    return latents_of(config.out, run, real, np.unique(np.concatenate(taken)))
+
+
 def _train(
-    config: StudyConfig, trainings: list[Training], seen: NDArray[np.float32], executor: Executor
-) -> list[NDArray[np.float32]]:
+    config: StudyConfig, trainings: list[Training], known: tuple[NDArray[np.float32], Latents | None],
+    executor: Executor,
+) -> list[NDArray[np.float32]]:  # fmt: skip
     """NMEs `[test faces]` of the detectors. Those that are missing are trained in workers of one thread each: twice as
-    fast as one after the other with all threads. `seen`: what an annotator finds on the real faces."""
+    fast as one after the other with all threads. `known` of the real faces: what an annotator finds on them, and their
+    latents, where arms mix them."""
     from lmedge.study.work import start_training, work
 
     store = trainings_in(config.out)
@@ -122,7 +154,7 @@ def _train(
     jobs = [training for part in missing for training in part.of(trainings)]
     with (
         going_on("study", config.out, "detectors", parts, missing) as advance,
-        executor.answers(work, jobs, (start_training, (config, seen)), parcel=1) as answers,
+        executor.answers(work, jobs, (start_training, (config, *known)), parcel=1) as answers,
     ):
         for part, training, trained in zip(missing, jobs, answers, strict=True):
             if trained.network is not None:
@@ -143,7 +175,8 @@ def _result(
     best = min((t for t, _ in trained if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))
     return StudyResult(
         config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
-        {amount: lowered(errors[HELPED, amount], errors[BASELINE, amount]) for amount in amounts},
+        {(arm, other, amount): lowered(errors[arm, amount], errors[other, amount])
+         for arm, other in COMPARED for amount in amounts if (arm, amount) in errors and (other, amount) in errors},
         _export(best, config.out, real, test, whose),
         _annotator(seen, real, test),
     )  # fmt: skip
@@ -158,7 +191,7 @@ def _export(
     from lmedge.keras_file import load_network
 
     own, made = whose
-    provenance = made if not best.arm.real else own.beside(made) if best.arm.synthetic else own
+    provenance = made if not best.arm.real else own.beside(made) if best.arm.made else own
     facts = {"provenance": provenance.to_json(), "arm": best.arm.name, "real": best.amount}
     models = export_detector(load_network(best.network_file(out)), real, test, out / "detector", facts, True)
     return [ExportedDetector(m.file, best.arm.name, best.amount, m.bytes, m.ms, m.nme) for m in models]

@@ -29,7 +29,7 @@ class Training:
     @property
     def name(self) -> str:
         """Of its files."""
-        return f"{self.arm.name.replace(' ', '')}-{self.amount}-{self.seed}"
+        return f"{self.arm.slug}-{self.amount}-{self.seed}"
 
     def network_file(self, out: Path) -> Path:
         """Where the detector itself is kept, if it is of the first seed."""

@@ -6,21 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.landmarks import nme
+from lmedge.latent import Latents
 from lmedge.quiet import load_tensorflow
 from lmedge.study.options import StudyConfig
 from lmedge.study.training import Trained, Training
 
 if TYPE_CHECKING:
-    from lmedge.detector.diet import LabelledFaces
+    from lmedge.detector.diet import Diet, LabelledFaces
+    from lmedge.detector.network import Renew
+    from lmedge.keras_model import KerasFaceModel
 
 _config: StudyConfig  # one a worker process
 _seen: NDArray[np.float32]
+_latents: Latents | None
+_model: "KerasFaceModel"
 _sets: dict[str, "LabelledFaces"]
 
 
-def start_training(config: StudyConfig, seen: NDArray[np.float32]) -> None:
+def start_training(config: StudyConfig, seen: NDArray[np.float32], latents: Latents | None = None) -> None:
     """Loads the faces of three datasets into a worker, and keeps it to one thread: trainings run beside each other.
-    `seen` `[N, K, 2]`: what an annotator finds on the real faces, nan where it finds nothing or does not look."""
+    `seen` `[N, K, 2]`: what an annotator finds on the real faces, nan where it finds nothing or does not look.
+    `latents` `[N, Z]` of these, in the run of the options, where arms mix them."""
     load_tensorflow()
     import cv2
     import tensorflow as tf
@@ -32,10 +38,15 @@ def start_training(config: StudyConfig, seen: NDArray[np.float32]) -> None:
     from lmedge.faces.records import FaceDataset
 
     assert config.synthetic is not None
-    global _config, _seen, _sets
-    _config, _seen, target = config, seen, FaceDataset(config.synthetic).scheme
+    global _config, _seen, _sets, _latents, _model
+    _config, _seen, _latents, target = config, seen, latents, FaceDataset(config.synthetic).scheme
     places = {"real": config.real, "test": config.test, "synthetic": config.synthetic}
     _sets = {name: labelled(FaceDataset(place), target) for name, place in places.items()}
+    if latents is not None:
+        from lmedge.run import Run
+
+        assert config.run is not None
+        _model = Run.open(config.run).face_model()
 
 
 def chosen(count: int, amount: int, seed: int) -> np.ndarray:
@@ -53,10 +64,23 @@ def work(training: Training) -> Trained:
     arm, test = training.arm, _sets["test"]
     some = chosen(len(_sets["real"]), training.amount, training.seed)
     real = _sets["real"][some] if arm.real else None
-    synthetic = _sets["synthetic"] if arm.synthetic else None
+    synthetic = _sets["synthetic"] if arm.made == "drawn" else None
     if real is not None and synthetic is not None and _config.style:
         synthetic = restyled(synthetic, real, _seen[some])
     diet = Diet(real, synthetic, _config.synthetic_share, Augmentation() if arm.classical else None)
-    network = fit(diet, _config.steps, training.seed, lambda *_: None)
+    renew = _renew(training, diet, some) if arm.mixes else None
+    network = fit(diet, _config.steps, training.seed, lambda *_: None, renew=renew)
     errors = nme(detect(network, test.images), test.landmarks, test.scheme)
     return Trained(errors, network_bytes(network) if training.seed == 0 else None)
+
+
+def _renew(training: Training, diet: "Diet", some: NDArray[np.int64]) -> "Renew":
+    """Makes the generated faces of an arm that mixes the real faces `some`."""
+    from lmedge.study.mixing import Mixing, interpolating
+    from lmedge.study.smart import SmartMixer
+
+    assert diet.real is not None and _latents is not None
+    mixing = Mixing(_model, _latents[some], diet.real, _seen[some] if _config.style else None)
+    if training.arm.made == "mixed":
+        return interpolating(mixing, training.seed)
+    return SmartMixer(mixing, diet, training.seed, _config.alpha, _config.beta).renew

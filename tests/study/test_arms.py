@@ -1,7 +1,10 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from lmedge.study.arms import ARMS, BASELINE, HELPED, lowered, mean_error
+from lmedge.study.arms import ARMS, BASELINE, HELPED, arms_called, lowered, mean_error
+from lmedge.study.options import USUAL, ArmName
 
 
 def errors(mean, seeds=4, faces=400, number=0, spread=0.02):
@@ -33,4 +36,10 @@ def test_no_difference_is_said_to_be_none():
 def test_the_arms_that_are_compared_differ_in_generated_faces_only():
     baseline, helped = (next(arm for arm in ARMS if arm.name == name) for name in (BASELINE, HELPED))
     assert (baseline.real, baseline.classical) == (helped.real, helped.classical) == (True, True)
-    assert helped.synthetic and not baseline.synthetic
+    assert helped.made == "drawn" and not baseline.made
+
+
+def test_every_arm_can_be_asked_for():
+    assert [arm.slug for arm in ARMS if arm.made in (None, "drawn")] == list(USUAL)
+    assert [arm.slug for arm in ARMS] == list(get_args(ArmName))
+    assert [arm.name for arm in arms_called(("real+smart", "real"))] == ["real", "real + smart"]

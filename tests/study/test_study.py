@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lmedge.datasets.options import SynthesizeConfig
-from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import UsageError
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
@@ -21,21 +19,24 @@ from lmedge.provenance import Provenance
 from lmedge.runtime.detector import LandmarkDetector
 from lmedge.scheme import IBUG49
 from lmedge.storage import read_arrays
-from lmedge.study.arms import ARMS
-from lmedge.study.faces import real_and_test, seen_on
-from lmedge.study.options import StudyConfig
+from lmedge.study.arms import arms_called
+from lmedge.study.faces import generated, mixing_run, real_and_test, seen_on
+from lmedge.study.options import USUAL, StudyConfig
 from lmedge.study.report import answer
 from lmedge.study.study import study
 from lmedge.study.work import chosen
 
 
 @pytest.fixture(scope="module")
-def sets(tmp_path_factory, bundle):
+def sets(tmp_path_factory, toys, trained):
     folder = tmp_path_factory.mktemp("study")
     for name, options in {"test": {"seed": 9}, "large": {"size": 64}, "few": {"scheme": "ibug68", "seed": 4}}.items():
         toy(ToyConfig(out=folder / name, count=12, workers=1, **options))
-    synthesize(SynthesizeConfig(source=bundle, out=folder / "synthetic", count=40, format="tfrecord", workers=1))
+    generated(StudyConfig(real=toys, test=folder / "test", out=folder, run=trained, generated=100), Processes(1))
     return folder
+
+
+TRIED = (*USUAL[:2], *USUAL[3:], "real+mixed", "real+smart+classical")
 
 
 def config(toys, sets, out, **options):
@@ -44,15 +45,15 @@ def config(toys, sets, out, **options):
 
 
 @pytest.fixture(scope="module")
-def done(toys, sets, tmp_path_factory):
-    return study(config(toys, sets, tmp_path_factory.mktemp("out") / "study"))
+def done(toys, sets, trained, tmp_path_factory):
+    return study(config(toys, sets, tmp_path_factory.mktemp("out") / "study", arms=TRIED, run=trained))
 
 
 def test_every_arm_is_trained_for_every_amount_and_seed(done):
     files = sorted(path.name for path in (done.out / "trainings").glob("*.npz"))
     wanted = [
-        f"{arm.name.replace(' ', '')}-{amount}-{seed}.npz"
-        for arm in ARMS
+        f"{arm.slug}-{amount}-{seed}.npz"
+        for arm in arms_called(TRIED)
         for amount in ((8, 48) if arm.real else (0,))
         for seed in (0, 1)
     ]
@@ -70,8 +71,12 @@ def test_the_figures_are_those_of_the_trainings(done):
         assert row["value"] == pytest.approx(np.mean(errors), rel=1e-5) and row["low"] <= row["value"] <= row["high"]
     by_name = {(row["arm"], row["real"]): row["value"] for row in results["errors"]}
     for row in results["gains"]:
-        helped, base = (by_name[name, row["real"]] for name in ("real + synthetic + classical", "real + classical"))
+        helped, base = (by_name[row[name], row["real"]] for name in ("arm", "against"))
         assert row["value"] == pytest.approx(1 - helped / base, abs=1e-6)
+    compared = {(row["arm"], row["against"], row["real"]) for row in results["gains"]}
+    base = "real + classical"
+    arms = ("real + synthetic + classical", "real + smart + classical")
+    assert compared == {(arm, base, amount) for arm in arms for amount in (8, 48)}
     assert results["real"] == 48 and results["options"]["steps"] == 3
 
 
@@ -127,20 +132,25 @@ def test_the_best_detector_is_exported(done, sets):
     assert "detector/detector-int8.tflite" in (done.out / "index.html").read_text()
 
 
-def test_a_study_that_was_stopped_trains_what_is_missing(done, toys, sets):
+def test_a_study_that_was_stopped_trains_what_is_missing(done, toys, sets, trained):
     before = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").glob("*.npz")}
-    gone = done.out / "trainings" / "real+classical-8-1.npz"
+    gone = done.out / "trainings" / "real+smart+classical-8-1.npz"
     was = read_arrays(gone)["nme"]
     gone.unlink()
-    again = study(config(toys, sets, done.out))
+    again = study(config(toys, sets, done.out, run=trained, arms=TRIED))
     assert read_arrays(gone)["nme"] == pytest.approx(was, abs=1e-5)
     after = {path: path.stat().st_mtime_ns for path in (done.out / "trainings").glob("*.npz")}
     assert {path for path in before if before[path] != after[path]} == {gone}
-    fewer = study(config(toys, sets, done.out, amounts=(8,), seeds=1))  # nothing is trained for it
-    assert list(fewer.gains) == [8] and len(list((done.out / "trainings").glob("*.npz"))) == len(before)
-    assert again.gains[8].value == pytest.approx(done.gains[8].value, abs=1e-4)
+    # Nothing is trained for less of it.
+    fewer = study(config(toys, sets, done.out, amounts=(8,), seeds=1, run=trained, arms=TRIED[:4]))
+    (compared,) = fewer.gains
+    assert compared == ("real + synthetic + classical", "real + classical", 8)
+    assert len(list((done.out / "trainings").glob("*.npz"))) == len(before)
+    assert all(again.gains[key].value == pytest.approx(done.gains[key].value, abs=1e-4) for key in done.gains)
     with pytest.raises(UsageError, match="holds a study with other options; add --overwrite"):
-        study(config(toys, sets, done.out, steps=4))
+        study(config(toys, sets, done.out, run=trained, steps=4))
+    with pytest.raises(UsageError, match="holds a study with other options; add --overwrite"):
+        study(config(toys, sets, done.out, run=trained, alpha=2.0))
 
 
 def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
@@ -167,6 +177,17 @@ def test_photos_with_pts_files_are_made_into_datasets(photos, sets, tmp_path):
         real_and_test(replace(wanted, real=tmp_path / "nowhere", out=tmp_path / "y"), Processes(1))
 
 
+def test_a_run_draws_the_generated_faces_and_mixes_no_others(toys, sets, trained, tmp_path):
+    wanted = StudyConfig(real=toys, test=sets / "test", out=tmp_path, run=trained)
+    assert len(real_and_test(wanted, Processes(1))[0]) == 48
+    drawn, smart = FaceDataset(sets / "synthetic"), arms_called(("real+smart",))
+    assert len(drawn) == 100 and "Keras" in drawn.about["generator"] and drawn.size == 32
+    assert mixing_run(wanted, smart, drawn).path == trained
+    assert mixing_run(wanted, arms_called(("real+synthetic",)), drawn) is None
+    with pytest.raises(UsageError, match="--run .*tiny draws faces of 32 pixels with ibug49 landmarks, .* have 64 and"):
+        mixing_run(wanted, smart, FaceDataset(sets / "large"))
+
+
 def test_a_larger_amount_holds_the_faces_of_a_smaller_one():
     assert (chosen(48, 8, 3) == chosen(48, 20, 3)[:8]).all() and not (chosen(48, 8, 3) == chosen(48, 8, 4)).all()
 
@@ -176,6 +197,13 @@ def test_a_larger_amount_holds_the_faces_of_a_smaller_one():
     [
         ({"amounts": (8, 100)}, r"--amounts 100: .*toys holds 48 faces; take at most that, or 0 for all"),
         ({"amounts": ()}, "--amounts names none"),
+        ({"arms": ()}, "--arms names none; take some such as real.classical"),
+        ({"arms": ("real+mixed",)}, r"--arms real.mixed mixes faces by the networks .* name their run with --run"),
+        (
+            {"amounts": (1,), "arms": ("real+smart",), "run": "pretrained"},
+            r"--amounts 1: --arms real\+smart mixes two real faces; take at least 2",
+        ),
+        ({"beta": -1.0}, "--beta must be between 0 and 1000000, not -1"),
         ({"amounts": (-1,)}, "--amounts must be at least 0, not -1"),
         ({"seeds": 0}, "--seeds must be between 1 and 100, not 0"),
         ({"steps": 0}, "--steps must be between 1 and 10000000, not 0"),
