@@ -199,6 +199,15 @@ class LatentSpec:
                 part[..., i] = attributes.get(name, part[..., i])
         return z
 
+    def shown(self, z: Latents) -> Latents:
+        """The attributes `[..., A]` that latents `[..., Z]` ask for."""
+        parts = zip(self.blocks, self._parts(z), strict=True)
+        return next((part for block, part in parts if block.attributes is not None), z[..., :0])
+
+    def holding(self, held: Callable[[Block], bool]) -> "LatentSpec":
+        """Such latents, of which inversion takes the blocks as given that are `held`."""
+        return replace(self, blocks=tuple(replace(b, searched=b.searched and not held(b)) for b in self.blocks))
+
     def clip(self, z: Latents) -> Latents:
         """Latents `[..., Z]` brought inside of the bounds."""
         return np.clip(z, self.low, self.high)

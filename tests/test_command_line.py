@@ -87,7 +87,7 @@ def test_formats_of_the_command_line_are_those_there_are():
 def test_what_a_dry_run_prints_can_be_given_back(called, kind, capsys, tmp_path, trained):
     verb, *chosen = called
     words = [
-        str(trained) if word == "r" and verb in ("invert", "invert-photo", "check-inversion") else word
+        str(trained) if word == "r" and verb in ("invert", "invert-photo", "check-inversion", "edit") else word
         for word in ARGS[verb]
     ]
     assert main([verb, *words, *chosen, "--dry-run"]) == 0

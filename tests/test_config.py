@@ -39,6 +39,7 @@ ARGS = {
     "invert": ["r", "d"],
     "invert-photo": ["r", "me.jpg"],
     "check-inversion": ["r"],
+    "edit": ["r", "me.jpg", "--out", "a.png", "--set", "Young=-1"],
     "label": ["r", "--out", "a", "--port", "0"],
     "train-lgen": ["r", "--hidden", "8", "4"],
     "evaluate": ["r"],

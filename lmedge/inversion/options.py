@@ -67,7 +67,17 @@ class InvertConfig(SearchConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InvertPhotoConfig(SearchConfig):
+class PhotoConfig(SearchConfig):
+    """What every search for the latent of a photo understands."""
+
+    photo: Positional[Annotated[Path, arg(metavar="PHOTO")]]
+    """Photo of one face."""
+    background: Share | None = None
+    """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvertPhotoConfig(PhotoConfig):
     """Find the latent of the face on a photo, and draw both side by side.
 
     The face is cut out of the photo as those that the generator learnt from. The picture shows it with the landmarks
@@ -77,10 +87,6 @@ class InvertPhotoConfig(SearchConfig):
     Example: lmedge invert-photo pretrained me.jpg
     """
 
-    photo: Positional[Annotated[Path, arg(metavar="PHOTO")]]
-    """Photo of one face."""
-    background: Share | None = None
-    """Weight of what is around the face, against 1 for the face itself. Default: 0.2; paper 1."""
     out: Path | None = None
     """Picture to write: .png, .jpg, .webp, .bmp or .tif. Default: NAME.png in RUN/photos; with a model that comes
     with lmedge NAME-inverted.png where lmedge is called."""

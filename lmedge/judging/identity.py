@@ -1,7 +1,6 @@
 """Features that know people: a network trained to tell the persons of a dataset apart. A distance in them sees what a
 filter bank does not."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from lmedge.errors import UsageError
 from lmedge.faces.records import FaceDataset
 from lmedge.judging.features import of_network
+from lmedge.judging.verified import Verified
 from lmedge.progress import progress
 
 WIDTHS = (32, 64, 128, 192)  # filters, by resolution
@@ -21,17 +21,6 @@ FACES_OF_ONE = 4  # that a person must have to be learnt
 HELD_OUT = 0.1  # share of the persons
 BATCH, RATE = 64, 2e-3
 PAIRS = 6000
-
-
-@dataclass(frozen=True)
-class Verified:
-    """How well features tell two faces of one person from two of different ones, on `persons` that the network never
-    saw: `accuracy` at the best threshold and `area` under the ROC curve, over so many `pairs`, half of each kind."""
-
-    accuracy: float
-    area: float
-    pairs: int
-    persons: int
 
 
 def build_network(size: int) -> Any:
@@ -52,7 +41,7 @@ def train_identity(dataset: FaceDataset, epochs: int, seed: int) -> tuple[Any, V
     """Trains a network on most persons of a dataset, with a softmax over cosines with a margin (CosFace, arXiv
     1801.09414), and verifies it on the others. Raises UsageError for a dataset of too few persons with several faces.
     """
-    learnt, of, held_out = _persons(dataset.groups, seed)
+    learnt, of, held_out = persons_of(dataset.groups, seed)
     keras.utils.set_random_seed(seed)
     network = build_network(dataset.size)
     persons = int(of.max()) + 1
@@ -84,7 +73,7 @@ def train_identity(dataset: FaceDataset, epochs: int, seed: int) -> tuple[Any, V
     return network, verify(network, dataset, held_out, seed)
 
 
-def _persons(groups: NDArray[np.str_], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def persons_of(groups: NDArray[np.str_], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Faces to learn from, which person each shows, and the faces of persons that are held out."""
     names, person, count = np.unique(groups, return_inverse=True, return_counts=True)
     usable = np.flatnonzero(count >= FACES_OF_ONE)
@@ -108,16 +97,5 @@ def verify(network: Any, dataset: FaceDataset, faces: NDArray[np.int64], seed: i
     apart = first != second
     same = groups[first] == groups[second]
     pairs = [np.flatnonzero(apart & kind)[: PAIRS // 2] for kind in (same, ~same)]
-    scores = [(features[first[p]] * features[second[p]]).sum(axis=1) / FEATURES for p in pairs]
-    return Verified(*_told_apart(*scores), len(pairs[0]) + len(pairs[1]), len(np.unique(groups)))
-
-
-def _told_apart(same: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, float]:
-    """The best accuracy of a threshold between two sets of scores, and the area under the ROC curve: the share of
-    couples of a score of each in which that of the same is higher."""
-    scores = np.concatenate([same, other])
-    kinds = np.concatenate([np.ones(len(same)), np.zeros(len(other))])[np.argsort(scores, kind="stable")]
-    below = np.cumsum(1 - kinds)  # others with at most this score
-    missed = np.cumsum(kinds)
-    accuracy = np.max((below / len(other) + 1 - missed / len(same)) / 2)
-    return float(accuracy), float((below * kinds).sum() / (len(same) * len(other)))
+    one, two = (1 - (features[first[p]] * features[second[p]]).sum(axis=1) / FEATURES for p in pairs)
+    return Verified.of(one, two, len(np.unique(groups)))

@@ -79,20 +79,23 @@ def measured(sampler: FaceSampler) -> list[Control]:
     ] + [*_attributes(sampler.latent, z), *_axes(sampler)]
 
 
-def _attributes(spec: LatentSpec, z: NDArray[np.float32]) -> list[Control]:
-    """None where the latent has no block that asks for attributes. The landmarks go along as they do in latents `z`
-    `[N, Z]` that are drawn, with all other attributes as they are: a smile widens the mouth."""
+def attribute_moves(spec: LatentSpec, z: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`[A, Z]`: of each attribute that latents can be asked for the move that adds one to it. The landmarks go along as
+    they do in latents `z` `[N, Z]` that are drawn, with all other attributes as they are: a smile widens the mouth."""
     names, parts = spec.attributes, spec.split(z)
-    shown = [parts[block.name] for block in spec.blocks if block.attributes is not None]
-    if not shown:
-        return []
     along = {block.name: np.zeros((len(names), block.size), np.float32) for block in spec.blocks}
-    if spec.shape is not None:
-        along[spec.shape.name] = regressed(shown[0], parts[spec.shape.name])
+    for block in spec.blocks:
+        if block.attributes is not None and spec.shape is not None:
+            along[spec.shape.name] = regressed(parts[block.name], parts[spec.shape.name])
     moves = spec.join(along)  # of each attribute, without itself
+    return np.array([spec.setting(move, {name: 1.0}) for name, move in zip(names, moves, strict=True)], np.float32)
+
+
+def _attributes(spec: LatentSpec, z: NDArray[np.float32]) -> list[Control]:
+    """None where the latent has no block that asks for attributes."""
     return [
-        Control(name.replace("_", " "), "-1, no, to 1, yes", spec.setting(move, {name: 1.0}), -2.0, 2.0)
-        for name, move in zip(names[:ATTRIBUTES], moves, strict=False)
+        Control(name.replace("_", " "), "-1, no, to 1, yes", move, -2.0, 2.0)
+        for name, move in zip(spec.attributes[:ATTRIBUTES], attribute_moves(spec, z), strict=False)
     ]
 
 

@@ -24,6 +24,7 @@ for _file in (
     "invert",
     "invert_photo",
     "check_inversion",
+    "edit",
     "label",
     "train_lgen",
     "evaluate",
