@@ -27,6 +27,11 @@ def require_place(option: str, value: str) -> str:
 Place = Annotated[str, arg(metavar="{local,ray,ray://HOST:PORT}"), Check(require_place)]
 
 
+def elsewhere(place: Place, workers: int = 0) -> Executor | None:
+    """What runs jobs there, or None for this machine."""
+    return None if place == LOCAL else executor_on(place, workers)
+
+
 def executor_on(place: Place, workers: int) -> Executor:
     """What runs jobs there: `workers` processes, or actors of a cluster; 0 for one a core."""
     if place == LOCAL:

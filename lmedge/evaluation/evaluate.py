@@ -30,6 +30,7 @@ from lmedge.lgen.figures import error_figures
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.options import to_json
 from lmedge.owner import owning
+from lmedge.place import elsewhere
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.storage import json_bytes, write_json
@@ -81,7 +82,8 @@ def _evaluate(config: EvaluateConfig, run: Run, page: Path) -> Evaluation:
         _path_figures(config, result, model)
         if config.people is not None:
             _people_figures(config, result, model)
-    result.figures |= {"notes": result.notes, "options": to_json(config)}
+    options = {name: value for name, value in to_json(config).items() if name != "on"}  # which changes no figure
+    result.figures |= {"notes": result.notes, "options": options}
     if config.out is None:
         write_json(run.metrics_file, result.figures)
         run.record("evaluate", to_json(config))
@@ -138,7 +140,7 @@ def _self_consistency(config: EvaluateConfig, result: Evaluation, model: KerasFa
         return
     z = model.latent.draw(config.samples, config.seed)
     with progress("self-consistency", config.samples, "faces") as advance:
-        found = metrics.self_consistency(model, annotator, z, advance)
+        found = metrics.self_consistency(model, annotator, z, advance, elsewhere(config.on))
     who = annotator.title
     result.add("face_found", 1 - found.missed if found else 0.0, f"{who} finds a face on samples",
                f"{1 - found.missed if found else 0:.1%}")  # fmt: skip

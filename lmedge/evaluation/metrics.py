@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lmedge.annotators.annotator import Annotator
 from lmedge.annotators.looking import look
+from lmedge.executor import Executor
 from lmedge.judging.census import FRONTAL, OPEN_MOUTH, TURNED
 from lmedge.landmarks import in_pixels, nme
 from lmedge.lgen.figures import explained_share, most_confident
@@ -44,12 +45,13 @@ class SelfConsistency:
 
 
 def self_consistency(
-    model: FaceModel, annotator: Annotator, z: NDArray[np.float32], advance: Callable[..., None]
-) -> SelfConsistency | None:
-    """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`. None where the annotator
-    finds no face."""
+    model: FaceModel, annotator: Annotator, z: NDArray[np.float32], advance: Callable[..., None],
+    executor: Executor | None = None,
+) -> SelfConsistency | None:  # fmt: skip
+    """Does L-Gen say what a detector sees on the generated face? On fresh latents `[N, Z]`, looked at where `executor`
+    works. None where the annotator finds no face."""
     faces, scheme = model.render(z), model.scheme
-    found = look(annotator, faces.images, scheme, advance, ("plain", "mirror", "shifted"))
+    found = look(annotator, faces.images, scheme, advance, ("plain", "mirror", "shifted"), executor)
     if not len(found.at):
         return None
     predicted = faces.landmarks[found.at]

@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from lmedge.bounds import TrainingSeed, whole
 from lmedge.options import RunFolder, Stage
+from lmedge.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,9 @@ class EvaluateConfig(Stage):
     """Dataset of photos with landmarks that people placed (`lmedge prepare --annotator pts`), to compare with."""
     seed: TrainingSeed = 0
     """Seed of the samples."""
+    on: Place = "local"
+    """Where the samples are looked at: on this machine, or by the nodes of a Ray cluster (extra `ray`), to which they
+    are sent."""
     out: Path | None = None
     """Folder for metrics.json, index.html and its pictures; nothing is written into the run then. Default: in RUN."""
 

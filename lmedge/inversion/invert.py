@@ -22,12 +22,13 @@ from lmedge.keras_model import weights_hash
 from lmedge.options import to_json
 from lmedge.owner import owning
 from lmedge.parts import Part, going_on, split
+from lmedge.place import elsewhere
 from lmedge.run import Run
 
 PART_FACES = 256  # what a kill can lose
 FEW_FACES = 500  # below, the training of an encoder takes longer than a second search from the centre
 # Options that change no latent of a dataset.
-NO_PART_OF_LATENTS = ("run", "faces", "overwrite")
+NO_PART_OF_LATENTS = ("run", "faces", "on", "overwrite")
 
 
 def resolve(config: InvertConfig) -> InvertConfig:
@@ -64,12 +65,13 @@ def _count(config: InvertConfig, dataset: FaceDataset) -> int:
 def invert(config: InvertConfig, executor: Executor | None = None) -> Latents:
     """Inverts the faces of a dataset into RUN/latents; see InvertConfig.
 
-    A part of the faces is a job for `executor`. Without one, this process does them one after the other: TensorFlow
-    takes all cores for each, so that processes beside each other on one machine gain nothing.
+    A part of the faces is a job for `executor`, or for the cluster that `--on` says. On this machine one process does
+    them one after the other: TensorFlow takes all cores for each, so that processes beside each other gain nothing.
 
     Raises UsageError for options or a dataset that do not fit the run, LmedgeError when z is not finite.
     """
     _refuse_file(config)
+    executor = executor or elsewhere(config.on)
     run = Run.open(config.run)
     run.refuse_shipped()
     dataset, search = FaceDataset(config.faces), _search(config, run)
@@ -119,7 +121,7 @@ def _answers(
         yield (inversion(job, advance) for job in jobs)
     else:
         there = run.path.resolve(), inversion.dataset.path.resolve(), inversion.inverter.how
-        with executor.answers(work, jobs, (start_inversion, there), parcel=1) as answers:
+        with executor.answers(work, jobs, (start_inversion, there), parcel=1, heavy=True) as answers:
             yield answers
 
 

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from lmedge.bounds import Batch, Count, Share, Steps, TrainingSeed, whole
 from lmedge.inversion.search import Preset, Start
 from lmedge.options import DatasetFolder, Precision, RunFolder, Stage
+from lmedge.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,9 @@ class InvertConfig(SearchConfig):
     """Faces inverted at a time."""
     seed: TrainingSeed = 0
     """Seed of the encoder's training, the random starts and redraws."""
+    on: Place = "local"
+    """Where faces are inverted: on this machine, or by the nodes of a Ray cluster (extra `ray`), each on a GPU where
+    they have some. RUN and DATASET must lie where all nodes see them."""
     overwrite: bool = False
     """Throw away latents that are there and start again."""
 

@@ -8,6 +8,7 @@ from tyro.conf import Positional
 
 from lmedge.bounds import Batch, Rate, Steps, TrainingSeed, whole, within
 from lmedge.options import RunFolder, Stage
+from lmedge.place import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,9 @@ class TrainLgenConfig(Stage):
     error still that of the honest one."""
     seed: TrainingSeed = 0
     """Seed of split, weights and order."""
+    on: Place = "local"
+    """Where generated faces are looked at: on this machine, or by the nodes of a Ray cluster (extra `ray`), to which
+    they are sent. The training itself stays here."""
     labels: Path | None = None
     """Learn the points of these labels of `lmedge label` instead: what was learnt from them labels --generated faces,
     from which L-Gen learns. The error is that on labelled faces, each left out."""

@@ -20,6 +20,7 @@ from lmedge.lgen.network import Fit, confidence_steps, fit_confidence, fit_lgen
 from lmedge.lgen.options import TrainLgenConfig
 from lmedge.options import to_json
 from lmedge.owner import owning
+from lmedge.place import elsewhere
 from lmedge.progress import console, progress
 from lmedge.run import Run
 from lmedge.splits import split_by_group
@@ -30,14 +31,14 @@ FOLDS = 3  # trainings whose errors on the faces that each left out teach the co
 
 def train_lgen(config: TrainLgenConfig, executor: Executor | None = None) -> LgenResult:
     """Trains L-Gen on what the run has; see TrainLgenConfig. Whoever looks at generated faces does in the workers of
-    `executor`, or in processes of this machine. Raises UsageError, LmedgeError."""
+    `executor`, or where `--on` says. Raises UsageError, LmedgeError."""
     _check(config)
     if config.labels is not None:
         return train_few(config)
     run = Run.open(config.run)
     run.refuse_shipped()
     with owning(run.path):
-        return _train(config, run, executor)
+        return _train(config, run, executor or elsewhere(config.on))
 
 
 def _train(config: TrainLgenConfig, run: Run, executor: Executor | None) -> LgenResult:

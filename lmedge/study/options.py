@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from lmedge.bounds import Steps, Workers, whole, within
 from lmedge.options import ModelName, Stage
+from lmedge.place import Place
 
 ArmName = Literal[
     "real", "real+classical", "real+synthetic", "real+synthetic+classical", "synthetic+classical",
@@ -70,6 +71,9 @@ class StudyConfig(Stage):
     one cannot look at photos, or has placed the real ones too, they stay."""
     workers: Workers = 0
     """Detectors trained at a time, a process and a thread each; 0 takes one a core."""
+    on: Place = "local"
+    """Where faces are drawn and detectors trained: on this machine, or by the nodes of a Ray cluster (extra `ray`).
+    Photos, datasets and OUT must lie where all nodes see them."""
     overwrite: bool = False
     """Replace a study that is there instead of continuing it; the old one is kept in OUT/.lmedge.old until the new one
     is whole."""

@@ -16,7 +16,7 @@ from lmedge.landmarks import nme
 from lmedge.latent import Latents
 from lmedge.options import to_json
 from lmedge.parts import Part, going_on
-from lmedge.processes import Processes
+from lmedge.place import executor_on
 from lmedge.progress import console
 from lmedge.provenance import Provenance
 from lmedge.storage import write_bytes, write_json
@@ -36,13 +36,13 @@ STUDY_FILE, RESULTS_FILE = "study.json", "results.json"
 ENTRIES = (STUDY_FILE, RESULTS_FILE, "trainings", "synthetic", "seen.npz", "latents.npz", "detector", "curves.png",
            "index.html")  # fmt: skip
 # Options that change no training: more of them are added to those that are there.
-NO_PART_OF_TRAININGS = ("out", "workers", "overwrite", "amounts", "seeds", "arms")
+NO_PART_OF_TRAININGS = ("out", "workers", "on", "overwrite", "amounts", "seeds", "arms")
 MIXING = ("run", "alpha", "beta")  # noted by themselves: studies that are older do not say them
 
 
 def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
-    """Trains what is missing and draws the report; see StudyConfig; without an `executor`, in processes of this
-    machine. Raises UsageError for faces that cannot be compared."""
+    """Trains what is missing and draws the report; see StudyConfig; without an `executor`, where `--on` says.
+    Raises UsageError for faces that cannot be compared."""
     if config.synthetic is not None and config.model is not None:
         raise UsageError(
             f"--model {config.model} draws the generated faces, and --synthetic {config.synthetic} has some; leave one "
@@ -57,7 +57,7 @@ def study(config: StudyConfig, executor: Executor | None = None) -> StudyResult:
             "name their run with --run."
         )
     with growing_folder(config.out, "a study", ENTRIES, config.overwrite):
-        return _study(config, executor or Processes(config.workers))
+        return _study(config, executor or executor_on(config.on, config.workers))
 
 
 def _study(config: StudyConfig, executor: Executor) -> StudyResult:
