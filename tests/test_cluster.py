@@ -11,9 +11,12 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from lmedge import __version__
+from lmedge.annotators.face_mesh import FaceMesh
+from lmedge.annotators.looking import look
 from lmedge.cluster import Ray, connected
 from lmedge.cluster_worker import actor, paths_in
 from lmedge.datasets.options import SynthesizeConfig
@@ -21,6 +24,11 @@ from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
+from lmedge.inversion.options import InvertConfig
+from lmedge.processes import Processes
+from lmedge.scheme import IBUG49
+from lmedge.study.options import StudyConfig
+from tests.conftest import FOUND_LOOKS, drawn_photo
 from tests.test_executor import contents, with_points
 from tests.test_processes import nothing, root
 
@@ -142,6 +150,45 @@ def test_synthesize_gives_the_same_bytes_when_a_node_is_killed(cluster, bundle, 
     synthesize(SynthesizeConfig(out=tmp_path / "there", **options), killing)
     synthesize(SynthesizeConfig(out=tmp_path / "here", workers=1, **options))
     assert killing.killed and contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def test_invert_gives_the_same_bytes_when_a_node_is_killed(cluster, trained, toys, tmp_path, monkeypatch):
+    from lmedge.inversion.invert import invert
+
+    monkeypatch.setattr("lmedge.inversion.invert.PART_FACES", 8)
+    runs = [shutil.copytree(trained, tmp_path / name) for name in ("there", "here")]
+    killing = Killing(cluster)
+    for run, executor in zip(runs, (killing, None), strict=True):
+        options = {"start": "centre", "steps": 3, "batch": 8, "overwrite": True}
+        invert(InvertConfig(run=run, faces=toys, **options), executor)
+    assert killing.killed and contents(runs[0] / "latents") == contents(runs[1] / "latents")
+
+
+def test_what_is_seen_on_faces_is_the_same_when_a_node_is_killed(cluster, monkeypatch):
+    """As `train-lgen` and `evaluate` have them looked at."""
+    faces = np.stack([drawn_photo(look, 64) for look in FOUND_LOOKS[:4]] * 10)
+    monkeypatch.setattr("lmedge.annotators.looking.WORTH_A_WORKER", 1)
+    killing = Killing(cluster)
+    seen, here = (look(FaceMesh(), faces, IBUG49, lambda _: None, executor=one) for one in (killing, Processes(1)))
+    assert killing.killed and (seen.found == here.found).all() and (seen.views == here.views).all()
+
+
+def test_detectors_of_a_study_are_the_same_when_a_node_is_killed(cluster, toys, tmp_path):
+    from lmedge.study.arms import ARMS
+    from lmedge.study.study import _train
+    from lmedge.study.training import Training
+
+    killing = Killing(cluster)
+    trainings = [Training(arm, 20, seed) for seed in (0, 1) for arm in ARMS]
+    for name, executor in (("there", killing), ("here", Processes(1))):
+        place = tmp_path / name
+        (place / "trainings").mkdir(parents=True)
+        config = StudyConfig(real=toys, test=toys, synthetic=toys, out=place, steps=2, style=False)
+        _train(config, trainings, np.zeros((48, 49, 2), np.float32), executor)
+    there, here = (contents(tmp_path / name) for name in ("there", "here"))
+    errors = [name for name in here if name.suffix == ".npz"]  # Keras numbers layers by what a worker built before
+    assert killing.killed and len(errors) == 10 and there.keys() == here.keys()
+    assert [there[name] for name in errors] == [here[name] for name in errors]
 
 
 class Stopping(Ray):
