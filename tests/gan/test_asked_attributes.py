@@ -27,8 +27,7 @@ def asking(shown_faces, attribute_network, tmp_path_factory):
     """A run of faces that are lit or not, blue or not; trained until it draws them so."""
     run = tmp_path_factory.mktemp("asking") / "run"
     more = ("--attributes", attribute_network, "--attribute-names", *NAMES)
-    for kimg in (0.1, 2.4):
-        assert main(words(shown_faces, run, kimg, *more)) == 0
+    assert main(words(shown_faces, run, 2.4, *more)) == 0
     return Run.open(run)
 
 
