@@ -56,7 +56,8 @@ def test_a_model_is_its_bundle_and_its_networks(model):
         BUNDLE_FILE, "README.md", "reference.npz", "run", *variants}  # fmt: skip
     run = PRETRAINED / model / "run"
     kept = {path.name for path in run.iterdir()}
-    assert kept == {"config.json", "generator.keras", "lgen.keras", "confidence.keras", "lgen.json"}
+    networks = {"generator.keras", "lgen.keras", "confidence.keras", "point_confidence.keras"}
+    assert kept == {"config.json", "lgen.json", *networks}
     stages = json.loads((run / "config.json").read_text())["stages"]
     assert not [value for options in stages.values() for value in options.values() if "/" in str(value)]
 
@@ -98,8 +99,10 @@ def test_sample_and_interpolate_take_it_where_no_bundle_is_named_and_say_so(tmp_
     wanted = sampler.sample(64)
     wanted = wanted[np.flatnonzero(wanted.confidence >= sampler.clean.min_confidence)[:3]]
     table = (tmp_path / "faces" / "landmarks.csv").read_text().splitlines()
-    *points, sure = (float(value) for value in table[1].split(",")[1:])
-    assert points == pytest.approx(wanted.landmarks[0].ravel().tolist(), abs=0.11)
+    *values, sure = (float(value) for value in table[1].split(",")[1:])
+    count = wanted.landmarks[0].size
+    assert values[:count] == pytest.approx(wanted.landmarks[0].ravel().tolist(), abs=0.11)
+    assert values[count:] == pytest.approx(wanted.point_confidence[0].tolist(), abs=0.1)
     assert sure == pytest.approx(wanted.confidence[0], abs=0.1)
     done = lmedge("interpolate", "--steps", 3, "--out", tmp_path / "strip.png")
     assert done.returncode == 0 and "the model that comes with lmedge" in done.stderr
