@@ -267,6 +267,12 @@ def test_it_fits_the_screen(page, screen):
     assert boxes and all(left >= 0 and right <= screen["width"] and width > 20 for left, right, width in boxes)
     if screen is LAPTOP:  # nothing lies below the fold
         assert high <= screen["height"]
+    else:  # the face is seen from the last slider too
+        page.evaluate("document.querySelector('#sliders label:last-child').scrollIntoView({block: 'end'})")
+        face, slider = (page.evaluate(f"document.querySelector('{at}').getBoundingClientRect().toJSON()")
+                        for at in ("#canvas", "#sliders label:last-child"))  # fmt: skip
+        assert face["top"] >= 0 and face["bottom"] <= slider["top"] and slider["bottom"] <= high
+        page.evaluate("scrollTo(0, 0)")
 
 
 def test_a_latent_of_another_length_is_refused(page, sampler):
