@@ -162,8 +162,8 @@ def _attributes(evaluation: Evaluation) -> Section:
     section = Section("Asked for by attributes", "scroll")
     if evaluation.attributes is not None:
         section.add("attributes.png", encode_png(evaluation.attributes),
-                    "Faces that were asked not to have it, and the same people asked to have it, with what usually "
-                    "goes with that.")  # fmt: skip
+                    "Six persons of the latent, asked not to have it and asked to have it, with what usually goes with "
+                    "that.")  # fmt: skip
     return section
 
 
