@@ -23,10 +23,13 @@ def check_names(names: Sequence[Any], where: str) -> None:
         raise LmedgeError(f"{where} has the attribute {twice!r} twice; leave one of them.")
 
 
-def asked_values(asked: Sequence[str], option: str) -> dict[str, float]:
-    """What `NAME=VALUE ...` of an `option` says, VALUE from -1 (no) to 1 (yes). Raises UsageError for anything else."""
+def asked_values(asked: Sequence[str] | None, option: str) -> dict[str, float]:
+    """What `NAME=VALUE ...` of an `option` says, VALUE from -1 (no) to 1 (yes); None: nothing. Raises UsageError for
+    anything else."""
     values: dict[str, float] = {}
-    for each in asked:
+    if asked is not None and not asked:
+        raise UsageError(f"{option} says nothing; say NAME=VALUE, from -1 (no) to 1 (yes), such as Smiling=1.")
+    for each in asked or ():
         name, equals, written = each.rpartition("=")
         try:
             value = float(written)

@@ -137,7 +137,7 @@ class Block:
         if self.shapes is not None:
             told += f", asks for {self.shapes.points} landmarks"
         if self.attributes is not None:
-            told += f", asks for {', '.join(self.attributes)}"
+            told += f", asks for {len(self.attributes)} attributes"
         return told if self.searched else f"{told}, held by inversion"
 
 

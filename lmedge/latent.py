@@ -73,7 +73,10 @@ class LatentSpec:
             size = sum(block.size for block in (first, *joint))
             drawn = first.size if first.mixture is None else first.mixture.size
             if first.distribution == "joint" or drawn != size:
-                raise UsageError(f"the latent's block {first.name} is drawn with {size} numbers, of {drawn}.")
+                raise UsageError(
+                    f"the latent's block {first.name} is drawn with {size} numbers, of {drawn}: joint "
+                    "blocks stand behind the mixture that they are a part of."
+                )
 
     @classmethod
     def uniform(cls, size: int) -> "LatentSpec":

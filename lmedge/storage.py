@@ -181,8 +181,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lmedge"
 
 
-def claim_file(path: Path, overwrite: bool) -> None:
-    """Refuses an output file that exists, unless `overwrite`; makes its folder. Raises UsageError."""
+def claim_file(path: Path, overwrite: bool, inputs: Iterable[Path | None] = ()) -> None:
+    """Refuses an output file that exists, unless `overwrite`, and one that is among the `inputs` in any case; makes its
+    folder. Raises UsageError."""
+    if any(other is not None and other.exists() and path.exists() and path.samefile(other) for other in inputs):
+        raise UsageError(f"--out {path} is what is read; name another file.")
     if path.is_dir():
         raise UsageError(f"--out {path} is a folder; name a file.")
     if path.exists() and not overwrite:

@@ -104,6 +104,9 @@ def test_what_cannot_be_asked_for_is_refused():
     for wrong in ("Male", "Male=2", "Male=x", "=1", "Male=nan"):
         with pytest.raises(UsageError, match="say NAME=VALUE, from -1"):
             asked_values([wrong], "--set")
+    with pytest.raises(UsageError, match="--set says nothing"):
+        asked_values((), "--set")
+    assert asked_values(None, "--set") == {}
     with pytest.raises(UsageError, match="--set says Male twice"):
         asked_values(["Male=1", "Male=0"], "--set")
     assert asked_values(["Male=-1", "Big Nose=0.5"], "--set") == {"Male": -1, "Big Nose": 0.5}

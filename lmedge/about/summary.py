@@ -1,7 +1,7 @@
 """What `info` found, in lines that people read. Facts come from files of strangers: what is missing or of another type
 is left out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lmedge.clean import Clean
@@ -11,6 +11,7 @@ from lmedge.printable import printable
 
 Facts = dict[str, Any]
 Row = tuple[str, str]
+NAMES_A_ROW = 7
 FILES_OF_A_RUN = {
     "generator.keras": "generator",
     "encoder.keras": "encoder",
@@ -51,7 +52,7 @@ def _dataset(facts: Facts) -> Iterator[Row]:
 def _run(facts: Facts) -> Iterator[Row]:
     yield "run", _listed(facts.get("stages")) or "nothing was done yet"
     yield "generator", _say("{}, ", facts, "family") + _say("preset {}, width {}", facts, "preset", "width")
-    yield "latent", _latent(facts.get("latent"))
+    yield from _latent(facts.get("latent"))
     yield "training", _say("batch {}, {}, seed {}", facts, "batch", "precision", "seed")
     step = facts.get("checkpoint_step")
     yield "checkpoint", "none" if step is None else f"step {step}"
@@ -125,7 +126,7 @@ def _labels(facts: Facts) -> Iterator[Row]:
 def _about(facts: Facts) -> Iterator[Row]:
     """What bundles and their models know of themselves."""
     yield "faces", _say("{} x {} pixels, {}", facts, "image.width", "image.height", "image.channels")
-    yield "latent", _latent(facts.get("latent"))
+    yield from _latent(facts.get("latent"))
     both = {"confidence": "a confidence", "point_confidence": "one of each point"}
     confidence = "".join(f", and {text}" for name, text in both.items() if facts.get(name))
     yield "landmarks", _say("{}, {} points", facts, "landmarks.scheme", "landmarks.count") + confidence
@@ -136,7 +137,7 @@ def _about(facts: Facts) -> Iterator[Row]:
     yield "shown first", _clean(facts)
     controls = facts.get("controls")
     if isinstance(controls, list):
-        yield "controls", ", ".join(str(each["name"]) for each in controls if isinstance(each, dict) and "name" in each)
+        yield from _names("controls", [str(one["name"]) for one in controls if isinstance(one, dict) and "name" in one])
 
 
 def _scheme(facts: Any) -> str:
@@ -160,11 +161,23 @@ def _whose(template: str, facts: Any) -> str:
     return whose + (f" (learnt from {learnt})" if learnt else "")
 
 
-def _latent(form: Any) -> str:
+def _latent(form: Any) -> Iterator[Row]:
+    """A row for each block, and the attributes that they ask for."""
     try:
-        return str(LatentSpec.from_json(form, ""))
+        latent = LatentSpec.from_json(form, "")
     except LmedgeError:
-        return ""
+        return
+    told = [f"{block.name} {block.size} {block}" for block in latent.blocks]
+    yield "latent", str(latent) if len(told) == 1 else f"{latent.size} numbers: {told[0]},"
+    yield from (("", text + "," * (text != told[-1])) for text in told[1:])
+    yield from _names("attributes", latent.attributes)
+
+
+def _names(name: str, of: Sequence[str]) -> Iterator[Row]:
+    """Rows with a few names each."""
+    for first in range(0, len(of), NAMES_A_ROW):
+        comma = "," if first + NAMES_A_ROW < len(of) else ""
+        yield "" if first else name, ", ".join(of[first : first + NAMES_A_ROW]) + comma
 
 
 def _clean(facts: Facts) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from lmedge.attribute_names import check_names
-from lmedge.errors import LmedgeError
+from lmedge.errors import LmedgeError, UsageError
 from lmedge.storage import check_form, read_json
 
 SCHEMA = 1
@@ -15,8 +15,11 @@ FORM = {"schema": int, "names": list, "prevalence": list, "measured": dict, "lef
 
 
 def read_about(path: Path) -> dict[str, Any]:
-    """All of attributes.json in the folder `path`. Raises LmedgeError where it is damaged or of another version."""
+    """All of attributes.json in the folder `path`. Raises UsageError where there is none, LmedgeError where it is
+    damaged or of another version."""
     file = path / ABOUT_FILE
+    if not file.is_file():
+        raise UsageError(f"{path} is no {WHAT.removeprefix('a ')}; name one.")
     facts = read_json(file, WHAT)
     if facts.get("schema") != SCHEMA:
         raise LmedgeError(

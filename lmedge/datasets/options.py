@@ -69,7 +69,7 @@ class SynthesizeConfig(Stage):
     """With --around: also draw around inversions that are not the face of the photo."""
     radius: Annotated[float, within(0, 2)] = 0.2
     """With --around: most that a component of the latent moves, in halves of its width; 2 is any face."""
-    set: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE...")] = ()
+    set: Annotated[tuple[str, ...] | None, arg(metavar="NAME=VALUE...")] = None
     """Ask for attributes, from -1 (no) to 1 (yes): Smiling=1 Male=-1; see `lmedge sample`."""
     attributes: Path | None = None
     """Folder of `lmedge train-attributes`: its network looks at every face, and what it says of it is stored, -1 (no)

@@ -15,7 +15,7 @@ from lmedge.editing.refine import make_refining
 from lmedge.editing.stamp import stamped
 from lmedge.errors import UsageError
 from lmedge.inversion.latents import LEAST_EXPLAINED
-from lmedge.inversion.photo import PhotoFace, latent_of, photo_face, search_alone
+from lmedge.inversion.photo import PhotoFace, check_photo, latent_of, photo_face, search_alone
 from lmedge.inversion.resolve import filled
 from lmedge.inversion.search import Search
 from lmedge.keras_model import Generator, to_uint8, weights_hash
@@ -67,6 +67,7 @@ def edit(config: EditConfig) -> Edited:
     """Inverts a photo and moves its attributes; see EditConfig. Raises UsageError for what a run cannot be asked for,
     and for files that are there, LmedgeError for a photo without a face."""
     run = _run(config)
+    check_photo(config.photo, run)
     asked, record = asked_values(config.set, "--set"), config.out.with_suffix(".json")
     if not asked:
         raise UsageError("--set says nothing; say what is changed, such as Young=-1.")
@@ -74,11 +75,12 @@ def edit(config: EditConfig) -> Edited:
     search = search_alone(config, run)
     generator = Generator(run.generator(), run.latent)
     model = run.face_model() if config.landmarks else None
-    judges = Judges.of(config.identity, config.attributes, generator.width, config.run)
+    judges = Judges.of(config.identity, config.attributes, generator, config.run)
     scale = max(1, SHEET_PIXELS // generator.width)
     check_picture(config.out, (STEPS + 1) * generator.width * scale)
     for file in (config.out, record):
-        claim_file(file, config.overwrite)
+        beside = None if config.identity is None else config.identity.with_suffix(".json")
+        claim_file(file, config.overwrite, [config.photo, config.identity, beside])
     there = photo_face(config.photo, run, generator.width, "edited")
     start = _inverted(there, run, generator, search, judges)
     z = between(start[0], moved(generator.latent, start, asked)[0], STEPS)
@@ -88,7 +90,11 @@ def edit(config: EditConfig) -> Edited:
     about = {"photo": config.photo.name, "run": str(config.run), "generator": weights_hash(generator.network),
              "set": asked, "marked": config.mark, **_of_judges(judges, there),
              "steps": _measured(generator.latent, z, images, there.real, judges, run)}  # fmt: skip
-    write_json(record, about)
+    try:
+        write_json(record, about)
+    except BaseException:  # a full disk: the same command is to find nothing in its way
+        config.out.unlink(missing_ok=True)
+        raise
     return Edited(z, about, config.out, record)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.attributes.labeller import Labeller
+from lmedge.errors import UsageError
 from lmedge.inversion.latents import explained, psnr
 from lmedge.judging.embedding import Embedding, require_size
-from lmedge.keras_model import to_uint8
+from lmedge.keras_model import Generator, to_uint8
 from lmedge.landmarks import nme
 from lmedge.latent import Latents, LatentSpec
 from lmedge.scheme import Scheme
@@ -25,15 +26,22 @@ class Judges:
     labeller: Labeller | None
 
     @classmethod
-    def of(cls, identity: Path | None, attributes: Path | None, size: int, whose: object) -> "Judges":
+    def of(cls, identity: Path | None, attributes: Path | None, generator: Generator, whose: object) -> "Judges":
         """Those of `--identity` and `--attributes`. Raises UsageError where one looks at faces of another size than the
-        run `whose` generator draws, LmedgeError for damaged ones."""
+        generator of the run `whose` draws, or does not tell all attributes that it is asked for, LmedgeError for
+        damaged ones."""
+        size = generator.width
         embedding = None if identity is None else Embedding.open(identity, "--identity")
         labeller = None if attributes is None else Labeller.open(attributes)
         if embedding is not None:
             embedding.require_size(size, "--identity", whose)
         if labeller is not None:
             require_size(labeller.network, size, f"--attributes {attributes}", whose)
+            if unknown := [name for name in generator.latent.attributes if name not in labeller.names]:
+                raise UsageError(
+                    f"--attributes {attributes} does not tell {', '.join(unknown)}, which {whose} is asked for; name "
+                    "the network that it was trained with, or leave it out."
+                )
         return cls(embedding, labeller)
 
     def seen(self, images: NDArray[np.float32]) -> list[dict[str, float]]:

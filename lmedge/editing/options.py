@@ -17,9 +17,8 @@ class EditConfig(PhotoConfig):
     who it is stays. The photo stands at the left of the strip, seven steps behind it. A JSON file beside the picture
     says what was measured at each. Needs a run that was trained with --attributes.
 
-    Example: lmedge edit runs/asked me.jpg --set Young=-1 --out strip.png
-    Example: lmedge edit runs/asked me.jpg --set Smiling=1 Eyeglasses=1 --attributes attributes --out strip.png
-    Example: lmedge edit runs/asked me.jpg --set Young=-1 --identity identity.keras --out strip.png
+    Example: lmedge edit pretrained me.jpg --set Smiling=1 --attributes attributes --out strip.png
+    Example: lmedge edit runs/asked me.jpg --set Eyeglasses=1 Young=-1 --identity identity.keras --out strip.png
     """
 
     set: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE...")]

@@ -80,11 +80,16 @@ def search_alone(config: PhotoConfig, run: Run) -> Search:
     return dataclasses.replace(search, background=background, batch=1)
 
 
-def photo_face(photo: Path, run: Run, size: int, what: str) -> PhotoFace:
-    """The face of `size` pixels on a photo that is to be `what`. Raises LmedgeError for a photo without a face,
-    UsageError for a folder."""
+def check_photo(photo: Path, run: Run) -> None:
+    """Raises UsageError for a folder, and for what is not there."""
     if photo.is_dir():
         raise UsageError(f"{photo} is a folder; name a photo, or `lmedge invert {run.path} {photo}` for a dataset.")
+    if not photo.exists():
+        raise UsageError(f"{photo} does not exist; name a photo of one face.")
+
+
+def photo_face(photo: Path, run: Run, size: int, what: str) -> PhotoFace:
+    """The face of `size` pixels on a photo that is to be `what`. Raises LmedgeError for a photo without a face."""
     cutting = Cutting.as_of(run.provenance, run.scheme, size)
     comparable = cutting.scheme == run.scheme
     if not comparable:
@@ -114,13 +119,14 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     Raises LmedgeError for a photo without a face, UsageError for a folder and for a picture that is there.
     """
     photo, run = config.photo, Run.open(config.run)
+    check_photo(photo, run)
     search = search_alone(config, run)
     model = run.face_model() if run.lgen_file.exists() else None
     generator = model.generator if model else Generator(run.generator(), run.latent)
     beside = Path(f"{photo.stem}-inverted.png") if run.shipped else run.path / "photos" / f"{photo.stem}.png"
     picture = config.out or beside
     check_picture(picture)
-    claim_file(picture, config.overwrite)
+    claim_file(picture, config.overwrite, [photo])
     size, scheme = generator.width, run.scheme
     there = photo_face(photo, run, size, "inverted")
     z = latent_of(there, run, generator.network, search, generator.latent)

@@ -54,7 +54,7 @@ class SampleConfig(Stage):
     every face keeps what else its own landmarks are."""
     mouth_open: Gap | None = None
     """Open mouths so far: distance of the inner lips over that of the outer eye corners; 0.08 is open."""
-    set: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE...")] = ()
+    set: Annotated[tuple[str, ...] | None, arg(metavar="NAME=VALUE...")] = None
     """Ask for attributes, from -1 (no) to 1 (yes): Smiling=1 Male=-1. What goes with them on photos goes with them.
     `lmedge info BUNDLE` names those of a model; needs one that was trained with --attributes."""
     variant: VariantName | None = None

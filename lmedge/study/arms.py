@@ -13,7 +13,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Arm:
-    """What a detector learns from. `made`: where its generated faces come from, if it has any: `drawn` from the prior,
+    """What a detector learns from. `made`: where its generated faces come from, if it has any: `drawn` anew,
     `mixed` of two real faces, or mixed by a network that learns it beside the detector (`smart`). `classical`: faces
     are mirrored, turned, moved, lit, blurred, hidden in part."""
 

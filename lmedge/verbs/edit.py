@@ -14,6 +14,8 @@ def run(config: EditConfig) -> None:
         seen = ""
         if last["seen"] and name in last["seen"]:
             seen = f"; the network sees {first['seen'][name]:+.2f} and {last['seen'][name]:+.2f}"
+            if last["seen"][name] * value < 0:
+                seen += ", so not what was asked for"
         print(f"{name}: {first['asked'][name]:+.2f} on the inversion, {value:+.2f} asked for{seen}")
     for step, what in ((first, "inversion"), (last, "edit")):
         print(f"the {what}: PSNR {step['psnr']:.1f} dB{_likeness(step['identity'])}")
@@ -24,10 +26,8 @@ def run(config: EditConfig) -> None:
 def _likeness(found: dict[str, float] | None) -> str:
     if found is None:
         return ""
-    return (
-        f", {found['distance']:.2f} from the photo's person: of two photos of one person "
-        f"{found['one_person_further']:.0%} are further apart, of two persons {found['two_persons_nearer']:.0%} nearer"
-    )
+    same = "counts as" if found["verified"] else "does not count as"
+    return f", {same} the photo's person (distance {found['distance']:.2f})"
 
 
 def resolve(config: EditConfig) -> EditConfig:

@@ -16,8 +16,8 @@ class WebExportConfig(Stage):
     """Write a folder that makes faces in the browser: static files for any web host, nothing is computed there.
 
     The page draws with LiteRT.js (WebAssembly), which is put into the folder: once loaded it needs no network, and over
-    https or from localhost it opens again without one. Sliders turn the head, open the mouth and change the light
-    along directions that are read off the model.
+    https or from localhost it opens again without one. Sliders turn the head, open the mouth, change the light, and
+    the attributes and landmarks that the model can be asked for.
 
     Example: lmedge web-export bundle --out site
     """

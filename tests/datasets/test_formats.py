@@ -13,6 +13,7 @@ from lmedge.errors import UsageError
 from lmedge.manifest import MANIFEST
 from lmedge.scheme import IBUG49, Scheme
 from tests.datasets import COUNT, made, picture, read_pts
+from tests.showing import SIZE
 
 pytestmark = pytest.mark.usefixtures("small_parts")
 
@@ -129,7 +130,7 @@ def test_every_format_stores_what_a_network_says_of_each_face(bundle, faces, att
     out = tmp_path / "out"
     made(bundle, out, name, attributes=attribute_network)
     network = keras.models.load_model(attribute_network / "attributes.keras")
-    small = tf.image.resize(faces.images.astype(np.float32) / 127.5 - 1, (16, 16))
+    small = tf.image.resize(faces.images.astype(np.float32) / 127.5 - 1, (SIZE, SIZE))
     wanted = 2 * np.asarray(network(small)) - 1
     found = ATTRIBUTES[name](out)
     assert np.array([[float(face["Lit"]), float(face["Blue"])] for face in found]) == pytest.approx(wanted, abs=1e-4)

@@ -173,7 +173,7 @@ def test_marked_faces_say_so_in_a_corner_and_the_photo_does_not(run, photo, plai
         assert (shown[0][y - 1 : y + 2, x - 1 : x + 2] == [120, 255, 80]).all(axis=-1).any()
     for picture in shown[1:]:
         assert (picture == [120, 255, 80]).all(axis=-1).sum() > 3 * SPACE.points
-    assert "Lit: " in said.stdout and "the network sees" in said.stdout and "one person" in said.stdout
+    assert "Lit: " in said.stdout and "the network sees" in said.stdout and "the photo's person" in said.stdout
     assert f"{out}, {out.with_suffix('.json')}" in said.stdout
 
 

@@ -1,6 +1,7 @@
 """A run whose latents ask for attributes, from the command line to its faces."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -86,7 +87,8 @@ def test_a_run_says_what_it_can_be_asked_for(asking, lmedge_here):
     said = json.loads(asking.config_file.read_text())["latent"]["blocks"]
     assert [block["name"] for block in said] == ["person", "shape", "attributes"]
     assert said[2]["attributes"] == list(NAMES) and said[2]["distribution"] == "joint"
-    assert "asks for Blue, Lit" in lmedge_here("info", asking.path).stdout
+    told = lmedge_here("info", asking.path).stdout
+    assert "asks for 2 attributes" in told and re.search(r"^attributes +Blue, Lit$", told, re.MULTILINE)
 
 
 def test_wrong_wishes_are_refused_in_a_sentence(asking, shown_faces, attribute_network, toys, tmp_path, capsys):

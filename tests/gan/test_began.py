@@ -90,30 +90,6 @@ def test_the_numbers_of_a_step_depend_on_seed_and_step_alone():
     assert not (first == draws(seed=4).latents(4).numpy()).any()
 
 
-TWO_DEVICES = """
-import numpy as np, tensorflow as tf
-from tests.gan import tiny_step
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-losses = []
-for place in (tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]), tf.distribute.get_strategy()):
-    step = tiny_step(place=place)
-    images = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3)).astype(np.uint8)
-    data = tf.data.Dataset.from_tensor_slices(images).batch(8, drop_remainder=True).repeat(2)
-    seen = [step(batch) for batch in place.experimental_distribute_dataset(data)]
-    losses.append([[figures[name] for name in ("loss_real", "loss_fake", "k", "measure")] for figures in seen])
-    assert int(step.count.numpy()) == 6
-np.testing.assert_allclose(losses[0], losses[1], rtol=2e-3, atol=2e-5)
-print("same", place.num_replicas_in_sync)
-"""
-
-
-def test_two_devices_train_as_one_with_the_whole_batch():
-    done = subprocess.run([sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False)
-    assert done.stdout.startswith("same"), done.stderr[-2000:]
-
-
 def free_ports(count):
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:

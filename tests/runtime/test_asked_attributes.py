@@ -57,7 +57,7 @@ def light(file):
 
 
 def drawn(bundle, out, *wishes):
-    sample(SampleConfig(bundle=bundle, out=out, count=6, seed=5, set=wishes))
+    sample(SampleConfig(bundle=bundle, out=out, count=6, seed=5, set=wishes or None))
     with np.load(out / "latents.npz") as file:
         return dict(file)
 

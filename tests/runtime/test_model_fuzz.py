@@ -11,7 +11,7 @@ import pytest
 from lmedge.errors import LmedgeError
 from lmedge.runtime.model_file import check_model
 
-FUZZ_SECONDS = 20.0
+FUZZ_SECONDS = 10.0
 CHILD_SECONDS = 10
 
 
