@@ -50,7 +50,7 @@ def test_the_standard_metadata_has_the_bounds_of_each_number(exported):
 
 def test_info_says_it_in_words(exported):
     facts = {"kind": "bundle", **exported[2].about}
-    assert f"latent     {SPEC}" in summary(facts)
+    assert " ".join(" ".join(summary(facts)).split()).count(f"latent {SPEC}") == 1  # a row for each block
     assert not [line for line in summary({**facts, "latent": {"size": "x"}}) if line.startswith("latent")]
 
 
