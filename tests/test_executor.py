@@ -14,9 +14,7 @@ from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import PrepareConfig
 from lmedge.faces.prepare import prepare
-from lmedge.inversion.options import InvertConfig
 from lmedge.landmarks import write_pts
-from lmedge.processes import Processes
 
 
 class Elsewhere:
@@ -80,16 +78,3 @@ def test_synthesize_gives_the_same_bytes_wherever_it_runs(bundle, tmp_path, monk
     synthesize(SynthesizeConfig(out=tmp_path / "elsewhere", **options), elsewhere)
     synthesize(SynthesizeConfig(out=tmp_path / "here", workers=1, **options))
     assert elsewhere.done >= 1 and contents(tmp_path / "elsewhere") == contents(tmp_path / "here")
-
-
-def test_invert_gives_the_same_bytes_wherever_it_runs(trained, toys, tmp_path, monkeypatch):
-    from lmedge.inversion.invert import invert
-
-    monkeypatch.setattr("lmedge.inversion.invert.PART_FACES", 20)
-    elsewhere, options = Elsewhere(), {"faces": toys, "steps": 3, "batch": 8, "encoder_steps": 3, "overwrite": True}
-    runs = [shutil.copytree(trained, tmp_path / name) for name in ("elsewhere", "here", "processes")]
-    for run, executor in zip(runs, (elsewhere, None, Processes(1)), strict=True):
-        (run / "encoder.keras").unlink()  # which is trained before any worker starts from it
-        invert(InvertConfig(run=run, start="encoder", **options), executor)
-    assert elsewhere.done == 3
-    assert contents(runs[0] / "latents") == contents(runs[1] / "latents") == contents(runs[2] / "latents")

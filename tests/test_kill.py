@@ -87,20 +87,18 @@ def test_invert(trained, toys, tmp_path, lmedge):
     assert (killed.z == whole.z).all() and (killed.index == np.arange(48)).all()
 
 
-@pytest.mark.parametrize("verb", ["train-lgen", "export", "sample"])
+@pytest.mark.parametrize("verb", ["export", "sample"])
 def test_verbs_that_start_again(trained, bundle, tmp_path, lmedge_here, verb):
     run = shutil.copytree(trained, tmp_path / "work" / "run")
     out = tmp_path / "work" / "out"
     before = names(run)
-    (run / "lgen.json").unlink() if verb == "train-lgen" else None
     args, sign, delay = {
-        "train-lgen": (("train-lgen", run, "--data", "inverted", "--steps", 30000), lambda: True, 6.0),
         "export": (("export", run, "--out", out), (out.parent / ".out.partial").exists, 1.0),
         "sample": (("sample", bundle, "--count", 20000, "--out", out), (out.parent / ".out.partial").exists, 0.2),
     }[verb]
     assert kill_when(args, sign, delay)
     assert not out.exists()
-    args = tuple({30000: 30, 20000: 20}.get(arg, arg) for arg in args)
+    args = tuple({20000: 20}.get(arg, arg) for arg in args)
     args += ("--variants", "fp32") if verb == "export" else ()
     done = lmedge_here(*args)
     assert done.returncode == 0, done.stderr

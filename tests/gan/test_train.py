@@ -62,14 +62,6 @@ def test_the_saved_generator_is_the_averaged_one(trained):
         assert (stored[f"ema/{i:03}"] == weight).all()
 
 
-def test_stopping_between_checkpoints_and_going_on_changes_nothing(toys, trained, tmp_path):
-    run = tmp_path / "run"
-    train_gan(tiny_training(toys, run, steps=4, log_every=2, sample_every=6))
-    train_gan(tiny_training(toys, run, steps=6, log_every=2, sample_every=6))
-    assert_same(arrays(run, 6), arrays(trained, 6))
-    assert [line["step"] for line in Run.open(run).log()] == [2, 4, 6]
-
-
 def test_a_killed_run_ends_with_the_weights_of_the_run_left_alone(toys, tmp_path):
     run = tmp_path / "run"
     command = [*TRAIN, str(toys), "--run", str(run)]
