@@ -153,6 +153,7 @@ _looker: Looker | None
 def _start(work: Work) -> None:
     global _work, _model, _steering, _looker
     _work, _model, _looker = work, work.opened(), looker_of(work.attributes)
+    _model.latent = work.plan.asking(_model.latent)
     _steering = work.plan.steering(_model)
 
 

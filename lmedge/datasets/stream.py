@@ -124,10 +124,15 @@ class Plan:
         yaw, mouth_open = self.targets or (selection.yaw, selection.mouth_open)
         return Steering(model.landmarks, model.latent, model.scheme, yaw, mouth_open)
 
+    def asking(self, latent: LatentSpec) -> LatentSpec:
+        """The latents of a model with the attributes `fixed`. Whoever draws many gives the model these: what goes with
+        attributes is then worked out once."""
+        return latent if latent.fixed == self.fixed else replace(latent, fixed=self.fixed)
+
     def latents(self, first: int, count: int, latent: LatentSpec, steering: Steering | None) -> Latents:
         """Latents `first` to `first + count`: `[count, Z]`."""
         if self.centres is None:
-            latent = replace(latent, fixed=self.fixed)
+            latent = self.asking(latent)
             z = latent.truncated(latent.draw(count, self.seed, first), latent.by_block(self.truncation))
         else:
             centre = self.centres[np.arange(first, first + count) % len(self.centres)]
@@ -197,6 +202,7 @@ _worker: tuple[Plan, FaceModel, Steering | None]  # one a worker process
 def _start(elsewhere: Callable[[], FaceModel], plan: Plan) -> None:
     global _worker
     model = elsewhere()
+    model.latent = plan.asking(model.latent)
     _worker = plan, model, plan.steering(model)
 
 

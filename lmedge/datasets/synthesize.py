@@ -74,7 +74,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     check_pose(selection, model.scheme)
     least = least_sure(config.min_point_confidence, model, format_)
     given = given_shapes(model, config.shapes, config.pts_scheme)
-    fixed = model.latent.fixing(asked_values(config.set, "--set"), config.source or model.name, "--set").fixed
+    model.latent = model.latent.fixing(asked_values(config.set, "--set"), config.source or model.name, "--set")
     looker = looker_of(config.attributes)
     count = config.count or (COUNT if given is None else len(given.shape))
     options = {k: v for k, v in to_json(config).items() if k not in NO_PART_OF_FACES}
@@ -91,7 +91,7 @@ def synthesize(config: SynthesizeConfig, executor: Executor | None = None) -> Sy
     shape = Shape(count, model.width, model.height, model.scheme, about, names, least)
     format_.check(shape)
     shapes = None if given is None else given.shape
-    plain = Plan(config.seed, Selection(), config.truncation, shapes=shapes, fixed=fixed)
+    plain = Plan(config.seed, Selection(), config.truncation, shapes=shapes, fixed=model.latent.fixed)
     probe = plain.chunk(model, None, 0).samples[:PROBE_FACES]
     # Another version of a package is no reason to begin again; the card names those that finished the set.
     same = {name: fact for name, fact in about.items() if name != "versions"}

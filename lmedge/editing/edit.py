@@ -69,8 +69,6 @@ def edit(config: EditConfig) -> Edited:
     run = _run(config)
     check_photo(config.photo, run)
     asked, record = asked_values(config.set, "--set"), config.out.with_suffix(".json")
-    if not asked:
-        raise UsageError("--set says nothing; say what is changed, such as Young=-1.")
     run.latent.fixing(asked, config.run, "--set")  # refuses what it cannot be asked for
     search = search_alone(config, run)
     generator = Generator(run.generator(), run.latent)
@@ -78,17 +76,18 @@ def edit(config: EditConfig) -> Edited:
     judges = Judges.of(config.identity, config.attributes, generator, config.run)
     scale = max(1, SHEET_PIXELS // generator.width)
     check_picture(config.out, (STEPS + 1) * generator.width * scale)
+    beside = None if config.identity is None else config.identity.with_suffix(".json")
     for file in (config.out, record):
-        beside = None if config.identity is None else config.identity.with_suffix(".json")
         claim_file(file, config.overwrite, [config.photo, config.identity, beside])
     there = photo_face(config.photo, run, generator.width, "edited")
-    start = _inverted(there, run, generator, search, judges)
+    (seen,) = judges.seen(there.real)
+    start = _inverted(there, run, generator, search, judges, seen)
     z = between(start[0], moved(generator.latent, start, asked)[0], STEPS)
     images = generator.values(z)
     points = None if model is None else model.landmarks(z)
     write_picture(config.out, _strip(there, to_uint8(images), points, run, scale, config.mark))
     about = {"photo": config.photo.name, "run": str(config.run), "generator": weights_hash(generator.network),
-             "set": asked, "marked": config.mark, **_of_judges(judges, there),
+             "set": asked, "marked": config.mark, **_of_judges(judges, seen),
              "steps": _measured(generator.latent, z, images, there.real, judges, run)}  # fmt: skip
     try:
         write_json(record, about)
@@ -106,12 +105,13 @@ def moved(latent: LatentSpec, z: Latents, asked: Mapping[str, float]) -> Latents
     return latent.setting(latent.clip(z + far @ moves), asked)
 
 
-def _inverted(there: PhotoFace, run: Run, generator: Generator, search: Search, judges: Judges) -> Latents:
-    """`[1, Z]`. What a network says that the photo shows is taken, as AGE-cGAN takes the age; without one the search
+def _inverted(
+    there: PhotoFace, run: Run, generator: Generator, search: Search, judges: Judges, seen: Mapping[str, float]
+) -> Latents:
+    """`[1, Z]`. What a network has `seen` on the photo is taken, as AGE-cGAN takes the age; without one the search
     finds what draws the photo best."""
     latent, held = generator.latent, None
-    if judges.labeller is not None:
-        (seen,) = judges.seen(there.real)
+    if seen:
         held = latent.setting(latent.middle[None], seen)
         latent = latent.holding(lambda block: block.attributes is not None)
     z = latent_of(there, run, generator.network, search, latent, held)
@@ -136,8 +136,8 @@ def _strip(
     return grid([shown(there.face.pixels, on_photo), *(stamped(face) if mark else face for face in faces)], STEPS + 1)
 
 
-def _of_judges(judges: Judges, there: PhotoFace) -> dict[str, Any]:
-    """Who looked, and how good they are at it."""
+def _of_judges(judges: Judges, seen: Mapping[str, float]) -> dict[str, Any]:
+    """Who looked, how good they are at it, and what was `seen` on the photo."""
     about: dict[str, Any] = {"identity": None, "attributes": None}
     if (embedding := judges.embedding) is not None:
         known = embedding.verified
@@ -148,7 +148,7 @@ def _of_judges(judges: Judges, there: PhotoFace) -> dict[str, Any]:
     if (labeller := judges.labeller) is not None:
         about["attributes"] = {
             "network": str(labeller.path), "balanced_accuracy": labeller.balanced_accuracy,
-            "seen_on_photo": judges.seen(there.real)[0],
+            "seen_on_photo": seen,
         }  # fmt: skip
     return about
 

@@ -1,7 +1,7 @@
 """Is what latents ask for on the faces, and does the rest stay? For runs whose latents have a block of attributes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +69,7 @@ def obeyed(
     latent, found = generator.latent, dict[str, Obeyed]()
     for name in filter(labeller.names.__contains__, latent.attributes):
         at, half = labeller.names.index(name), max(samples // 2, 1)
-        told = [labeller.probabilities(generator.images(latent.fixing({name: value}, "", "").draw(half, seed)))
+        told = [labeller.probabilities(generator.images(replace(latent, fixed=((name, value),)).draw(half, seed)))
                 for value in (-1.0, 1.0)]  # fmt: skip
         likely = [part[:, at] > labeller.prevalence[at] for part in told]
         z = latent.draw(half, seed)
@@ -101,7 +101,7 @@ def picture(generator: Generator, names: tuple[str, ...], seed: int) -> NDArray[
     """A row for each attribute: its name, faces asked not to have it, and the same people asked to have it."""
     latent = generator.latent
     return grid(
-        [named_row(name, *(generator.images(latent.fixing({name: value}, "", "").draw(FACES_A_SIDE, seed))
+        [named_row(name, *(generator.images(replace(latent, fixed=((name, value),)).draw(FACES_A_SIDE, seed))
                            for value in (-1.0, 1.0)))
          for name in names], 1
     )  # fmt: skip

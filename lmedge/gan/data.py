@@ -50,12 +50,9 @@ def face_batches(
         data = _from_memory(_decoded(dataset), parts)
     else:
         data = _from_disk(dataset, share, parts)
-    if landmarks or attributes:
-        data = tf.data.Dataset.zip(data, _from_memory(dataset.landmarks, parts))
-    if attributes:
-        data = tf.data.Dataset.zip(data, _from_memory(dataset.attributes, parts))
-        data = data.map(lambda seen, shown: (*seen, shown))
-    return data
+    labels = [dataset.landmarks] if landmarks or attributes else []
+    labels += [dataset.attributes] if attributes else []
+    return tf.data.Dataset.zip(data, *(_from_memory(each, parts) for each in labels)) if labels else data
 
 
 def _from_memory(values: NDArray[Any], parts: Parts) -> tf.data.Dataset:
