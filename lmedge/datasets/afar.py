@@ -8,7 +8,7 @@ those of a part together.
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from itertools import count
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from lmedge.datasets.formats import Format, Shape
 from lmedge.datasets.looker import Looker, looker_of
-from lmedge.datasets.stream import CHUNK, Last, Plan, Samples, face_before, joined
+from lmedge.datasets.stream import CHUNK, Last, Plan, Samples, face_before, joined, up_to
 from lmedge.executor import Executor
 from lmedge.parts import Part, PartStore, stretches
 from lmedge.quiet import load_tensorflow
 from lmedge.runtime import FaceModel
-from lmedge.runtime.selection import Seen, Tally
+from lmedge.runtime.selection import Seen, Tally, widened
 from lmedge.runtime.steering import Steering
 from lmedge.storage import read_arrays, write_arrays
 
@@ -132,8 +132,7 @@ class _Jobs:
     def add(self, drawn: Drawn) -> None:
         """A group is there."""
         self._tally.add(drawn.looked, len(drawn.numbers), drawn.seen)
-        old = sum((n, m) <= self._last for n, m in zip(drawn.numbers, drawn.mirrored, strict=True))
-        at, of = old, len(drawn.numbers)
+        at, of = up_to(self._last, drawn.numbers, drawn.mirrored), len(drawn.numbers)
         while self._parts and at < of:
             part = self._parts[0]
             stop = min(of, at + part.count - sum(piece.stop - piece.start for piece in self._pieces))
@@ -168,11 +167,7 @@ def _draw(first: int) -> Drawn:
         sizes = np.array([len(png) for png in samples.pngs])
         pictures = np.frombuffer(b"".join(samples.pngs), np.uint8)
         write_arrays(_work.group(first), {**samples.labels(), "sizes": sizes, "pictures": pictures})
-    seen: Seen = {}
-    for chunk in chunks:
-        for option, (low, high) in chunk.seen.items():
-            before = seen.get(option, (low, high))
-            seen[option] = min(low, before[0]), max(high, before[1])
+    seen: Seen = reduce(widened, (chunk.seen for chunk in chunks), {})
     return Drawn(first, sum(chunk.looked for chunk in chunks), samples.numbers, samples.mirrored, seen)
 
 

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import count
 from typing import Any
 
@@ -16,7 +17,7 @@ from lmedge.landmarks import mirrored
 from lmedge.latent import Latents, LatentSpec, around, uniform
 from lmedge.parts import Part, PartStore
 from lmedge.runtime import FaceModel, Faces
-from lmedge.runtime.selection import Range, Seen, Selection
+from lmedge.runtime.selection import Range, Seen, Selection, widened
 from lmedge.runtime.steering import Steering
 from lmedge.scheme import Scheme
 
@@ -85,6 +86,11 @@ def face_before(store: PartStore, parts: list[Part], part: Part) -> Last:
     """The face that `part` follows. How far the seed goes for a part depends on the selection, and so on the part
     before it, which must be there."""
     return last_of(store, parts[parts.index(part) - 1]) if part.first else (-1, False)
+
+
+def up_to(last: Last, numbers: NDArray[np.int64], mirrored: NDArray[np.bool_]) -> int:
+    """How many of some faces, in their order, a face `last` is not behind."""
+    return sum((n, m) <= last for n, m in zip(numbers, mirrored, strict=True))
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,7 @@ class Plan:
             [encoded(view.images[i]) for view, i in every],
             point_confidence=of_points,
         )
-        seen = {
-            option: (min(e[option][0] for e in extremes), max(e[option][1] for e in extremes)) for option in extremes[0]
-        }
-        return Chunk(CHUNK * len(views), samples, seen)
+        return Chunk(CHUNK * len(views), samples, reduce(widened, extremes))
 
 
 def in_a_mirror(faces: Faces, scheme: Scheme) -> Faces:

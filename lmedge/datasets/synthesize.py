@@ -22,7 +22,7 @@ from lmedge.datasets.given_shapes import given_shapes
 from lmedge.datasets.looker import looker_of
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.preview import look_ahead
-from lmedge.datasets.stream import Chunk, Last, Plan, Samples, chunks, face_before, in_a_mirror, joined, last_of
+from lmedge.datasets.stream import Chunk, Last, Plan, Samples, chunks, face_before, in_a_mirror, joined, last_of, up_to
 from lmedge.datasets.visibility import least_sure
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.executor import Executor
@@ -258,7 +258,7 @@ def _stretch(
             chunk = next(stream)
             samples = chunk.samples
             tally.add(chunk.looked, len(samples), chunk.seen)
-            old = sum((n, m) <= last for n, m in zip(samples.numbers, samples.mirrored, strict=True))
+            old = up_to(last, samples.numbers, samples.mirrored)
             samples = samples[old : old + left]
             left -= len(samples)
             advance(len(samples), tally.note)

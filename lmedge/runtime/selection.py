@@ -98,6 +98,14 @@ def check_pose(selection: Selection, scheme: Scheme) -> None:
             )
 
 
+def widened(seen: Seen, more: Seen) -> Seen:
+    """The extremes of both."""
+    return seen | {
+        option: (min(low, seen.get(option, (low, high))[0]), max(high, seen.get(option, (low, high))[1]))
+        for option, (low, high) in more.items()
+    }
+
+
 class Tally:
     """Counts of a search, so that one without hope ends."""
 
@@ -109,9 +117,7 @@ class Tally:
         """Notes some faces. Raises LmedgeError, with the extremes that were seen, where hardly one is wanted."""
         self.looked += looked
         self.found += found
-        for option, (low, high) in seen.items():
-            before = self.seen.get(option, (np.inf, -np.inf))
-            self.seen[option] = min(low, before[0]), max(high, before[1])
+        self.seen = widened(self.seen, seen)
         if self.looked >= HOPELESS * (self.found + 1):
             extremes = ", ".join(f"{option} {low:.2f} to {high:.2f}" for option, (low, high) in self.seen.items())
             raise LmedgeError(
