@@ -10,6 +10,7 @@ from typing import Any
 from lmedge.executor import Start
 from lmedge.processes import portable
 from lmedge.quiet import keep_quiet
+from lmedge.url import Url
 
 
 def actor() -> type:
@@ -71,7 +72,9 @@ class Work:
 
 def paths_in(thing: Any) -> set[Path]:
     """The paths in a start or a job, which a worker will want to use; in a list those of the first of it, which stands
-    for the others."""
+    for the others. URLs are the same everywhere."""
+    if isinstance(thing, Url):
+        return set()
     if isinstance(thing, Path):
         return {thing}
     if isinstance(thing, partial):

@@ -31,6 +31,8 @@ from lmedge.manifest import (
 from lmedge.owner import Owner, make_folder
 from lmedge.storage import read_json, write_json
 from lmedge.swap import complete, is_folder
+from lmedge.url import Url
+from lmedge.url_folder import making_url
 
 FILES = "files"  # of what is being made, beside its note
 TRIES = 100  # to own a folder that others put in its place and take away, or that takes no file, such as /proc
@@ -64,10 +66,14 @@ def making_folder(
     is refused before the work, all others stay. `resume`, JSON values, marks work that may be continued: what an
     earlier block with the same `kind`, `resume` and `overwrite` left is yielded again. `adopt` are patterns of files
     that are lmedge's even where no manifest says so, as in a folder inside of a run. `option` stands before `path` in
-    refusals.
+    refusals. In an object store it is made in its place, see `making_url`.
 
     Raises UsageError where the folder cannot be had, LmedgeError where another command has it.
     """
+    if isinstance(path, Url):
+        with making_url(path, kind, overwrite, resume, option) as place:
+            yield place
+        return
     out = _Output(real_folder(path, option), f"{option}{path}", kind)
     with _taken(out) as stage:
         if stage.parent == out.path:

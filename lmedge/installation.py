@@ -13,6 +13,7 @@ EXTRAS = {
     "litert": ("ai_edge_litert",),
     "tflite": ("tflite_runtime",),
     "ray": ("ray",),
+    "store": ("fsspec", "s3fs"),
 }  # fmt: skip
 PINNED = "train"  # the extra whose versions are tied to each other, by constraints.txt of a clone
 

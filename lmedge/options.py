@@ -15,6 +15,7 @@ from lmedge.bounds import Check
 from lmedge.errors import UsageError
 from lmedge.scheme import BUILT_IN, Scheme, scheme_of
 from lmedge.shipped import models, require_model
+from lmedge.url import Url, place
 
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
@@ -36,6 +37,11 @@ class Named:
         return "{" + ",".join(self.names()) + "}"
 
 
+class Urls:
+    """What stands beside the type of a path that may be a URL of an object store."""
+
+
+OutPlace = Annotated[Path, arg(metavar="PATH|URL"), Urls()]
 ModelName = Annotated[str | None, Named(models), Check(require_model)]
 
 
@@ -50,17 +56,17 @@ class Stage:
 
     def __post_init__(self) -> None:
         """Strings are paths where paths are wanted, and one path is a list of one: options are given in Python too. So
-        is a landmark scheme by its name or its file. Raises UsageError for one that there is not, and for a number that
-        is beyond the bounds that stand beside its type."""
-        for name, hint in get_type_hints(type(self)).items():
+        is a landmark scheme by its name or its file. Raises UsageError for one that there is not, for a URL where only
+        a path of this machine will do, and for a number that is beyond the bounds that stand beside its type."""
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
             value, bare = getattr(self, name), bare_type(hint)
-            if bare is Path and isinstance(value, str):
-                object.__setattr__(self, name, Path(value))
+            if bare is Path and value is not None:
+                object.__setattr__(self, name, _place(name, value, hint))
             elif bare is Scheme and isinstance(value, str):
                 object.__setattr__(self, name, scheme_of(value, _written(name)))
             elif bare == tuple[Path, ...]:
                 places = (value,) if isinstance(value, str | Path) else value
-                object.__setattr__(self, name, tuple(map(Path, places)))
+                object.__setattr__(self, name, tuple(_place(name, one, hint) for one in places))
         for name, check in _checks(type(self)).items():
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
@@ -72,15 +78,22 @@ def _written(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _place(name: str, path: str | Path, hint: Any) -> Path:
+    found = place(path)
+    if isinstance(found, Url) and not any(isinstance(beside, Urls) for beside in _beside(hint)):
+        raise UsageError(f"{_written(name)} {found}: a path of this machine is wanted here, and no URL.")
+    return found
+
+
 def _checks(kind: type[Stage]) -> dict[str, Check]:
     """By option, what stands beside its type, or beside those in its tuple."""
     hints = get_type_hints(kind, include_extras=True)
-    return {name: check for name, hint in hints.items() for check in _beside(hint)}
+    return {name: one for name, hint in hints.items() for one in _beside(hint) if isinstance(one, Check)}
 
 
-def _beside(hint: Any) -> Iterator[Check]:
+def _beside(hint: Any) -> Iterator[Any]:
     if get_origin(hint) is Annotated:
-        yield from (extra for extra in hint.__metadata__ if isinstance(extra, Check))
+        yield from hint.__metadata__
     for part in get_args(hint):
         yield from _beside(part)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lmedge.progress import console, progress
 from lmedge.storage import Damaged, read_arrays, read_json, write_arrays, write_json
+from lmedge.url import Url
 
 Columns = Mapping[str, tuple[int, str]]  # array of a part -> its dimensions, kinds of its dtype
 
@@ -46,7 +47,8 @@ def stretches(parts: Sequence[Part]) -> list[list[Part]]:
 
 @dataclass(frozen=True)
 class PartStore:
-    """Parts in a folder, each an .npz file that is whole or absent, in whatever order they are made.
+    """Parts in a folder, here or in an object store, each an .npz file that is whole or absent, in whatever order they
+    are made.
 
     `columns` are arrays that every part has; those with rows have the same number of them. `note` is a JSON file that
     says which work they belong to, where the folder may hold another's. `grows` names the array that says how many
@@ -90,11 +92,12 @@ class PartStore:
 
     def missing(self, parts: Sequence[Part]) -> list[Part]:
         """The parts that are to be made. One that is damaged is among them, which is said."""
-        return [part for part in parts if not self._whole(part)]
+        there = set(self.folder.glob("*.npz"))
+        return [part for part in parts if self.file(part) not in there or not self._whole(part)]
 
     def _whole(self, part: Part) -> bool:
-        if not self.file(part).exists():
-            return False
+        if isinstance(self.folder, Url) and self.grows is None:
+            return True  # an object is whole or absent, and to fetch each of many takes minutes
         try:
             arrays = self.read(part)
         except Damaged as error:
@@ -121,7 +124,7 @@ class PartStore:
         """Deletes all numbered parts and the note, and the folder if it is empty then."""
         for path in (*self.files, *([self.note] if self.note else [])):
             path.unlink(missing_ok=True)
-        if self.folder.exists() and not any(self.folder.iterdir()):
+        if not isinstance(self.folder, Url) and self.folder.exists() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
 

@@ -5,11 +5,14 @@ import stat
 from pathlib import Path
 
 from lmedge.errors import LmedgeError
+from lmedge.url import Url
 
 
 def read_regular(path: Path, most: int) -> bytes:
     """The bytes of a regular file. Raises LmedgeError for a device, a pipe or a socket, which may never end, and for
     more than `most` bytes; OSError where it cannot be read."""
+    if isinstance(path, Url):  # an object is one
+        return path.read_bytes()
     # Without waiting: a pipe that nobody writes to would hold up `open`.
     number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(number, "rb") as file:

@@ -1,4 +1,5 @@
-"""Writing files so that a kill, a full disk or a second run loses nothing: write beside, then rename."""
+"""Writing files so that a kill, a full disk or a second run loses nothing: write beside, then rename; or put it whole
+into an object store."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import io
 import json
 import math
 import os
+import shutil
 import sys
+import tempfile
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.regular import read_regular
+from lmedge.url import Url
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,6 +31,12 @@ LARGEST_JSON = 64 << 20  # bytes; ours have kilobytes
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a path beside `path` to write to; renames it to `path` when the block ends well and removes
     it when it does not, so that `path` is always absent, the old file, or the whole new one."""
+    if isinstance(path, Url):
+        with tempfile.TemporaryDirectory(prefix="lmedge-") as folder:
+            made = Path(folder) / path.name
+            yield made
+            path.put(made)
+        return
     beside = path.with_name(f".{path.name}.tmp")
     try:
         yield beside
@@ -37,10 +47,28 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes `data` to `path` in one step. Raises OSError, with `path` untouched."""
+    if isinstance(path, Url):
+        path.write_bytes(data)
+        return
     with replacing(path) as beside, beside.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files into a folder, which may be absent, where nothing tells yet that they are there."""
+    if isinstance(folder, Url):
+        folder.write_files(files)  # many at a time: each takes as long as its way there
+        return
+    folder.mkdir(exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+def remove_folder(folder: Path) -> None:
+    """Deletes a folder, if it is there, with all that is in it."""
+    folder.remove() if isinstance(folder, Url) else shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_table(path: Path, rows: Iterable[Sequence[Any]]) -> None:
@@ -78,9 +106,11 @@ def read_arrays(path: Path, names: Collection[str] = ()) -> dict[str, NDArray[An
     Damaged, also where one of `names` is missing."""
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as members:
-            if sum(member.file_size for member in members.infolist()) > path.stat().st_size:
+            if sum(member.file_size for member in members.infolist()) > file.seek(0, os.SEEK_END):
                 raise ValueError("its arrays claim more bytes than it has")
             found = {name.removesuffix(".npy"): _array(members, name) for name in members.namelist()}
+    except LmedgeError:  # of a store that does not answer
+        raise
     except Exception as error:  # zipfile, zlib and NumPy each raise their own
         raise Damaged.file(path, error) from error
     for name in names:

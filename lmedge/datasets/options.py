@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Truncation, Workers, within
-from lmedge.options import ModelName, SchemeIfSaid, Stage
+from lmedge.options import ModelName, OutPlace, SchemeIfSaid, Stage
 from lmedge.place import Place
 from lmedge.variants import InterpreterName, VariantName
 
@@ -34,8 +34,8 @@ class SynthesizeConfig(Stage):
     name. Default: that of --model."""
     model: ModelName = None
     """Model that comes with lmedge, where none is named. Default: reference."""
-    out: Path
-    """Folder for the dataset."""
+    out: OutPlace
+    """Folder for the dataset, or a URL of an object store: s3://BUCKET/NAME (extra `store`)."""
     count: Count | None = None
     """Faces to write. Default: 1000; with --shapes one for each."""
     format: FormatName = "pts"
@@ -84,6 +84,6 @@ class SynthesizeConfig(Stage):
     """Worker processes that draw from a bundle; 0 takes one a core."""
     on: Place = "local"
     """Where faces are drawn: on this machine, or by the nodes of a Ray cluster (extra `ray`), also those of a run: ray
-    is that of the environment. The model and OUT must lie where all nodes see them."""
+    is that of the environment. The model and OUT must lie where all nodes see them, or OUT in an object store."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lmedge.attribute_names import asked_values
 from lmedge.attributes.sheet import sheet
@@ -29,14 +27,15 @@ from lmedge.executor import Executor
 from lmedge.folders import making_folder
 from lmedge.options import to_json
 from lmedge.parts import Columns, Part, PartStore, going_on, split, stretches
-from lmedge.pictures import SHEET_FACES, contact_sheet
+from lmedge.pictures import SHEET_FACES, contact_sheet, write_picture
 from lmedge.place import executor_on
 from lmedge.progress import console
 from lmedge.runtime import FaceModel, Faces, FaceSampler
 from lmedge.runtime.gallery import chosen
 from lmedge.runtime.selection import Selection, Tally, above, check_confidence, check_pose
 from lmedge.shipped import run_at
-from lmedge.storage import write_bytes, write_json, write_table
+from lmedge.storage import remove_folder, write_bytes, write_json, write_table
+from lmedge.url import Url
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -133,7 +132,12 @@ def _labels_in(out: Path, model: FaceModel, attributes: tuple[str, ...]) -> Part
 
 def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> None:
     """Deletes what the same command would make again: faces of parts that are not whole. Of a call that was `refused`
-    before its first part everything, so that it is not in the way of another."""
+    before its first part everything, so that it is not in the way of another. In an object store the rest stays until
+    the same command replaces it: to delete thousands of objects takes longer than Ctrl-C waits."""
+    if isinstance(out, Url):
+        if refused and not store.files:
+            out.remove()
+        return
     again = {part.key for part in missing if not store.file(part).exists()}
     for file in (*out.iterdir(), *(out / "images").glob("*")):
         named = re.match(r"(faces-)?([0-9]{5,})", file.name)
@@ -141,7 +145,7 @@ def _tidy(out: Path, store: PartStore, missing: list[Part], refused: bool) -> No
         if file.is_file() and (part in again if named else not store.files):
             file.unlink()
     if refused and not store.files:
-        shutil.rmtree(store.folder, ignore_errors=True)
+        remove_folder(store.folder)
 
 
 def _plan(
@@ -184,12 +188,14 @@ def _finish(
     if shape.attributes:
         _attribute_sheet(out, plan, model, joined([Samples.of(store.read(part)) for part in parts]), shape.attributes)
     write_json(out / CARD_FILE, {**shape.about, "scheme": shape.scheme.to_json()})
-    shutil.rmtree(store.folder)
+    remove_folder(store.folder)
     return drawn
 
 
 def _model(config: SynthesizeConfig) -> FaceModel:
     """What draws: a bundle's model, or a run's. Raises UsageError, LmedgeError."""
+    if config.around is not None and isinstance(config.out, Url):
+        raise UsageError(f"--out {config.out}: a set --around photos keeps them as a dataset meanwhile; name a folder.")
     if config.around is not None and not config.around.exists():
         raise UsageError(f"--around {config.around} does not exist; name a dataset, a folder of photos or a photo.")
     if config.around is not None or (config.source and (config.source / "config.json").is_file()):
@@ -212,6 +218,8 @@ def _run(config: SynthesizeConfig) -> "Run":
 
 def _check_disk(out: Path, format_: Format, shape: Shape, probe: Samples, left: int) -> None:
     """Refuses what the disk has no room for. Raises UsageError with the space it needs."""
+    if isinstance(out, Url):
+        return
     place = out.absolute()
     while not place.exists():
         place = place.parent
@@ -273,7 +281,7 @@ def _contact_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples) ->
     faces = _again(plan, model, samples, range(min(len(samples), SHEET_FACES)))
     (out / "card").mkdir(exist_ok=True)
     picture = contact_sheet([face.images[0] for face in faces], [face.landmarks[0] for face in faces], model.scheme)
-    Image.fromarray(picture).save(out / "card" / "contact.png")
+    write_picture(out / "card" / "contact.png", picture)
 
 
 def _attribute_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples, names: tuple[str, ...]) -> None:
@@ -283,7 +291,7 @@ def _attribute_sheet(out: Path, plan: Plan, model: FaceModel, samples: Samples, 
         return np.concatenate([face.images for face in _again(plan, model, samples, some.tolist())])
 
     if samples.attributes is not None and len(samples) > 1:
-        Image.fromarray(sheet(images, names, samples.attributes)).save(out / "card" / "attributes.png")
+        write_picture(out / "card" / "attributes.png", sheet(images, names, samples.attributes))
 
 
 def _again(plan: Plan, model: FaceModel, samples: Samples, some: Iterable[int]) -> list[Faces]:

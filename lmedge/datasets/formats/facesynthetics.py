@@ -5,6 +5,7 @@ from pathlib import Path
 from lmedge.datasets.formats.format import Format, Shape, on_disk, stem, write_images
 from lmedge.datasets.stream import Samples
 from lmedge.landmarks import rows
+from lmedge.storage import write_files
 
 
 class FaceSynthetics(Format):
@@ -16,8 +17,8 @@ class FaceSynthetics(Format):
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
         write_images(out, first, samples)
-        for number, points in enumerate(samples.landmarks, first):
-            (out / f"{stem(number)}_ldmks.txt").write_bytes(rows(points, "%.4f %.4f\n").encode())
+        lines = [rows(points, "%.4f %.4f\n").encode() for points in samples.landmarks]
+        write_files(out, {f"{stem(number)}_ldmks.txt": text for number, text in enumerate(lines, first)})
 
     def bytes_per_face(self, png: float, points: int, block: int) -> float:
         return on_disk(png, block) + on_disk(18 * points, block)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lmedge.datasets.stream import Samples
 from lmedge.scheme import Scheme
-from lmedge.storage import replacing
+from lmedge.storage import replacing, write_files
 
 PART_FACES = 1024  # what a kill can lose, and the faces of a shard
 Labels = Callable[[], Iterator[Samples]]  # the labels of the whole set, a part at a time, without pictures
@@ -117,6 +117,4 @@ def on_disk(size: float, block: int) -> float:
 
 def write_images(folder: Path, first: int, samples: Samples) -> None:
     """000000.png and on, in a folder that may be absent."""
-    folder.mkdir(exist_ok=True)
-    for number, png in enumerate(samples.pngs, first):
-        (folder / f"{stem(number)}.png").write_bytes(png)
+    write_files(folder, {f"{stem(number)}.png": png for number, png in enumerate(samples.pngs, first)})

@@ -5,6 +5,7 @@ from pathlib import Path
 from lmedge.datasets.formats.format import Format, Shape, on_disk, stem, write_images
 from lmedge.datasets.stream import Samples
 from lmedge.landmarks import pts_text
+from lmedge.storage import write_files
 
 
 class Pts(Format):
@@ -16,8 +17,8 @@ class Pts(Format):
 
     def part(self, out: Path, first: int, samples: Samples, shape: Shape) -> None:
         write_images(out, first, samples)
-        for number, points in enumerate(samples.landmarks, first):
-            (out / f"{stem(number)}.pts").write_bytes(pts_text(points).encode())
+        numbered = enumerate(samples.landmarks, first)
+        write_files(out, {f"{stem(number)}.pts": pts_text(points).encode() for number, points in numbered})
 
     def bytes_per_face(self, png: float, points: int, block: int) -> float:
         return on_disk(png, block) + on_disk(20 * points + 40, block)

@@ -1,0 +1,172 @@
+"""Places in an object store, such as `s3://bucket/set`: paths whose files are objects of a store that fsspec
+(https://filesystem-spec.readthedocs.io) knows. Nothing else imports fsspec, and this file does when a store is used.
+
+An object is put in one step, so it is whole or absent; nothing is renamed, and folders are but how names begin.
+"""
+
+import fnmatch
+import io
+import re
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path, PosixPath
+from typing import Any, NoReturn
+
+from lmedge.errors import LmedgeError, UsageError
+from lmedge.installation import install
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(/|$)", re.IGNORECASE)  # a single letter is a disk of Windows
+
+
+def place(path: str | Path) -> Path:
+    """A path as it was meant: a `Url` where it is one, of which pathlib makes `s3:/bucket/set`; what begins with
+    `file://` is a path. Raises UsageError for a URL without a bucket."""
+    path = Path(path) if isinstance(path, str) else path
+    match = None if isinstance(path, Url) else _SCHEME.match(str(path))
+    if match is None:
+        return path
+    if match[1].lower() == "file":
+        return Path("/", *path.parts[1:])
+    if len(path.parts) < 2:
+        raise UsageError(f"{path}// names no bucket; write {match[1]}://BUCKET/NAME.")
+    return Url(path)
+
+
+class Url(PosixPath):
+    """A path that fsspec reads and writes. Of what a path can do it does what datasets need; whatever asks the system
+    for it instead raises UsageError, as do a library that is missing and a scheme that is unknown. Raises LmedgeError
+    where the store refuses, or does not answer."""
+
+    def __str__(self) -> str:
+        scheme, *names = self.parts
+        return f"{scheme}//{'/'.join(names)}"
+
+    def __fspath__(self) -> NoReturn:
+        raise UsageError(f"{self} is a URL, and what was to be done there takes a path of this machine.")
+
+    def absolute(self) -> "Url":
+        """Itself."""
+        return self
+
+    def exists(self, **_: Any) -> bool:
+        """Is there such an object, or one whose name goes on from here?"""
+        return self._kind() is not None
+
+    def is_file(self, **_: Any) -> bool:
+        """Is there such an object?"""
+        return self._kind() == "file"
+
+    def is_dir(self, **_: Any) -> bool:
+        """Does the name of an object go on from here?"""
+        return self._kind() == "directory"
+
+    def _kind(self) -> str | None:
+        with suppress(FileNotFoundError), self._reached() as (store, name):
+            return str(store.info(name)["type"])
+        return None
+
+    def mkdir(self, *_: Any, **__: Any) -> None:
+        """Nothing has to be done for a folder."""
+
+    def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:
+        """The object, read whole into memory."""
+        return io.BytesIO(self.read_bytes()) if mode == "rb" else self.__fspath__()
+
+    def read_bytes(self) -> bytes:
+        """Raises FileNotFoundError where it is absent."""
+        with self._reached() as (store, name):
+            return bytes(store.cat_file(name))
+
+    def write_bytes(self, data: Any) -> int:
+        """Puts the object in one step."""
+        with self._written() as (store, name):
+            store.pipe_file(name, data)
+        return len(data)
+
+    def write_files(self, files: Mapping[str, bytes]) -> None:
+        """Puts objects below, many at a time where the store can."""
+        with self._written() as (store, name):
+            store.pipe({f"{name}/{file}": data for file, data in files.items()})
+
+    def put(self, file: Path) -> None:
+        """Puts a file of this machine in one step, however large it is."""
+        with self._written() as (store, name):
+            store.put_file(str(file), name)
+
+    def unlink(self, missing_ok: bool = False) -> None:
+        """Deletes the object; some stores do not say that it was absent."""
+        try:
+            with self._reached() as (store, name):
+                store.rm_file(name)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def iterdir(self) -> Generator["Url", None, None]:
+        """What lies directly below, in order."""
+        names: list[str] = []
+        with suppress(FileNotFoundError), self._reached() as (store, name):
+            names = [path.rstrip("/").rpartition("/")[2] for path in store.ls(name, detail=False)]
+        yield from (self / one for one in sorted(set(names) - {self.name}))
+
+    def glob(self, pattern: str, **_: Any) -> Generator["Url", None, None]:
+        """What lies directly below and is called so."""
+        yield from (path for path in self.iterdir() if fnmatch.fnmatchcase(path.name, pattern))
+
+    def files(self) -> list[str]:
+        """All that lies below at any depth, relative, in order."""
+        with suppress(FileNotFoundError), self._reached() as (store, name):
+            return sorted(path.removeprefix(f"{name}/") for path in store.find(name) if path.startswith(f"{name}/"))
+        return []
+
+    def remove(self) -> None:
+        """Deletes all that lies below."""
+        if files := self.files():
+            with self._reached() as (store, name):
+                store.rm([f"{name}/{file}" for file in files])
+
+    @contextmanager
+    def _written(self) -> Iterator[tuple[Any, str]]:
+        try:
+            with self._reached() as reached:
+                yield reached
+        except FileNotFoundError:
+            raise LmedgeError(f"{self.parts[0]}//{self.parts[1]} is not there; make that bucket first.") from None
+
+    @contextmanager
+    def _reached(self) -> Iterator[tuple[Any, str]]:
+        """The store and the name in it. Raises FileNotFoundError as it is, and of the rest a sentence."""
+        store, name = self._store()
+        store.invalidate_cache()  # others write there too
+        try:
+            yield store, name.rstrip("/")
+        except (FileNotFoundError, LmedgeError):
+            raise
+        except Exception as error:  # each store has its own
+            raise self._refused(error) from error
+
+    def _store(self) -> tuple[Any, str]:
+        try:
+            from fsspec.core import url_to_fs
+        except ImportError:
+            raise UsageError(f"{self}: needs fsspec, not installed here; {install('store')}.") from None
+        try:
+            return url_to_fs(str(self))
+        except ImportError as error:  # it names the library
+            others = f"; {install('store')}" if self.parts[0] in ("s3:", "s3a:") else ""
+            raise UsageError(f"{self}: its library is not installed here ({error}){others}.") from None
+        except ValueError as error:
+            raise UsageError(f"{self}: fsspec knows no such store ({error}); take s3://BUCKET/NAME.") from None
+
+    def _refused(self, error: Exception) -> LmedgeError:
+        reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(" .") or type(error).__name__
+        if "credentials" in reason.lower() or "CredentialsError" in type(error).__name__:
+            return LmedgeError(
+                f"{self}: no credentials for the store are here ({reason}); for S3 set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on every machine that works."
+            )
+        if isinstance(error, PermissionError):
+            return LmedgeError(f"{self}: the store does not allow it ({reason}); look at its credentials and rights.")
+        return LmedgeError(
+            f"{self}: the store does not do it ({reason}); what is whole there stays, and the same command goes on."
+        )
