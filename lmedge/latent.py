@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lmedge.block import LARGEST, WHAT, Block, Latents
 from lmedge.bounds import require_seed, require_whole
-from lmedge.errors import LmedgeError, UsageError
+from lmedge.errors import LmedgeError, UsageError, nearest
 from lmedge.landmarks import Array
 from lmedge.seeds import Purpose
 from lmedge.storage import check_form
@@ -191,7 +191,9 @@ class LatentSpec:
             )
         for name in attributes:
             if name not in self.attributes:
-                raise UsageError(f"{option} {name}: faces of {whose} can be asked for {', '.join(self.attributes)}.")
+                raise UsageError(
+                    f"{option} {name}: faces of {whose} cannot be asked for that; {nearest(name, self.attributes)}"
+                )
         return replace(self, fixed=tuple(attributes.items()))
 
     def setting(self, z: Latents, attributes: Mapping[str, float]) -> Latents:

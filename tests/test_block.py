@@ -97,7 +97,7 @@ def test_attributes_alone_are_fixed_too():
 
 
 def test_what_cannot_be_asked_for_is_refused():
-    with pytest.raises(UsageError, match="--set Hat: faces of m can be asked for Smiling, Male"):
+    with pytest.raises(UsageError, match="--set Hat: faces of m cannot be asked for that; take one of Smiling, Male"):
         JOINT.fixing({"Hat": 1}, "m", "--set")
     with pytest.raises(UsageError, match="--set: faces of m cannot be asked for by attributes"):
         SPEC.fixing({"Male": 1}, "m", "--set")

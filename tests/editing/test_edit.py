@@ -210,7 +210,7 @@ def others(run, photo, trained, identity, attribute_network, plain):
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
-    ("{run} {photo} --set Hat=1", "--set Hat: faces of {run} can be asked for Lit, Blue."),
+    ("{run} {photo} --set Hat=1", "--set Hat: faces of {run} cannot be asked for that; take one of Lit, Blue."),
     ("{run} {photo} --set Lit=1.5", "--set 'Lit=1.5': say NAME=VALUE, from -1 (no) to 1 (yes), such as Smiling=1."),
     ("{without} {photo} --set Lit=1", "--set: faces of {without} cannot be asked for by attributes"),
     ("{bundle} {photo} --set Lit=1", "{bundle} is a bundle, whose generator cannot be differentiated; name the run"),

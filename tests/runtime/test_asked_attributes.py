@@ -93,7 +93,7 @@ def test_a_slider_moves_an_attribute_and_the_landmarks_that_go_with_it(lit):
 
 def test_what_cannot_be_asked_for_is_refused_before_anything_is_drawn(lit, asked_bundle, tmp_path):
     for bundle, wish, sentence in (
-        (lit, "Hat=1", "--set Hat: faces of .* can be asked for Lit, Big Hat"),
+        (lit, "Hat=1", "--set Hat: faces of .* cannot be asked for that; did you mean Big Hat"),
         (lit, "Lit=3", "--set 'Lit=3': say NAME=VALUE"),
         (asked_bundle, "Lit=1", "cannot be asked for by attributes"),
     ):
