@@ -22,8 +22,9 @@ from lmedge.cluster_worker import actor, paths_in
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.options import PrepareConfig
+from lmedge.faces.options import PrepareConfig, ToyConfig
 from lmedge.faces.prepare import prepare
+from lmedge.faces.toy import toy
 from lmedge.inversion.options import InvertConfig
 from lmedge.processes import Processes
 from lmedge.scheme import IBUG49
@@ -140,6 +141,14 @@ def test_prepare_gives_the_same_bytes_when_a_node_is_killed(cluster, photos, tmp
     options, killing = {"photos": (tmp_path / "photos",), "annotator": "pts"}, Killing(cluster)
     prepare(PrepareConfig(out=tmp_path / "there", **options), killing)
     prepare(PrepareConfig(out=tmp_path / "here", workers=1, **options))
+    assert killing.killed and contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+def test_toy_gives_the_same_bytes_when_a_node_is_killed(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("lmedge.faces.assembly.SHARD_JOBS", 4)
+    killing = Killing(cluster)
+    for name, executor in (("there", killing), ("here", Processes(1))):
+        toy(ToyConfig(out=tmp_path / name, count=24), executor)
     assert killing.killed and contents(tmp_path / "there") == contents(tmp_path / "here")
 
 

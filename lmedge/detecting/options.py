@@ -8,6 +8,7 @@ from tyro.conf import Positional, arg
 
 from lmedge.bounds import Steps, TrainingSeed, Workers, whole, within
 from lmedge.options import ModelName, SchemeIfSaid, Stage
+from lmedge.place import Place
 from lmedge.variants import DetectorVariant, InterpreterName
 
 ENOUGH_REAL = 400  # faces, from which on generated ones beside them do harm (`lmedge study` on HELEN)
@@ -60,6 +61,9 @@ class TrainDetectorConfig(Stage):
     """Seed of the first weights, of the faces drawn, and of what is held out."""
     workers: Workers = 0
     """Processes that cut photos and look at them; 0 takes one a core."""
+    on: Place = "local"
+    """Where they do: on this machine, or on the nodes of a Ray cluster (extra `ray`). The detector learns here. Photos
+    and OUT must lie where all nodes see them."""
     overwrite: bool = False
     """Replace a detector that is there, and the datasets that were made of photos for it."""
 

@@ -32,7 +32,7 @@ from lmedge.faces.records import FaceDataset
 from lmedge.folders import making_folder
 from lmedge.landmarks import in_pixels, nme
 from lmedge.options import to_json
-from lmedge.processes import Processes
+from lmedge.place import executor_on
 from lmedge.progress import console, progress
 from lmedge.provenance import Provenance
 from lmedge.versions import versions
@@ -42,10 +42,11 @@ PACKAGES = ("tensorflow", "keras", "numpy", "mediapipe")
 
 
 def train_detector(config: TrainDetectorConfig, executor: Executor | None = None) -> TrainedDetector:
-    """Trains, exports and measures a detector; see TrainDetectorConfig; without an `executor`, in processes of this
-    machine. Raises UsageError for faces that do not belong together, LmedgeError for a training that fails."""
+    """Trains, exports and measures a detector; see TrainDetectorConfig; without an `executor`, photos are cut
+    where `--on` says. Raises UsageError for faces that do not belong together, LmedgeError for a training that
+    fails."""
     with making_folder(config.out, KIND, config.overwrite, names=("detector*", *PAGE_FILES)) as folder:
-        lesson = _lesson(config, executor or Processes(config.workers))
+        lesson = _lesson(config, executor or executor_on(config.on, config.workers))
         diet, test = lesson.diet, lesson.test
         with progress("train-detector", config.steps, "steps") as advance:
             network = fit(diet, config.steps, config.seed, advance)

@@ -35,6 +35,9 @@ class ToyConfig(Stage):
     """Seed: the same seed gives the same bytes."""
     workers: Workers = 0
     """Worker processes; 0 takes one a core."""
+    on: Place = "local"
+    """Where faces are drawn: on this machine, or by the nodes of a Ray cluster (extra `ray`). OUT must lie where all
+    nodes see it."""
     overwrite: bool = False
     """Replace a dataset that is there."""
 

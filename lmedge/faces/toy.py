@@ -12,7 +12,7 @@ from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
 from lmedge.faces.options import ToyConfig
 from lmedge.faces.record import Answer, Record, encode_png
-from lmedge.processes import Processes
+from lmedge.place import executor_on
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def toy(config: ToyConfig, executor: Executor | None = None) -> "Assembled":
-    """Draws a dataset; see ToyConfig; without an `executor`, in processes of this machine. Raises UsageError for a
-    wrong option or a folder that is taken."""
+    """Draws a dataset; see ToyConfig; without an `executor`, where `--on` says. Raises UsageError for a wrong option
+    or a folder that is taken."""
     # Here, as the worker processes that import this file need no TensorFlow.
     from lmedge.faces.assembly import assemble
 
@@ -36,7 +36,7 @@ def toy(config: ToyConfig, executor: Executor | None = None) -> "Assembled":
         "versions": versions("opencv-contrib-python", "numpy"),
     }
     jobs = range(config.count)
-    executor = executor or Processes(config.workers)
+    executor = executor or executor_on(config.on, config.workers)
     return assemble(config.out, jobs, _work, (_start, (config,)), about, executor, config.overwrite, "faces")
 
 
