@@ -56,20 +56,28 @@ class Processes:
             crew.end()
 
 
-class _Worker:
-    """A process, and the parent's end of the pipe to it."""
+class Worker:
+    """A process, and the parent's end of the pipe to it. `stderr` is a file that it writes its messages to, and
+    otherwise those of the parent."""
 
-    def __init__(self) -> None:
+    def __init__(self, stderr: int | None = None) -> None:
         self.connection, its_own = Pipe()
         command = [sys.executable, "-P", "-c", PROGRAM, str(its_own.fileno())]
         # Ctrl-C reaches every process of a terminal. It is the parent's to end, and workers end with it; one that is
         # still importing would print a page. A blocked signal stays blocked in a new process.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[its_own.fileno()])
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stderr=stderr, pass_fds=[its_own.fileno()]
+            )
         finally:
             its_own.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def begin(self, start: Start, work: Callable[[Any], Any]) -> None:
+        """From here on it answers lists of jobs. Blocks until the process reads."""
+        self.connection.send(sys.path)
+        self.connection.send((start, work))
 
     def how_it_ended(self) -> str:
         """`SIGKILL: out of memory?`, `SIGSEGV`, `exit code 1`."""
@@ -87,7 +95,7 @@ class _Crew:
 
     def __init__(self, work: Callable[[Any], Any], start: Start, most: int):
         self._work, self._start, self._most = work, start, most
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._threads: list[threading.Thread] = []
         self._parcels: queue.SimpleQueue[tuple[int, list[Any]] | None] = queue.SimpleQueue()  # None: go home
         self._news = threading.Condition()
@@ -113,15 +121,14 @@ class _Crew:
             yield from answer
 
     def _hire(self) -> None:
-        worker = _Worker()
+        worker = Worker()
         self._workers.append(worker)
         self._threads.append(threading.Thread(target=self._attend, args=(worker,), daemon=True))
         self._threads[-1].start()
 
-    def _attend(self, worker: _Worker) -> None:
+    def _attend(self, worker: Worker) -> None:
         try:
-            worker.connection.send(sys.path)
-            worker.connection.send((self._start, self._work))
+            worker.begin(self._start, self._work)
             while given := self._parcels.get():
                 number, jobs = given
                 worker.connection.send(jobs)

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from lmedge.bounds import cores
 from lmedge.options import Precision
+from lmedge.quiet import native_stderr_off
 
 BFLOAT16_INSTRUCTIONS = ("avx512_bf16", "amx_bf16", " bf16")
 THREAD_VARIABLES = {"TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS"}  # TensorFlow reads them
@@ -26,7 +27,8 @@ def strategy() -> tf.distribute.Strategy:
     for gpu in gpus():  # leave the rest of the card to others, such as a second run
         tf.config.experimental.set_memory_growth(gpu, True)
     if "TF_CONFIG" in os.environ:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with native_stderr_off():  # it logs that it has found them
+            return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy() if len(gpus()) > 1 else tf.distribute.get_strategy()
 
 

@@ -7,6 +7,7 @@ from tyro.conf import Positional
 
 from lmedge.bounds import Batch, Kimg, Rate, Share, TrainingSeed, whole, within
 from lmedge.options import DatasetFolder, Named, Precision, RunFolder, Stage
+from lmedge.place import Place
 
 FAMILIES: dict[str, Any] = {}  # by name; `lmedge.gan.families` puts them here
 FamilyName = Annotated[str, Named(lambda: tuple(FAMILIES))]
@@ -20,6 +21,10 @@ class Preset:
     width: int
     batch: int = 16
     gpu_batch: int = 64
+
+    def batch_for(self, cards: int) -> int:
+        """Faces a step on a machine of so many GPUs."""
+        return self.gpu_batch * cards if cards else self.batch
 
 
 PRESETS = {
@@ -36,8 +41,9 @@ which saves first. Sample grids (the first one before the first step), curves fo
 the run folder; `lmedge report RUN` draws them at any time. A training that goes wrong is stopped, with its last
 good checkpoint. kimg are thousands of images seen, whatever the batch.
 
-On several GPUs every one takes its part of the batch; on several machines set TF_CONFIG on each and start the
-same command on all of them, with a --run on a disk that they share.
+On several GPUs every one takes its part of the batch, and so does every machine: `--on ray` trains on all nodes of a
+Ray cluster, and goes on by itself when one of them dies. Without Ray set TF_CONFIG on each machine and start the same
+command on all of them, with a --run on a disk that they share.
 
 Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
 """
@@ -63,7 +69,7 @@ class TrainGanConfig(Stage):
     width: Annotated[int, whole(1, 1024)] | None = None
     """How wide the networks are. Default: the preset's."""
     batch: Batch | None = None
-    """Faces a step, over all devices. Default: 16 on a CPU, 64 for each GPU."""
+    """Faces a step, over all devices and machines. Default: 16 on a CPU, 64 for each GPU of a machine."""
     latent: Annotated[int, whole(1, 4096)] | None = None
     """Components of z, uniform in -1..1. Default: 64."""
     learning_rate: Rate | None = None
@@ -90,3 +96,8 @@ class TrainGanConfig(Stage):
     """kimg between measurements of Frechet distance, kernel distance and diversity."""
     log_every: Kimg = 0.4
     """kimg between lines of log.jsonl."""
+    on: Place = "local"
+    """Where it trains: on this machine, or on the nodes of a Ray cluster (extra `ray`), which share the batch. DATASET
+    and RUN must lie where all nodes see them."""
+    workers: Annotated[int, whole(0, 10_000)] = 0
+    """Nodes of the cluster that train; 0 takes all (all that have a GPU, where some do)."""

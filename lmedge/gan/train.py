@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from lmedge.errors import LmedgeError, Stopped, UsageError
+from lmedge.executor import LOCAL
 from lmedge.faces.records import FaceDataset
 from lmedge.gan import checkpoint, devices
 from lmedge.gan.data import face_batches
@@ -20,6 +21,7 @@ from lmedge.gan.grids import Grids
 from lmedge.gan.held_out import kept_out
 from lmedge.gan.journal import Journal, memory_mib
 from lmedge.gan.judge import Judge
+from lmedge.gan.machines import train_on_cluster
 from lmedge.gan.options import PRESETS, TrainGanConfig
 from lmedge.gan.saver import Saver
 from lmedge.gan.step import Step
@@ -35,7 +37,7 @@ from lmedge.versions import versions
 
 # Options that may differ between the sittings of one run; every other one makes another experiment.
 MAY_CHANGE = frozenset(("kimg", "dataset", "run", "checkpoint_every", "keep_checkpoints", "sample_every", "judge_every",
-                        "log_every", "learning_rate"))  # fmt: skip
+                        "log_every", "learning_rate", "on", "workers"))  # fmt: skip
 LATENT = 64  # numbers, where none are asked for
 BASE_BATCH = 16  # of the learning rates that families name
 
@@ -55,7 +57,7 @@ def resolve(config: TrainGanConfig) -> TrainGanConfig:
     config = family.resolved(config)
     width = config.width or family.widths[config.preset]
     cards = len(devices.gpus())
-    batch = config.batch or (preset.gpu_batch * cards if cards else preset.batch)
+    batch = config.batch or preset.batch_for(cards)
     rate = config.learning_rate
     return dataclasses.replace(
         config,
@@ -76,12 +78,13 @@ def picked(config: TrainGanConfig) -> list[tuple[str, str]]:
     size = "as asked" if config.batch else "the preset's for a GPU" if devices.gpus() else "the preset's for a CPU"
     base = family_named(config.family).rate
     rate = "as asked" if config.learning_rate else f"{base:g} times the root of batch / {BASE_BATCH}"
-    return [*devices.describe(), ("precision", f"{precision}: {why}"), ("batch", f"{resolved.batch}: {size}"),
+    far = [] if config.on == LOCAL else [("machines", f"nodes of {config.on}; each picks for itself, as this one here")]
+    return [*far, *devices.describe(), ("precision", f"{precision}: {why}"), ("batch", f"{resolved.batch}: {size}"),
             ("learning rate", f"{resolved.learning_rate:.3g}: {rate}")]  # fmt: skip
 
 
 def train_gan(config: TrainGanConfig) -> Trained:
-    """Trains until `config.kimg`, from the newest checkpoint of the run if there is one.
+    """Trains until `config.kimg`, from the newest checkpoint of the run if there is one, where `config.on` says.
 
     Raises UsageError for options that do not fit the dataset or the run, LmedgeError when the training was stopped,
     was lost, or needs more memory than there is.
@@ -89,11 +92,16 @@ def train_gan(config: TrainGanConfig) -> Trained:
     family = family_named(config.family)
     if type(config) is not family.options:
         raise UsageError(f"--family {family.name} takes {family.options.__name__}, not {type(config).__name__}.")
+    if config.workers and config.on == LOCAL:
+        raise UsageError(f"--workers {config.workers} are nodes of a cluster; name it with --on, or leave them out.")
     asked, config = config, resolve(config)
     family.check(config)
     assert config.batch is not None
-    dataset = family.faces(config, FaceDataset(config.dataset))
+    dataset = FaceDataset(config.dataset)
     _check_dataset(config, dataset)
+    if config.on != LOCAL:
+        return train_on_cluster(asked, train_gan)
+    dataset = family.faces(config, dataset)
     place = devices.strategy()
     chief, replicas = devices.is_chief(place), place.num_replicas_in_sync
     if config.batch % replicas:
