@@ -15,7 +15,7 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.gan.checkpoint import checkpoint_path, checkpoints, step_of
 from lmedge.gan.families.began.options import BeganConfig
 from lmedge.gan.machines import room, train_on_cluster
-from lmedge.gan.train import train_gan
+from lmedge.gan.train import picked, train_gan
 from lmedge.options import to_json
 from lmedge.run import Run
 from tests.conftest import TINY, tiny_training
@@ -128,3 +128,8 @@ def test_as_many_nodes_train_as_can_share_the_batch(all_of_them, options, most, 
 def test_workers_without_a_cluster_are_refused(toys, tmp_path):
     with pytest.raises(UsageError, match="--workers 2 are nodes of a cluster; name it with --on"):
         train_gan(training(toys, tmp_path / "run", 1, workers=2))
+
+
+def test_a_dry_run_says_who_picks_for_the_machines(toys, tmp_path):
+    assert dict(picked(training(toys, tmp_path / "run", 1, on="ray")))["machines"].startswith("nodes of ray; each")
+    assert "machines" not in dict(picked(training(toys, tmp_path / "run", 1)))
