@@ -18,8 +18,6 @@ from lmedge.shipped import models, require_model
 from lmedge.url import Url, place
 
 RunFolder = Annotated[Path, arg(metavar="RUN")]
-DatasetFolder = Annotated[Path, arg(metavar="DATASET")]
-BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]")]
 _SCHEMES = arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")
 SchemeOption = Annotated[Scheme, _SCHEMES]
 SchemeIfSaid = Annotated[Scheme | None, _SCHEMES]
@@ -41,6 +39,8 @@ class Urls:
     """What stands beside the type of a path that may be a URL of an object store."""
 
 
+DatasetFolder = Annotated[Path, arg(metavar="DATASET"), Urls()]
+BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]"), Urls()]
 OutPlace = Annotated[Path, arg(metavar="PATH|URL"), Urls()]
 ModelName = Annotated[str | None, Named(models), Check(require_model)]
 

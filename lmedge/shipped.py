@@ -7,6 +7,8 @@ whoever has a folder `reference` goes on naming it so. Needs nothing but Python,
 from pathlib import Path
 
 from lmedge.errors import UsageError
+from lmedge.fetched import fetched
+from lmedge.url import place
 
 PRETRAINED = Path(__file__).parent / "pretrained"  # a folder a model: its bundle, and in `run` its networks
 NAMES = ("reference", "student")  # that a model may have; `models` says which there are
@@ -28,15 +30,15 @@ def require_model(option: str, name: str) -> None:
 
 
 def bundle_at(path: Path | str | None, model: str | None = None) -> Path:
-    """Where the bundle lies that `path` is, or names, or that of `model`; None and None: of the default one. Raises
-    UsageError for both, and for a model that there is not."""
-    return _folder(path, model) or Path(path or "")
+    """Where the bundle lies that `path` is, or names, or that of `model`; None and None: of the default one. One in an
+    object store is fetched. Raises UsageError for both, and for a model that there is not."""
+    return _folder(path, model) or fetched(place(path or ""))
 
 
 def run_at(path: Path | str | None, model: str | None = None) -> Path:
     """Where the run lies; as `bundle_at`."""
     folder = _folder(path, model)
-    return Path(path or "") if folder is None else folder / REFERENCE_RUN.name
+    return fetched(place(path or "")) if folder is None else folder / REFERENCE_RUN.name
 
 
 def is_name(path: Path | str) -> bool:

@@ -6,8 +6,11 @@ An object is put in one step, so it is whole or absent; nothing is renamed, and 
 
 import fnmatch
 import io
+import logging
+import os
 import re
-from collections.abc import Generator, Iterator, Mapping
+import stat
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath
 from typing import Any, NoReturn
@@ -16,6 +19,9 @@ from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(/|$)", re.IGNORECASE)  # a single letter is a disk of Windows
+
+# Where stores say which content an object has, or when it got it.
+TAGS = ("ETag", "etag", "md5Hash", "checksum", "LastModified", "last_modified", "mtime", "created")
 
 
 def place(path: str | Path) -> Path:
@@ -29,6 +35,8 @@ def place(path: str | Path) -> Path:
         return Path("/", *path.parts[1:])
     if len(path.parts) < 2:
         raise UsageError(f"{path}// names no bucket; write {match[1]}://BUCKET/NAME.")
+    if ".." in path.parts:
+        raise UsageError(f"{path}: a URL has no folder above another; write it without `..`.")
     return Url(path)
 
 
@@ -38,8 +46,8 @@ class Url(PosixPath):
     where the store refuses, or does not answer."""
 
     def __str__(self) -> str:
-        scheme, *names = self.parts
-        return f"{scheme}//{'/'.join(names)}"
+        scheme, *names = self.parts or (".",)  # of what is relative to another one there is no scheme
+        return f"{scheme}//{'/'.join(names)}" if scheme.endswith(":") else "/".join([scheme, *names])
 
     def __fspath__(self) -> NoReturn:
         raise UsageError(f"{self} is a URL, and what was to be done there takes a path of this machine.")
@@ -47,6 +55,18 @@ class Url(PosixPath):
     def absolute(self) -> "Url":
         """Itself."""
         return self
+
+    def resolve(self, strict: bool = False) -> "Url":
+        """Itself."""
+        return self
+
+    def stat(self, **_: Any) -> os.stat_result:
+        """Of which the size alone is known; without asking, where `walk` has just found it."""
+        size = self.__dict__.get("_size")
+        if size is None:
+            with self._reached() as (store, name):
+                size = store.info(name)["size"]
+        return os.stat_result((stat.S_IFREG | 0o444, *[0] * 5, size, 0, 0, 0))
 
     def exists(self, **_: Any) -> bool:
         """Is there such an object, or one whose name goes on from here?"""
@@ -68,9 +88,12 @@ class Url(PosixPath):
     def mkdir(self, *_: Any, **__: Any) -> None:
         """Nothing has to be done for a folder."""
 
-    def open(self, mode: str = "r", *_: Any, **__: Any) -> Any:
-        """The object, read whole into memory."""
-        return io.BytesIO(self.read_bytes()) if mode == "rb" else self.__fspath__()
+    def open(self, mode: str = "r", buffering: int = -1, *text: Any, **options: Any) -> Any:
+        """The object, read whole into memory; it is not written here."""
+        if mode not in ("r", "rb"):
+            self.__fspath__()
+        data = io.BytesIO(self.read_bytes())
+        return data if mode == "rb" else io.TextIOWrapper(data, *text, **options)
 
     def read_bytes(self) -> bytes:
         """Raises FileNotFoundError where it is absent."""
@@ -115,9 +138,35 @@ class Url(PosixPath):
 
     def files(self) -> list[str]:
         """All that lies below at any depth, relative, in order."""
+        return sorted(self._found())
+
+    def tags(self) -> dict[str, str]:
+        """What lies below at any depth -> what tells one content of the object from another, as far as the store
+        knows."""
+        return {
+            name: f"{about['size']} {next((about[key] for key in TAGS if about.get(key)), '')}"
+            for name, about in sorted(self._found().items())
+        }
+
+    def below(self) -> list["Url"]:
+        """All that lies below at any depth, in order; how large each is, is known then."""
+        urls = []
+        for name, about in sorted(self._found().items()):
+            url = self / name
+            url.__dict__["_size"] = about["size"]
+            urls.append(url)
+        return urls
+
+    def get(self, files: Sequence[str], folder: Path) -> None:
+        """Fetches some of what lies below into a folder of this machine, many at a time where the store can."""
+        with self._reached() as (store, name):
+            store.get([f"{name}/{file}" for file in files], [str(folder / file) for file in files])
+
+    def _found(self) -> dict[str, Any]:
         with suppress(FileNotFoundError), self._reached() as (store, name):
-            return sorted(path.removeprefix(f"{name}/") for path in store.find(name) if path.startswith(f"{name}/"))
-        return []
+            found = store.find(name, detail=True)
+            return {path.removeprefix(f"{name}/"): found[path] for path in found if path.startswith(f"{name}/")}
+        return {}
 
     def remove(self) -> None:
         """Deletes all that lies below."""
@@ -150,6 +199,7 @@ class Url(PosixPath):
             from fsspec.core import url_to_fs
         except ImportError:
             raise UsageError(f"{self}: needs fsspec, not installed here; {install('store')}.") from None
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # where many fail at a time, one of them is told
         try:
             return url_to_fs(str(self))
         except ImportError as error:  # it names the library

@@ -3,21 +3,29 @@ installed (`pip install s3fs 'moto[server]'`)."""
 
 import logging
 import pickle
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
+from lmedge.about.info import info
+from lmedge.about.options import InfoConfig
 from lmedge.cluster_worker import paths_in
 from lmedge.datasets.options import SynthesizeConfig
 from lmedge.datasets.synthesize import synthesize
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.faces.options import PrepareConfig
+from lmedge.faces.prepare import prepare
+from lmedge.faces.records import FaceDataset
+from lmedge.fetched import fetched, origin
 from lmedge.folders import making_folder
+from lmedge.runtime import FaceSampler
+from lmedge.runtime.bundle import Bundle
 from lmedge.storage import read_json, write_bytes, write_json
 from lmedge.url import Url, place
 from tests.test_cluster import Killing, cluster, started  # noqa: F401, as pytest finds fixtures by name
-from tests.test_executor import Elsewhere, contents
+from tests.test_executor import Elsewhere, contents, with_points
 
 KIND = "a set of some kind"
 
@@ -30,16 +38,19 @@ def test_a_url_is_a_path_that_goes_wherever_paths_go():
     ]  # fmt: skip
     assert str(pickle.loads(pickle.dumps(url))) == str(url) and paths_in({"out": url}) == set()
     assert place("file:///tmp/set") == Path("/tmp/set") and not isinstance(place("some/set"), Url)
-    for here in (url.stat, url.resolve, url.lstat):
+    for here in (url.readlink, url.touch):
         with pytest.raises(UsageError, match="s3://bucket/some/set is a URL"):
             here()
+    assert str((url / "a.png").relative_to(url)) == "a.png"
     with pytest.raises(UsageError, match="s3:// names no bucket; write s3://BUCKET/NAME."):
         place("s3://")
+    with pytest.raises(UsageError, match="write it without `..`."):
+        place("s3://bucket/../other")
 
 
 def test_a_url_is_refused_where_a_path_of_this_machine_is_wanted():
-    with pytest.raises(UsageError, match="--photos s3://bucket/photos: a path of this machine is wanted here"):
-        PrepareConfig(photos=("s3://bucket/photos",), out="faces")
+    with pytest.raises(UsageError, match="--groups s3://bucket/groups: a path of this machine is wanted here"):
+        PrepareConfig(photos=("s3://bucket/photos",), out="faces", groups="s3://bucket/groups")
 
 
 def test_what_is_not_installed_is_named(monkeypatch):
@@ -63,6 +74,7 @@ def test_a_scheme_that_nobody_knows_and_a_library_that_is_missing_are_named(memo
     with pytest.raises(UsageError, match=r"foo://a/set: fsspec knows no such store \(Protocol not known: foo\)"):
         Url("foo://a/set").exists()
     monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(UsageError, match=r"s3://a/set: its library is not installed here .*\[store\]"):
         Url("s3://a/set").exists()
 
@@ -130,6 +142,76 @@ def test_a_set_goes_on_in_a_store_whose_network_was_gone(memory, bundle, tmp_pat
     assert {Path(name): (memory / name).read_bytes() for name in memory.files()} == contents(tmp_path / "here")
 
 
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Where this test keeps what it fetches."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "lmedge" / "stores"
+
+
+def test_what_lies_in_a_store_is_fetched_once_and_what_has_changed_again(memory, cache, monkeypatch):
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    make(memory, {"a.txt": "a", "card/b.txt": "b"})
+    asked, get = [], MemoryFileSystem.get
+
+    def counted(self, names, *args, **options):
+        asked.extend(names)
+        return get(self, names, *args, **options)
+
+    monkeypatch.setattr(MemoryFileSystem, "get", counted)
+    here = fetched(memory)
+    assert here == cache / "memory" / "bucket" / "set" and origin(here) == memory and origin(cache) == cache
+    assert (here / "card" / "b.txt").read_text() == "b" and len(asked) == 3
+    assert fetched(memory) == here and len(asked) == 3
+    (memory / "a.txt").write_bytes(b"another")
+    (memory / "card" / "b.txt").unlink()
+    (here / ".lmedge.json").unlink()
+    fetched(memory)
+    assert (here / "a.txt").read_text() == "another" and not (here / "card" / "b.txt").exists()
+    assert [name.rpartition("/")[2] for name in asked[3:]] == [".lmedge.json", "a.txt"]
+
+
+def test_what_is_not_whole_in_a_store_is_not_fetched(memory, cache):
+    with pytest.raises(UsageError, match="memory://bucket/set does not exist, or is no folder"):
+        fetched(memory)
+    with pytest.raises(KeyboardInterrupt):
+        make(memory, {"a.txt": "stop"})
+    with pytest.raises(LmedgeError, match="memory://bucket/set is half made; run the command that made it again."):
+        fetched(memory)
+    write_bytes(memory.parent / "strange" / "..", b"")
+    with pytest.raises(LmedgeError, match="cannot be a file of a folder here"):
+        fetched(memory.parent / "strange")
+    assert not cache.exists()
+
+
+def test_photos_in_a_store_become_a_dataset_there(memory, photos, tmp_path, cache, monkeypatch):
+    monkeypatch.setattr("lmedge.faces.assembly.SHARD_JOBS", 4)
+    shutil.copytree(photos, tmp_path / "photos")
+    with_points(tmp_path / "photos")
+    store = memory.parent / "photos"
+    for path, data in contents(tmp_path / "photos").items():
+        (store / str(path)).write_bytes(data)
+    (store / "made" / ".lmedge.json").write_bytes(b"{}")
+    (store / "made" / "no-photo.png").write_bytes(b"")
+    prepare(PrepareConfig(photos=(store,), out=memory, annotator="pts"), Elsewhere(True))
+    prepare(PrepareConfig(photos=(tmp_path / "photos",), out=tmp_path / "here", annotator="pts"), Elsewhere())
+    assert {Path(name): (memory / name).read_bytes() for name in memory.files()} == contents(tmp_path / "here")
+    there, here = FaceDataset(place(str(memory))), FaceDataset(tmp_path / "here")
+    assert there.digest == here.digest and (there.images([9]) == here.images([9])).all()
+    assert info(InfoConfig(path=memory)) == info(InfoConfig(path=tmp_path / "here"))
+    with pytest.raises(UsageError, match="memory://bucket/set is a dataset of lmedge; name photos"):
+        prepare(PrepareConfig(photos=(memory,), out=tmp_path / "again"))
+
+
+def test_a_bundle_in_a_store_draws_the_same_faces(memory, bundle, cache):
+    for path, data in contents(bundle).items():
+        (memory / str(path)).write_bytes(data)
+    there, here = (FaceSampler(Bundle.open(path)) for path in (memory, bundle))
+    assert (there.sample(2, 0).images == here.sample(2, 0).images).all()
+    assert paths_in(there.elsewhere) == set() and there.elsewhere.args[0] == memory  # a node fetches it itself
+
+
 @pytest.fixture(scope="module")
 def server():
     """A client of S3, not ours, of a server on this machine, with a bucket `faces`."""
@@ -170,6 +252,15 @@ def test_a_set_in_s3_has_the_bytes_of_a_folder(server, bundle, tmp_path, monkeyp
     synthesize(SynthesizeConfig(out=there, **options), Elsewhere(far))
     synthesize(SynthesizeConfig(out=tmp_path / "here", **options), Elsewhere())
     assert objects(server, format_) == contents(tmp_path / "here")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_dataset_that_others_put_into_s3_is_read(server, toys, cache):
+    for path, data in contents(toys).items():
+        server.put_object(Bucket="faces", Key=f"toys/{path}", Body=data)
+    there, here = FaceDataset(place("s3://faces/toys")), FaceDataset(toys)
+    assert there.digest == here.digest and there.path == cache / "s3" / "faces" / "toys"
+    assert (there.images([47]) == here.images([47])).all()
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

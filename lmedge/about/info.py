@@ -19,11 +19,14 @@ from lmedge.runtime.bundle import BUNDLE_FILE, Bundle, read_model
 from lmedge.runtime.detector import DETECTOR_FILE, DETECTOR_SCHEMA
 from lmedge.shipped import bundle_at
 from lmedge.storage import read_json
+from lmedge.url import Url
 
 
 def info(config: InfoConfig) -> dict[str, Any]:
     """Everything that is known of `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known
     kind."""
+    if isinstance(config.path, Url) and (config.path / "dataset.json").is_file():
+        return _dataset(config.path)  # of which little is read
     path = bundle_at(config.path, config.model)
     if (path / "dataset.json").is_file():
         return _dataset(path)

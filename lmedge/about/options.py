@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from lmedge.options import ModelName, Stage
+from lmedge.options import ModelName, Stage, Urls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +17,9 @@ class InfoConfig(Stage):
     Example: lmedge info bundle --json
     """
 
-    path: Positional[Annotated[Path | None, arg(metavar="[PATH]")]] = None
-    """Folder, file, or a model that comes with lmedge by its name. Default: that of --model."""
+    path: Positional[Annotated[Path | None, arg(metavar="[PATH]"), Urls()]] = None
+    """Folder, also in an object store, file, or a model that comes with lmedge by its name. Default: that of
+    --model."""
     model: ModelName = None
     """Model that comes with lmedge, where none is named. Default: reference."""
     json: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Count, Degrees, Gap, Seed, Share, Truncation, Workers, within
-from lmedge.options import ModelName, OutPlace, SchemeIfSaid, Stage
+from lmedge.options import ModelName, OutPlace, SchemeIfSaid, Stage, Urls
 from lmedge.place import Place
 from lmedge.variants import InterpreterName, VariantName
 
@@ -29,7 +29,7 @@ class SynthesizeConfig(Stage):
     Example: lmedge synthesize runs/first --around photos/ --radius 0.3 --count 5000 --out more
     """
 
-    source: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|RUN]")]] = None
+    source: Positional[Annotated[Path | None, arg(metavar="[BUNDLE|RUN]"), Urls()]] = None
     """Bundle, run (its Keras networks, on a GPU where there is one), or a model that comes with lmedge by its
     name. Default: that of --model."""
     model: ModelName = None

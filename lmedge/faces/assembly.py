@@ -17,6 +17,7 @@ from lmedge.faces.about import DATASET_FILE, SCHEMA
 from lmedge.faces.attributes import counted
 from lmedge.faces.record import Answer, Record, encode_png
 from lmedge.faces.records import FaceDataset, shard_name, write_shard
+from lmedge.fetched import fetched
 from lmedge.folders import making_folder
 from lmedge.parts import Columns, Part, PartStore, going_on, split
 from lmedge.pictures import SHEET_FACES, contact_sheet
@@ -174,7 +175,7 @@ def _finish(out: Path, store: PartStore, shards: list[Part], about: dict[str, An
     names = [shard_name(int(shard.key), len(shards)) for shard in shards]
     document = {"schema": SCHEMA, "count": count, "rejected": reasons, **about, "shards": names}
     write_json(out / DATASET_FILE, document)
-    dataset = FaceDataset(out)
+    dataset = FaceDataset(fetched(out, half_made=True))
     if dataset.attribute_names:  # of which only whole records say how many there are
         document["attributes"] = {**document["attributes"], **counted(dataset.attributes)}
         write_json(out / DATASET_FILE, document)

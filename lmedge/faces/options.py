@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from lmedge.annotators.registry import names, refuse_unknown
 from lmedge.bounds import Check, Seed, Share, Size, Workers, whole
 from lmedge.crop import MARGIN, Crop
-from lmedge.options import DatasetFolder, Named, SchemeOption, Stage
+from lmedge.options import DatasetFolder, Named, OutPlace, SchemeOption, Stage, Urls
 from lmedge.place import Place
 from lmedge.scheme import IBUG49, IBUG68
 
@@ -23,8 +23,8 @@ class ToyConfig(Stage):
     Example: lmedge toy --count 2000 --size 32 --out toys
     """
 
-    out: Path
-    """Folder for the dataset."""
+    out: OutPlace
+    """Folder for the dataset, or a URL of an object store (extra `store`)."""
     count: Annotated[int, whole(1, 10_000_000)] = 2000
     """Number of faces."""
     size: Size = 32
@@ -72,11 +72,11 @@ class PrepareConfig(Stage):
     Example: lmedge prepare photos/ --out faces --size 64 --licence "CC BY 4.0"
     """
 
-    photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTOS...")]]
-    """Photos, or folders of photos (searched at any depth): JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, and HEIC where
-    pillow-heif is installed; nothing else is opened."""
-    out: Path
-    """Folder for the dataset."""
+    photos: Positional[Annotated[tuple[Path, ...], arg(metavar="PHOTOS..."), Urls()]]
+    """Photos, or folders of photos (searched at any depth), or URLs of such in an object store: JPEG, PNG, WebP, BMP,
+    TIFF, GIF, AVIF, and HEIC where pillow-heif is installed; nothing else is opened."""
+    out: OutPlace
+    """Folder for the dataset, or a URL of an object store: s3://BUCKET/NAME (extra `store`)."""
     size: Size = 64
     """Side of a stored face in pixels: 16, 32, 64, 128 or 256."""
     scheme: SchemeOption = IBUG49
@@ -103,6 +103,6 @@ class PrepareConfig(Stage):
     """Worker processes; 0 takes one a core."""
     on: Place = "local"
     """Where the photos are looked at: on this machine, or by the nodes of a Ray cluster (extra `ray`): ray is that of
-    the environment. Photos and OUT must lie where all nodes see them."""
+    the environment. Photos and OUT must lie where all nodes see them, or in an object store."""
     overwrite: bool = False
     """Replace a dataset that is there instead of continuing it."""

@@ -18,10 +18,12 @@ from lmedge.affine import Image8
 from lmedge.errors import LmedgeError
 from lmedge.faces.about import DATASET_FILE, read_about
 from lmedge.faces.record import Record
+from lmedge.fetched import fetched
 from lmedge.folders import half_made
 from lmedge.landmarks import far_outside
 from lmedge.storage import replacing
 from lmedge.swap import check_whole
+from lmedge.url import place
 
 # The second where TensorFlow fails to quote the bytes that it refuses.
 NO_FACE = (tf.errors.InvalidArgumentError, UnicodeDecodeError)
@@ -64,14 +66,15 @@ def _bytes(value: bytes) -> Any:
 class FaceDataset:
     """A dataset made by `prepare` or `toy`.
 
-    `digest` tells datasets of other faces apart, wherever they lie. `attribute_names` are empty where it has none.
+    One that lies in an object store is fetched first: `path` is where it lies on this machine. `digest`
+    tells datasets of other faces apart, wherever they lie. `attribute_names` are empty where it has none.
     `images(indices)` reads any faces; nothing but an index of offsets stays in memory, the page cache does
     the rest. Raises LmedgeError where the folder is not a whole dataset of this version; whatever reads faces raises
     it for a shard that is damaged or holds something else, with the number of the record in it.
     """
 
     def __init__(self, path: Path):
-        self.path = path
+        self.path = path = fetched(place(path))
         check_whole(path)
         if not (path / DATASET_FILE).exists() and half_made(path):
             raise LmedgeError(f"{path} is a half-made dataset; run the command that made it again.")

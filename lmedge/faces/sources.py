@@ -13,6 +13,7 @@ from lmedge.faces.photo import gone
 from lmedge.manifest import MANIFEST, SWAP
 from lmedge.progress import console
 from lmedge.regular import read_regular
+from lmedge.url import Url
 
 LARGEST_GROUPS = 1 << 28  # bytes of the file of --groups: lines of millions of photos
 DATASET, RUN = "a dataset of lmedge", "a run of lmedge"
@@ -71,6 +72,8 @@ def printable(path: Path) -> str:
 
 
 def _photos_below(place: Path) -> list[Path]:
+    if isinstance(place, Url):
+        return _objects_below(place)
     paths: list[Path] = []
 
     def unreadable(error: OSError) -> None:
@@ -93,6 +96,22 @@ def _photos_below(place: Path) -> list[Path]:
             continue
         paths += [path for file in files if (path := folder / file).suffix.lower() in SUFFIXES and path.is_file()]
     return paths
+
+
+def _objects_below(place: Url) -> list[Path]:
+    """As those of a folder; where lmedge made a part of it, that is said, and it has no photos."""
+    found, inside = place.below(), dict[Path, set[str]]()
+    for path in found:
+        names = path.relative_to(place).parts
+        for depth, name in enumerate(names):
+            inside.setdefault(place.joinpath(*names[:depth]), set()).add(name)
+    made = {folder: kind for folder, names in inside.items() if (kind := _made_by_lmedge(names))}
+    if made.get(place) in (DATASET, RUN):
+        raise UsageError(f"{place} is {made[place]}; name photos or folders of photos.")
+    made.pop(place, None)
+    for folder, kind in made.items():
+        console.print(f"{folder} is {kind}, its pictures are left out", markup=False)
+    return [path for path in found if path.suffix.lower() in SUFFIXES and not made.keys() & set(path.parents)]
 
 
 def _made_by_lmedge(names: set[str]) -> str | None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.faces.records import FaceDataset
+from lmedge.fetched import origin
 from lmedge.inversion.encoder import has_encoder
 from lmedge.inversion.inversion import Arrays, Inversion
 from lmedge.inversion.latents import SCHEMA, Latents, filling, load_latents, refuse_other
@@ -84,7 +85,7 @@ def invert(config: InvertConfig, executor: Executor | None = None) -> Latents:
     about = {
         "schema": SCHEMA,
         "generator": weights_hash(generator),
-        "dataset": str(dataset.path.resolve()),
+        "dataset": str(origin(dataset.path).resolve()),
         "digest": dataset.digest,
         "size": dataset.size,
         "scheme": dataset.scheme.to_json(),
@@ -120,7 +121,7 @@ def _answers(
     if executor is None:
         yield (inversion(job, advance) for job in jobs)
     else:
-        there = run.path.resolve(), inversion.dataset.path.resolve(), inversion.inverter.how
+        there = run.path.resolve(), origin(inversion.dataset.path).resolve(), inversion.inverter.how
         with executor.answers(work, jobs, (start_inversion, there), parcel=1, heavy=True) as answers:
             yield answers
 

@@ -18,6 +18,7 @@ from lmedge.run import Run
 from lmedge.scheme import Scheme
 from lmedge.storage import Damaged, check_form, read_json
 from lmedge.swap import check_whole, settle
+from lmedge.url import place
 
 SCHEMA = 3  # 1 had no share explained, 2 named its landmark scheme and did not say whose its landmarks are
 ABOUT_FILE = "latents.json"
@@ -136,7 +137,7 @@ def load_latents(run: Run) -> Latents:
     whole: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in COLUMNS}
     scheme = Scheme.from_json(about["scheme"], f"{run.latents / ABOUT_FILE}, 'scheme'")
     provenance = Provenance.from_json(about["provenance"], str(run.latents / ABOUT_FILE))
-    return Latents(**whole, scheme=scheme, provenance=provenance, size=about["size"], dataset=Path(about["dataset"]),
+    return Latents(**whole, scheme=scheme, provenance=provenance, size=about["size"], dataset=place(about["dataset"]),
                    digest=about.get("digest"))  # fmt: skip
 
 

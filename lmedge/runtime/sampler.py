@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lmedge.clean import Clean
 from lmedge.errors import LmedgeError
+from lmedge.fetched import origin
 from lmedge.latent import Latents, LatentSpec
 from lmedge.runtime import interpreter as interpreters
 from lmedge.runtime.bundle import SIGNATURE, Bundle
@@ -88,7 +89,7 @@ class FaceSampler(FaceModel):
 
     @property
     def elsewhere(self) -> Callable[[], FaceModel]:
-        return partial(FaceSampler, self.bundle.path, self.variant, self.interpreter, threads=1)
+        return partial(FaceSampler, origin(self.bundle.path), self.variant, self.interpreter, threads=1)
 
     def delegation(self) -> Delegation | None:
         """Which nodes XNNPACK runs; None where the interpreter does not tell."""
