@@ -22,10 +22,17 @@ def actor() -> type:
             """Starts. Gives a sentence, or a pickled error, where something is in the way, and otherwise None."""
             import os
             import platform
+            import sys
 
             on = f"node {platform.node()} of the cluster"
             try:
                 import lmedge
+
+                # A folder of that name where the command was typed, such as a clone.
+                if getattr(lmedge, "__file__", None) is None:
+                    del sys.modules["lmedge"]
+                    sys.path[:] = [path for path in sys.path if path not in ("", where)]
+                    import lmedge
                 from lmedge.cluster_worker import Work
             except ImportError as error:
                 return f"{on} lacks lmedge ({error}); install there what is installed here."

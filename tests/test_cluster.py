@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
@@ -283,6 +284,36 @@ def test_a_node_says_what_it_lacks(tmp_path, monkeypatch):
     assert f"does not see {tmp_path}/absent" in worker.ready(__version__, "", [f"{tmp_path}/absent"], given)
     monkeypatch.setitem(sys.modules, "lmedge.cluster_worker", None)
     assert "of the cluster lacks lmedge" in worker.ready(__version__, "", [], given)
+
+
+def test_a_worker_passes_by_a_folder_called_lmedge(tmp_path):
+    """As an editable installation has it, which a folder on the path comes before: Ray puts where the command was typed
+    there."""
+    (tmp_path / "lmedge").mkdir()
+    script = f"""
+import importlib.machinery, importlib.util, os, sys
+class Installed:
+    def find_spec(name, path=None, target=None):
+        if name == "lmedge":
+            folder = {str(ROOT / "lmedge")!r}
+            first = folder + "/__init__.py"
+            return importlib.util.spec_from_file_location(name, first, submodule_search_locations=[folder])
+sys.meta_path.insert(sys.meta_path.index(importlib.machinery.PathFinder) + 1, Installed)
+sys.path[:] = [path for path in sys.path if path not in ("", {str(ROOT)!r})]
+from lmedge.cluster_worker import actor
+worker = actor()()
+for name in [name for name in sys.modules if name.startswith("lmedge")]:
+    del sys.modules[name]
+os.chdir({str(tmp_path)!r})
+sys.path.insert(0, os.getcwd())
+import pickle
+print(worker.ready({__version__!r}, os.getcwd(), [], pickle.dumps(((print, ("begun",)), len))))
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True, env=environment, cwd="/"
+    )
+    assert done.stdout.splitlines() == ["begun", "None"], done.stdout + done.stderr
 
 
 def test_paths_that_workers_need_are_found_wherever_they_stand():
