@@ -55,7 +55,7 @@ def contents(folder):
 @pytest.mark.slow
 def test_toy(tmp_path, lmedge_here):
     def args(name):
-        return ("toy", "--count", 1100, "--size", 32, "--workers", 2, "--out", tmp_path / name)
+        return ("toy", "--count", 600, "--size", 32, "--workers", 2, "--out", tmp_path / name)
 
     process = start(args("killed"))
     while not list(tmp_path.rglob("faces-00000-*")) and process.poll() is None:
