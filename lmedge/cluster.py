@@ -146,7 +146,7 @@ class _Crew:
         self._ray, self._most = ray, most
         self._actor = ray.remote(max_restarts=0, **need)(actor())
         self._given = pickle.dumps(given)
-        self._seen = _seen(given[0][1])
+        self._seen = seen(given[0][1])
         self._starting: dict[Any, Any] = {}  # reference -> actor
         self._busy: dict[Any, tuple[Any, _Parcel]] = {}
         self._idle: list[Any] = []
@@ -160,7 +160,7 @@ class _Crew:
         for number in count():
             while given < number + AHEAD * self._most and (some := list(islice(jobs, parcel))):
                 if not given:
-                    self._seen |= _seen(some)
+                    self._seen |= seen(some)
                 self._waiting.append(_Parcel(given, pickle.dumps(some)))
                 given += 1
                 if given <= self._most:
@@ -203,7 +203,7 @@ class _Crew:
     def _has_started(self, new: Any, reference: Any) -> None:
         try:
             obstacle = self._ray.get(reference)
-        except self._gone as error:
+        except gone(self._ray) as error:
             self._unborn += 1
             if self._unborn == TRIES:
                 reason = str(error).splitlines()[0][:200]
@@ -212,17 +212,14 @@ class _Crew:
                 ) from None
             self._replace(new)
             return
-        if isinstance(obstacle, str):
-            raise LmedgeError(obstacle)
-        if obstacle is not None:
-            raise pickle.loads(obstacle)
+        refuse(obstacle)
         self._unborn = 0
         self._idle.append(new)
 
     def _has_answered(self, free: Any, parcel: _Parcel, reference: Any) -> None:
         try:
             answer = pickle.loads(self._ray.get(reference))
-        except self._gone:
+        except gone(self._ray):
             parcel.deaths += 1
             if parcel.deaths == TRIES:
                 raise LmedgeError(
@@ -238,11 +235,6 @@ class _Crew:
         self._idle.append(free)
         self._done[parcel.number] = answer
 
-    @property
-    def _gone(self) -> tuple[type[Exception], ...]:
-        """What Ray raises for an actor that is no more, or whose answer went with its node."""
-        return self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError
-
     def _replace(self, lost: Any) -> None:
         self._ray.kill(lost)  # Ray may only have lost sight of it
         self._hire()
@@ -254,6 +246,19 @@ class _Crew:
                 self._ray.kill(one)
 
 
-def _seen(thing: Any) -> set[str]:
+def gone(ray: Any) -> tuple[type[Exception], ...]:
+    """What Ray raises for an actor that is no more, or whose answer went with its node."""
+    return ray.exceptions.RayActorError, ray.exceptions.ObjectLostError
+
+
+def refuse(obstacle: Any) -> None:
+    """Raises what an actor said was in the way of its start; None is nothing."""
+    if isinstance(obstacle, str):
+        raise LmedgeError(obstacle)
+    if obstacle is not None:
+        raise pickle.loads(obstacle)
+
+
+def seen(thing: Any) -> set[str]:
     """What workers have to see of the paths in it: those that are here, and for others the folder they will be in."""
     return {str(path if path.exists() else path.parent) for path in map(Path.absolute, paths_in(thing))}

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import UnionType
@@ -58,7 +58,8 @@ class Stage:
         """Strings are paths where paths are wanted, and one path is a list of one: options are given in Python too. So
         is a landmark scheme by its name or its file. Raises UsageError for one that there is not, for a URL where only
         a path of this machine will do, and for a number that is beyond the bounds that stand beside its type."""
-        for name, hint in get_type_hints(type(self), include_extras=True).items():
+        hints = get_type_hints(type(self), include_extras=True)
+        for name, hint in hints.items():
             value, bare = getattr(self, name), bare_type(hint)
             if bare is Path and value is not None:
                 object.__setattr__(self, name, _place(name, value, hint))
@@ -67,7 +68,7 @@ class Stage:
             elif bare == tuple[Path, ...]:
                 places = (value,) if isinstance(value, str | Path) else value
                 object.__setattr__(self, name, tuple(_place(name, one, hint) for one in places))
-        for name, check in _checks(type(self)).items():
+        for name, check in _checks(hints).items():
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
                 if value is not None:
@@ -85,9 +86,8 @@ def _place(name: str, path: str | Path, hint: Any) -> Path:
     return found
 
 
-def _checks(kind: type[Stage]) -> dict[str, Check]:
+def _checks(hints: Mapping[str, Any]) -> dict[str, Check]:
     """By option, what stands beside its type, or beside those in its tuple."""
-    hints = get_type_hints(kind, include_extras=True)
     return {name: one for name, hint in hints.items() for one in _beside(hint) if isinstance(one, Check)}
 
 

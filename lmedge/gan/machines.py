@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from lmedge import __version__
-from lmedge.cluster import NO_WORKER_SECONDS, SAY_SECONDS, TRIES, connected
-from lmedge.cluster_worker import actor, paths_in
+from lmedge.cluster import NO_WORKER_SECONDS, SAY_SECONDS, TRIES, connected, gone, refuse, seen
+from lmedge.cluster_worker import actor
 from lmedge.errors import LmedgeError
 from lmedge.executor import LOCAL
 from lmedge.gan import machine
@@ -129,16 +129,10 @@ def _machines(ray: Any, config: TrainGanConfig, group: Any, where: Room) -> Iter
     """An actor on each of the nodes, all of them ready."""
     crew = _Machines(ray, config.run)
     try:
-        crew.hire(group, where, _seen(config))
+        crew.hire(group, where, sorted(seen(config)))
         yield crew
     finally:
         crew.end()
-
-
-def _seen(config: TrainGanConfig) -> list[str]:
-    """What every node has to see: the paths that are there, and the folder that the run is or will be in."""
-    there = {path.absolute() for path in paths_in(config) if path.exists()}
-    return sorted(map(str, there | {config.run.absolute().parent}))
 
 
 class _Machines:
@@ -149,7 +143,7 @@ class _Machines:
         self._actors: list[Any] = []
         self._stopping = False  # Ctrl-C
 
-    def hire(self, group: Any, where: Room, seen: list[str]) -> None:
+    def hire(self, group: Any, where: Room, paths: list[str]) -> None:
         """Raises LmedgeError for a node that lacks something, Lost for one that dies."""
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
@@ -161,7 +155,7 @@ class _Machines:
             self._actors.append(kind.options(scheduling_strategy=strategy).remote())
         given = pickle.dumps(((machine.arrive, ()), machine.do))
         here = str(Path.cwd())
-        waited = [each.ready.remote(__version__, here, seen, given) for each in self._actors]
+        waited = [each.ready.remote(__version__, here, paths, given) for each in self._actors]
         while self._ray.wait(waited, num_returns=len(waited), timeout=LOOK_SECONDS)[1]:
             if not alive <= self._alive():
                 raise Lost("its node went before it began")
@@ -169,10 +163,7 @@ class _Machines:
             obstacle = self._get(reference)
             if isinstance(obstacle, Lost):
                 raise obstacle
-            if isinstance(obstacle, str):
-                raise LmedgeError(obstacle)
-            if obstacle is not None:
-                raise pickle.loads(obstacle)
+            refuse(obstacle)
 
     def _alive(self) -> set[str]:
         return {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
@@ -245,7 +236,7 @@ class _Machines:
     def _get(self, reference: Any) -> Any:
         try:
             return self._ray.get(reference)
-        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError):
+        except gone(self._ray):
             return Lost("its node or its process died")
 
     def end(self) -> None:
