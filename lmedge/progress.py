@@ -89,7 +89,8 @@ def progress(
         rate = here / max(time.monotonic() - start, 1e-9)
         left = clock(max(total - done - here, 0) / rate) if rate else "?"  # a video may not know how long it is
         far = _done(done + here, total, unit, thousands)
-        text = f"{label}: {far}  {speed(rate, unit)}  {left} left  {note}".rstrip()
+        pace = f"  {speed(rate, unit)}  {left} left" if here or done < total else ""
+        text = f"{label}: {far}{pace}  {note}".rstrip()
         print_text(text, file=sys.stderr, flush=True)
 
     def advance(count: int = 1, note: str = "") -> None:

@@ -8,17 +8,25 @@ import fnmatch
 import io
 import logging
 import os
+import platform
 import re
 import stat
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PosixPath
+from threading import Timer
 from typing import Any, NoReturn
 
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.installation import install
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):(/|$)", re.IGNORECASE)  # a single letter is a disk of Windows
+
+# What Python and the libraries of stores raise where nobody listens, or does not any more.
+_NO_ANSWER = {"ConnectionError", "TimeoutError", "HTTPClientError", "ClientConnectionError"}
+
+PATIENCE = 3.0  # seconds without an answer before that is said
+_answered: set[tuple[str, ...]] = set()  # scheme and bucket of the stores that have
 
 # Where stores say which content an object has, or when it got it.
 TAGS = ("ETag", "etag", "md5Hash", "checksum", "LastModified", "last_modified", "mtime", "created")
@@ -188,11 +196,28 @@ class Url(PosixPath):
         store, name = self._store()
         store.invalidate_cache()  # others write there too
         try:
-            yield store, name.rstrip("/")
+            with self._patience():
+                yield store, name.rstrip("/")
         except (FileNotFoundError, LmedgeError):
             raise
         except Exception as error:  # each store has its own
             raise self._refused(error) from error
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Says that a store is waited for whose first answer takes long; its library tries for up to a minute."""
+        if self.parts[:2] in _answered:
+            yield
+            return
+        from lmedge.progress import console  # here, as few wait for a store
+
+        waiting = Timer(PATIENCE, console.print, [f"waiting for {self.parts[0]}//{self.parts[1]} to answer"])
+        waiting.start()
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            _answered.add(self.parts[:2])
 
     def _store(self) -> tuple[Any, str]:
         try:
@@ -212,11 +237,13 @@ class Url(PosixPath):
         reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(" .") or type(error).__name__
         if "credentials" in reason.lower() or "CredentialsError" in type(error).__name__:
             return LmedgeError(
-                f"{self}: no credentials for the store are here ({reason}); for S3 set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on every machine that works."
+                f"{self}: no credentials for the store are on {platform.node()} ({reason}); for S3 set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on every machine that works."
             )
         if isinstance(error, PermissionError):
             return LmedgeError(f"{self}: the store does not allow it ({reason}); look at its credentials and rights.")
+        mute = {base.__name__ for base in type(error).__mro__} & _NO_ANSWER
         return LmedgeError(
-            f"{self}: the store does not do it ({reason}); what is whole there stays, and the same command goes on."
+            f"{self}: the store {'does not answer' if mute else 'does not do it'} ({reason}); what is whole there "
+            "stays, and the same command goes on."
         )

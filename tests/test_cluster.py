@@ -242,6 +242,23 @@ def test_workers_that_die_while_they_start_are_given_up(cluster):
         list(answers)
 
 
+def test_a_cluster_without_room_for_what_is_sent_is_told_so(started):
+    script = """
+from ray.cluster_utils import Cluster
+full = {"local_fs_capacity_threshold": 0.001}  # Ray takes the disk when its memory is full
+cluster = Cluster(initialize_head=True, head_node_args={
+    "num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20, "_system_config": full})
+import os
+os.environ["RAY_ADDRESS"] = cluster.address
+from lmedge.cluster import Ray
+with Ray("ray", 1).answers(len, iter([bytes(100 << 20)]), (print, ())) as answers:
+    print(*answers)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run([sys.executable, "-c", script], check=False, capture_output=True, text=True, env=environment)
+    assert "LmedgeError: --on ray: the object store of the cluster is full; give its nodes more" in done.stderr
+
+
 def test_another_version_of_ray_is_refused(cluster, monkeypatch):
     import ray
 

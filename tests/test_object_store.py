@@ -131,7 +131,7 @@ def test_a_set_goes_on_in_a_store_whose_network_was_gone(memory, bundle, tmp_pat
 
     options = {"source": bundle, "count": 60, "format": "pts"}
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", gone)
-    with pytest.raises(LmedgeError, match=r"part-0000\d.npz: the store does not do it \(nobody there\); what is whole"):
+    with pytest.raises(LmedgeError, match=r"part-0000\d.npz: the store does not answer \(nobody there\); what is whole"):
         synthesize(SynthesizeConfig(out=memory, **options), Elsewhere(True))
     assert [path.name for path in (memory / ".parts").iterdir()] == ["part-00000.npz"]
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", put)
@@ -212,6 +212,19 @@ def test_a_bundle_in_a_store_draws_the_same_faces(memory, bundle, cache):
     assert paths_in(there.elsewhere) == set() and there.elsewhere.args[0] == memory  # a node fetches it itself
 
 
+def test_of_a_generated_set_in_a_store_nothing_is_fetched_to_say_that_it_is_one(memory, bundle, cache):
+    synthesize(SynthesizeConfig(source=bundle, count=4, format="pts", out=memory), Elsewhere(True))
+    with pytest.raises(UsageError, match="memory://bucket/set is neither a dataset, a run"):
+        info(InfoConfig(path=memory))
+    with pytest.raises(UsageError, match="memory://bucket/absent does not exist."):
+        info(InfoConfig(path=memory.parent / "absent"))
+    with pytest.raises(KeyboardInterrupt):
+        make(memory.parent / "half", {"a.txt": "stop"})
+    with pytest.raises(UsageError, match="memory://bucket/half is a half-made dataset"):
+        info(InfoConfig(path=memory.parent / "half"))
+    assert not cache.exists()
+
+
 @pytest.fixture(scope="module")
 def server():
     """A client of S3, not ours, of a server on this machine, with a bucket `faces`."""
@@ -231,6 +244,7 @@ def server():
             patch.setenv(name, value)
         client = boto3.client("s3")
         client.create_bucket(Bucket="faces")
+        client.serving = serving
         yield client
     serving.stop()
 
@@ -284,6 +298,32 @@ def test_what_s3_refuses_is_said(server, monkeypatch, tmp_path):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(LmedgeError, match="s3://faces/set: no credentials for the store are here"):
+    with pytest.raises(LmedgeError, match="s3://faces/set: no credentials for the store are on .+; for S3 set"):
         Url("s3://faces/set").exists()
     s3fs.S3FileSystem.clear_instance_cache()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_set_goes_on_when_a_store_that_was_full_has_room(server, bundle, tmp_path, monkeypatch):
+    for home in ("synthesize", "formats.format"):
+        monkeypatch.setattr(f"lmedge.datasets.{home}.PART_FACES", 20)
+    serving, options = server.serving._server, {"source": bundle, "count": 60, "format": "coco"}
+    app, parts = serving.app, []
+
+    def full(environ, start):
+        """As MinIO answers where its disks are full, from the second part on."""
+        parts.append(1) if environ["REQUEST_METHOD"] == "PUT" and "part-" in environ["PATH_INFO"] else None
+        if environ["REQUEST_METHOD"] != "PUT" or len(parts) < 2:
+            return app(environ, start)
+        start("507 Insufficient Storage", [("Content-Type", "application/xml")])
+        said = "Storage backend has reached its minimum free drive threshold. Please delete a few objects to proceed."
+        return [f"<Error><Code>XMinioStorageFull</Code><Message>{said}</Message></Error>".encode()]
+
+    serving.app = full
+    with pytest.raises(LmedgeError, match=r"part-0000\d.npz: the store does not do it \(.*minimum free drive threshold"):
+        synthesize(SynthesizeConfig(out="s3://faces/full", **options), Elsewhere(True))
+    serving.app = app
+    again = Elsewhere(True)
+    synthesize(SynthesizeConfig(out="s3://faces/full", **options), again)
+    synthesize(SynthesizeConfig(out=tmp_path / "here", **options), Elsewhere())
+    assert again.done == 2 and objects(server, "full") == contents(tmp_path / "here")

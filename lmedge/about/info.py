@@ -8,7 +8,8 @@ from lmedge.about.whole import DETECTOR, check_detector, check_pictures
 from lmedge.attributes import about as attributes
 from lmedge.coco import HIDDEN
 from lmedge.errors import LmedgeError, UsageError
-from lmedge.faces.about import read_about
+from lmedge.faces.about import DATASET_FILE, read_about
+from lmedge.fetched import fetched
 from lmedge.folders import half_made
 from lmedge.gan import checkpoint
 from lmedge.gan.options import TrainGanConfig
@@ -24,22 +25,11 @@ from lmedge.url import Url
 
 def info(config: InfoConfig) -> dict[str, Any]:
     """Everything that is known of `config.path`, by name. Needs no TensorFlow. Raises UsageError for a path of no known
-    kind."""
-    if isinstance(config.path, Url) and (config.path / "dataset.json").is_file():
-        return _dataset(config.path)  # of which little is read
-    path = bundle_at(config.path, config.model)
-    if (path / "dataset.json").is_file():
-        return _dataset(path)
-    if (path / "config.json").is_file():
-        return _run(path)
-    if (path / BUNDLE_FILE).is_file():
-        return _bundle(path)
-    if (path / DETECTOR_FILE).is_file():
-        return _detector(path)
-    if (path / attributes.ABOUT_FILE).is_file():
-        return _network(path)
-    if (path / ABOUT_FILE).is_file():
-        return _labels(path)
+    kind; from an object store only what can be told of is fetched, and of a dataset little."""
+    path = config.path if isinstance(config.path, Url) and not config.model else bundle_at(config.path, config.model)
+    for file, read in _READERS.items():
+        if (path / file).is_file():
+            return read(path if read is _dataset else fetched(path))
     if path.is_file() and path.suffix == ".tflite":
         return _model(path)
     if half_made(path):
@@ -140,3 +130,13 @@ def _labels(path: Path) -> dict[str, Any]:
             "scheme": labels.scheme.to_json(), "faces": len(labels), "whole": int(complete.sum()),
             "in_part": int((placed.any(axis=1) & ~complete).sum()), "placed": counts,
             "hidden": int((labels.visibility == HIDDEN).sum())}  # fmt: skip
+
+
+_READERS = {
+    DATASET_FILE: _dataset,
+    "config.json": _run,
+    BUNDLE_FILE: _bundle,
+    DETECTOR_FILE: _detector,
+    attributes.ABOUT_FILE: _network,
+    ABOUT_FILE: _labels,
+}
