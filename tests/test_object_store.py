@@ -131,7 +131,9 @@ def test_a_set_goes_on_in_a_store_whose_network_was_gone(memory, bundle, tmp_pat
 
     options = {"source": bundle, "count": 60, "format": "pts"}
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", gone)
-    with pytest.raises(LmedgeError, match=r"part-0000\d.npz: the store does not answer \(nobody there\); what is whole"):
+    with pytest.raises(
+        LmedgeError, match=r"part-0000\d.npz: the store does not answer \(nobody there\); what is whole"
+    ):
         synthesize(SynthesizeConfig(out=memory, **options), Elsewhere(True))
     assert [path.name for path in (memory / ".parts").iterdir()] == ["part-00000.npz"]
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", put)
@@ -320,7 +322,9 @@ def test_a_set_goes_on_when_a_store_that_was_full_has_room(server, bundle, tmp_p
         return [f"<Error><Code>XMinioStorageFull</Code><Message>{said}</Message></Error>".encode()]
 
     serving.app = full
-    with pytest.raises(LmedgeError, match=r"part-0000\d.npz: the store does not do it \(.*minimum free drive threshold"):
+    with pytest.raises(
+        LmedgeError, match=r"part-0000\d.npz: the store does not do it \(.*minimum free drive threshold"
+    ):
         synthesize(SynthesizeConfig(out="s3://faces/full", **options), Elsewhere(True))
     serving.app = app
     again = Elsewhere(True)

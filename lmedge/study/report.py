@@ -29,8 +29,15 @@ def _change(lowered: float) -> str:
 
 def write_report(result: StudyResult, config: StudyConfig, about: dict[str, Any]) -> None:
     """index.html and curves.png in the folder of the study."""
-    lines = [(f"{arm}{f', {amount} real faces' if amount else ''}", f"NME {found}")
-             for (arm, amount), found in sorted(result.errors.items(), key=lambda item: item[0][1])]  # fmt: skip
+    lines = []
+    for (arm, amount), found in sorted(result.errors.items(), key=lambda item: item[0][1]):
+        shares = ", ".join(f"{share:g}" for share in result.shares.get((arm, amount), ()))
+        lines.append(
+            (
+                f"{arm}{f', {amount} real faces' if amount else ''}",
+                f"NME {found}{f'; shares of generated faces that were chosen: {shares}' if shares else ''}",
+            )
+        )
     for model in result.exported:
         text = f"NME {model.nme:.2%}, {model.bytes / 1024:.0f} KiB, {model.ms:.2f} ms a face on one thread"
         lines.append((f"detector/{model.file.name} ({model.arm}, {model.real} real faces)", text))

@@ -33,13 +33,15 @@ class AnnotatorFigures:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `gains`: by which share an arm is below
+    """`errors`: mean NMEs by (arm, real faces), 0 of them for the arm without; `shares` of generated faces that were
+    chosen, one a seed, by (arm, real faces); `gains`: by which share an arm is below
     another, by (arm, other, real faces), of those in `COMPARED`; `annotator`: who looks, itself on the test faces, or
     None where it finds none."""
 
     out: Path
     test_faces: int
     errors: dict[tuple[str, int], Interval]
+    shares: dict[tuple[str, int], list[float]]
     gains: dict[tuple[str, str, int], Interval]
     exported: list[ExportedDetector]
     annotator: AnnotatorFigures | None

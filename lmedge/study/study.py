@@ -91,15 +91,17 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved,
                     run=None if run is None else run.path)  # fmt: skip
     latents = None if run is None else _latents(config, run, real, trainings)
-    errors = _train(there, trainings, (seen.real, latents), executor)
+    trained = list(zip(trainings, _train(there, trainings, (seen.real, latents), executor), strict=True))
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
     about["provenance"]["synthetic"] = synthetic.provenance.to_json()
     whose = real.provenance, synthetic.provenance
-    result = _result(config, list(zip(trainings, errors, strict=True)), amounts, seen, *sets, whose)
+    result = _result(config, trained, amounts, seen, *sets, whose)
     write_json(config.out / RESULTS_FILE, {
         "errors": [{"arm": arm, "real": amount, **asdict(found)} for (arm, amount), found in result.errors.items()],
         "gains": [{"arm": arm, "against": other, "real": amount, **asdict(found)}
                   for (arm, other, amount), found in result.gains.items()],
+        "chosen_shares": [{"arm": arm, "real": amount, "shares": shares}
+                          for (arm, amount), shares in result.shares.items()],
         "detectors": [{**vars(model), "file": model.file.name} for model in result.exported],
         "annotator": asdict(result.annotator) if result.annotator else None, "moved": moved, "seeds": config.seeds,
         **about,
@@ -142,10 +144,10 @@ def _latents(config: StudyConfig, run: Run, real: FaceDataset, trainings: list[T
 def _train(
     config: StudyConfig, trainings: list[Training], known: tuple[NDArray[np.float32], Latents | None],
     executor: Executor,
-) -> list[NDArray[np.float32]]:  # fmt: skip
-    """NMEs `[test faces]` of the detectors. Those that are missing are trained in workers of one thread each: twice as
-    fast as one after the other with all threads. `known` of the real faces: what an annotator finds on them, and their
-    latents, where arms mix them."""
+) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
+    """The parts of the detectors: `nme` `[test faces]` and `share`. Those that are missing are trained in workers of
+    one thread each: twice as fast as one after the other with all threads. `known` of the real faces: what an annotator
+    finds on them, and their latents, where arms mix them."""
     from lmedge.study.work import start_training, work
 
     store = trainings_in(config.out)
@@ -159,22 +161,26 @@ def _train(
         for part, training, trained in zip(missing, jobs, answers, strict=True):
             if trained.network is not None:
                 write_bytes(training.network_file(config.out), trained.network)
-            store.write(part, {"nme": trained.errors})
+            store.write(part, {"nme": trained.errors, "share": np.array(trained.share, np.float32)})
             advance(1, f"{training.arm.name}, {training.amount} real faces: NME {trained.errors.mean():.2%}")
-    return [store.read(part)["nme"] for part in parts]
+    return [store.read(part) for part in parts]
 
 
 def _result(
-    config: StudyConfig, trained: list[tuple[Training, NDArray[np.float32]]], amounts: tuple[int, ...],
+    config: StudyConfig, trained: list[tuple[Training, dict[str, NDArray[np.float32]]]], amounts: tuple[int, ...],
     seen: Seen, real: LabelledFaces, test: LabelledFaces, whose: tuple[Provenance, Provenance],
 ) -> StudyResult:  # fmt: skip
-    errors: dict[tuple[str, int], Errors] = {}
-    for training, one in trained:
+    found: dict[tuple[str, int], list[NDArray[np.float32]]] = {}
+    shares: dict[tuple[str, int], list[float]] = {}
+    for training, part in trained:
         key = training.arm.name, training.amount
-        errors[key] = np.concatenate([errors[key], one[None]]) if key in errors else one[None]
+        found.setdefault(key, []).append(part["nme"])
+        if config.synthetic_share is None and training.arm.real and training.arm.made == "drawn":
+            shares.setdefault(key, []).append(round(float(part["share"]), 3))
+    errors: dict[tuple[str, int], Errors] = {key: np.stack(each) for key, each in found.items()}
     best = min((t for t, _ in trained if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))
     return StudyResult(
-        config.out, len(test), {key: mean_error(values) for key, values in errors.items()},
+        config.out, len(test), {key: mean_error(values) for key, values in errors.items()}, shares,
         {(arm, other, amount): lowered(errors[arm, amount], errors[other, amount])
          for arm, other in COMPARED for amount in amounts if (arm, amount) in errors and (other, amount) in errors},
         _export(best, config.out, real, test, whose),

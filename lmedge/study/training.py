@@ -38,7 +38,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Trained:
-    """NMEs `[test faces]` of a detector, and, if it is of the first seed, the bytes of its file."""
+    """NMEs `[test faces]` of a detector, the share of generated faces in its batches, and, if it is of the first seed,
+    the bytes of its file."""
 
     errors: NDArray[np.float32]
+    share: float
     network: bytes | None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lmedge.detector.faces import labelled
 from lmedge.errors import UsageError
 from lmedge.faces.cartoon import draw_face
 from lmedge.faces.look import random_look
@@ -24,7 +25,8 @@ from lmedge.study.faces import generated, mixing_run, real_and_test, seen_on
 from lmedge.study.options import USUAL, StudyConfig
 from lmedge.study.report import answer
 from lmedge.study.study import study
-from lmedge.study.work import chosen
+from lmedge.study.training import Training
+from lmedge.study.work import chosen, work
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +80,10 @@ def test_the_figures_are_those_of_the_trainings(done):
     arms = ("real + synthetic + classical", "real + smart + classical")
     assert compared == {(arm, base, amount) for arm in arms for amount in (8, 48)}
     assert results["real"] == 48 and results["options"]["steps"] == 3
+    shares = {row["real"]: row["shares"] for row in results["chosen_shares"]}  # of an arm; of 8 none can be chosen
+    assert shares[8] == [0.5, 0.5] and len(shares[48]) == 2 and {*shares[48]} <= {0.0, 0.3, 0.6, 0.9}
+    page = (done.out / "index.html").read_text()
+    assert f"shares of generated faces that were chosen: {', '.join(f'{share:g}' for share in shares[48])}" in page
 
 
 def test_whose_landmarks_were_compared_stands_in_results_and_detector(done, toys, sets, lmedge_here):
@@ -186,6 +192,37 @@ def test_a_run_draws_the_generated_faces_and_mixes_no_others(toys, sets, trained
     assert mixing_run(wanted, arms_called(("real+synthetic",)), drawn) is None
     with pytest.raises(UsageError, match="--run .*tiny draws faces of 32 pixels with ibug49 landmarks, .* have 64 and"):
         mixing_run(wanted, smart, FaceDataset(sets / "large"))
+
+
+def test_the_share_of_generated_faces_is_that_which_does_best_on_real_ones_held_out(toys, sets, tmp_path, monkeypatch):
+    every, made = (labelled(FaceDataset(path), IBUG49) for path in (toys, sets / "synthetic"))
+    taught, asked = [], []
+
+    def fit(diet, steps, *_, **__):
+        """A detector that errs the more, the further its share is from 0.5."""
+        taught.append((diet, steps))
+        return diet.synthetic_share
+
+    def detect(share, images):
+        asked.append(images)
+        return landmarks[len(images)] + abs(share - 0.5)
+
+    landmarks = {4: every[chosen(48, 20, 1)[:4]].landmarks, 48: every.landmarks}
+    monkeypatch.setattr("lmedge.detector.network.fit", fit)
+    monkeypatch.setattr("lmedge.detector.network.detect", detect)
+    for name, value in {
+        "_config": config(toys, sets, tmp_path, steps=400), "_seen": np.full((48, 49, 2), np.nan, np.float32),
+        "_sets": {"real": every, "synthetic": made, "test": every},
+    }.items():  # fmt: skip
+        monkeypatch.setattr(f"lmedge.study.work.{name}", value, raising=False)
+    (arm,) = arms_called(("real+synthetic",))
+    assert work(Training(arm, 20, 1)).share == pytest.approx(0.6)
+    assert [(diet.synthetic_share, len(diet.real), steps) for diet, steps in taught] == [
+        (0.0, 16, 100), (0.3, 16, 100), (0.6, 16, 100), (0.9, 16, 100), (0.6, 20, 400),
+    ]  # fmt: skip
+    held = {face.tobytes() for face in asked[0]}
+    assert len(held) == 4 and not any(face.tobytes() in held for diet, _ in taught[:4] for face in diet.real.images)
+    assert work(Training(arm, 8, 1)).share == 0.5  # of too few to choose
 
 
 def test_a_larger_amount_holds_the_faces_of_a_smaller_one():
