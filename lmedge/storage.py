@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -134,9 +135,14 @@ def _array(members: zipfile.ZipFile, name: str) -> NDArray[Any]:
     return np.asarray(np.lib.format.read_array(data, allow_pickle=False))
 
 
+# A list of numbers as json.dumps indents it, each on a line. No text has such: its line ends are written as \\n.
+_NUMBERS = re.compile(r"\[\n\s+(?:-?[\d.]+(?:e[-+]?\d+)?,?\s+)+\]")
+
+
 def json_bytes(value: Any) -> bytes:
-    """`value` as indented JSON."""
-    return (json.dumps(value, indent=2) + "\n").encode()
+    """`value` as indented JSON; a list of numbers stands on one line."""
+    text = json.dumps(value, indent=2) + "\n"
+    return _NUMBERS.sub(lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text).encode()
 
 
 def write_json(path: Path, value: Any) -> None:

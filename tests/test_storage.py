@@ -109,3 +109,15 @@ def test_an_output_file_is_not_overwritten_unasked(tmp_path):
     claim_file(path, True)
     with pytest.raises(UsageError, match="is a folder"):
         claim_file(tmp_path, True)
+
+
+def test_numbers_of_a_list_stand_on_one_line_and_texts_as_they_are(tmp_path):
+    value = {
+        "numbers": [1, -2.5, 3e-07, 1e20],
+        "rows": [[0.25, 2], []],
+        "texts": ["a [\n 1,\n 2\n]", "b"],
+        "no": [None],
+    }
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value and '"numbers": [1, -2.5, 3e-07, 1e+20],\n' in text and "    [0.25, 2],\n" in text

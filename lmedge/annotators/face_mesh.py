@@ -53,6 +53,7 @@ class FaceMesh(Annotator):
             import mediapipe as mp
 
             self._mesh = mp.solutions.face_mesh.FaceMesh(static_image_mode=True, max_num_faces=1)
+            self._mesh.process(np.zeros((8, 8, 3), np.uint8))  # it starts, and says so, behind our back
 
     def close(self) -> None:
         self._mesh.close()
