@@ -20,6 +20,7 @@ TAKEN_IN = {
     "project/contributing.md": "CONTRIBUTING.md",
     "project/security.md": "SECURITY.md",
     "results/model-card.md": "lmedge/pretrained/reference/README.md",
+    "results/student-card.md": "lmedge/pretrained/student/README.md",
 }
 LINK = re.compile(r"(\]\()([^)#\s:]+)(#[^)\s]*)?(\))")
 

@@ -146,7 +146,8 @@ def tell(path: Path) -> None:
 
 def models(folder: Path) -> list[Path]:
     """Models of three kinds."""
-    return [Path(shutil.copy(REFERENCE / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
+    small = REFERENCE.parent / "student"
+    return [Path(shutil.copy(small / f"faces-{name}.tflite", folder)) for name in ("int8", "fp16", "int8-io")]
 
 
 def draw(path: Path) -> None:

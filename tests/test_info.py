@@ -99,7 +99,7 @@ def test_facts_of_another_type_are_left_out():
               "provenance": "x"}  # fmt: skip
     about["variants"]["fp32"] |= {"bytes": "x", "parity": {"image_psnr": "x"}, "min_runtime": {}}
     names = [line.split("  ")[0] for line in summary(about)]
-    assert names == ["bundle", "landmarks", "fp16", "dynamic", "int8", "int8-io", "int8-qat"]
+    assert names == ["bundle", "landmarks", "int8", "int8-qat"]
 
 
 def test_half_of_the_facts_still_give_a_summary():

@@ -10,19 +10,16 @@ from lmedge.about.options import InfoConfig
 from lmedge.errors import UsageError
 from lmedge.run import Run
 from lmedge.runtime import Bundle, FaceSampler
-from lmedge.shipped import REFERENCE, REFERENCE_RUN
+from lmedge.shipped import PRETRAINED, REFERENCE, REFERENCE_RUN
 
 
 @pytest.fixture
-def student(monkeypatch, tmp_path, bundle):
-    """An lmedge that comes with a student too."""
+def alone(monkeypatch, tmp_path):
+    """An lmedge that comes with the reference alone."""
     from lmedge import shipped
 
-    folder = tmp_path / "package"
-    (folder / "reference").symlink_to(REFERENCE)
-    shutil.copytree(bundle, folder / "student")
-    monkeypatch.setattr(shipped, "PRETRAINED", folder)
-    return folder / "student"
+    (tmp_path / "package" / "reference").symlink_to(REFERENCE)
+    monkeypatch.setattr(shipped, "PRETRAINED", tmp_path / "package")
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +44,7 @@ def test_what_is_there_by_the_name_is_meant_first(bundle, trained, tmp_path):
     assert info(InfoConfig(model="reference")) == info(InfoConfig()) == info(InfoConfig(path=REFERENCE))
 
 
-def test_a_model_that_there_is_not_is_refused_in_a_sentence(lmedge_here, tmp_path):
+def test_a_model_that_there_is_not_is_refused_in_a_sentence(alone, lmedge_here, tmp_path):
     for words in (("--model", "student"), ("student",)):
         done = lmedge_here("sample", *words, "--out", tmp_path / "faces")
         assert done.returncode == 2 and not (tmp_path / "faces").exists()
@@ -58,12 +55,12 @@ def test_a_model_that_there_is_not_is_refused_in_a_sentence(lmedge_here, tmp_pat
     assert "--model {reference}" in lmedge_here("sample", "--help").stdout
 
 
-def test_a_model_that_is_there_is_offered_and_drawn(student, lmedge_here, tmp_path):
+def test_a_model_that_is_there_is_offered_and_drawn(lmedge_here, tmp_path):
     assert "{reference,student}" in lmedge_here("sample", "--help").stdout
     for place, words in enumerate((("--model", "student"), ("student",))):
         done = lmedge_here("sample", *words, "--count", 2, "--out", tmp_path / str(place))
         assert done.returncode == 0 and "the model student that comes with lmedge" in done.stderr
-    wanted = FaceSampler(student).sample(2).landmarks
+    wanted = FaceSampler(Bundle.open(PRETRAINED / "student")).sample(2).landmarks
     table = [(tmp_path / str(place) / "landmarks.csv").read_text() for place in range(2)]
     assert table[0] == table[1] and float(table[0].splitlines()[1].split(",")[1]) == pytest.approx(
         float(wanted[0, 0, 0]), abs=1e-3
