@@ -94,7 +94,7 @@ def attribute_moves(spec: LatentSpec, z: NDArray[np.float32]) -> NDArray[np.floa
 def _attributes(spec: LatentSpec, z: NDArray[np.float32]) -> list[Control]:
     """None where the latent has no block that asks for attributes."""
     return [
-        Control(name.replace("_", " "), "-1, no, to 1, yes", move, -2.0, 2.0)
+        Control(name.replace("_", " "), "(-1 no, 1 yes)", move, -2.0, 2.0)
         for name, move in zip(spec.attributes[:ATTRIBUTES], attribute_moves(spec, z), strict=False)
     ]
 

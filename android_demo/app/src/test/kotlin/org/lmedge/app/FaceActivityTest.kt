@@ -150,7 +150,7 @@ class FaceActivityTest : OnPhone() {
     fun everyModelDrawsAndItsPaceIsItsOwn() {
         val screen = Screen()
         val models = screen.find<Spinner>(R.id.variant)
-        assertEquals(listOf("fp32", "fp16", "dynamic", "int8-qat", "int8"), List(models.count) { models.getItemAtPosition(it) })
+        assertEquals(listOf("fp32", "int8-qat", "int8"), List(models.count) { models.getItemAtPosition(it) })
         for (name in listOf("int8", "int8-qat", "fp32")) {
             screen.untilDrawn { screen.choose(R.id.variant, name) }
             assertTrue(screen.status, screen.status.startsWith("Face 0: "))
@@ -160,7 +160,7 @@ class FaceActivityTest : OnPhone() {
     @Test
     fun aRotationKeepsEverything() {
         val screen = Screen(seed = 3)
-        screen.untilDrawn { screen.choose(R.id.variant, "fp16") }
+        screen.untilDrawn { screen.choose(R.id.variant, "int8") }
         screen.untilDrawn { screen.sliders[1].progress = 160 }
         screen.find<Switch>(R.id.landmarks).isChecked = false
         val (face, upright) = screen.faceAt(64) to screen.activity
@@ -171,7 +171,7 @@ class FaceActivityTest : OnPhone() {
         assertTrue(screen.face.width < screen.activity.window.decorView.width) // the layout for a screen that lies
         assertArrayEquals(face, screen.faceAt(64))
         assertEquals(160, screen.sliders[1].progress)
-        assertEquals("fp16", screen.find<Spinner>(R.id.variant).selectedItem)
+        assertEquals("int8", screen.find<Spinner>(R.id.variant).selectedItem)
     }
 
     @Test
