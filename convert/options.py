@@ -28,14 +28,15 @@ class ExportConfig(Stage):
     variants: tuple[VariantName, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat")
     """fp32, fp16: float. dynamic: int8 weights, float in between. int8: int8 throughout, uint8 image and float32
     landmarks. int8-io: latents, image and landmarks in int8 too. int8-qat: as int8, fine-tuned for it."""
-    name: str = "faces"
-    """Name of the model, written into its metadata."""
-    truncation: Truncation = 1.0
+    name: str | None = None
+    """Name of the model, written into its metadata. Default: faces, or of a model that comes with lmedge its own."""
+    truncation: Truncation | None = None
     """What `sample`, page and app show first: people at this share of their distance from the most usual one.
-    `scripts/choose_truncation` measures what it costs."""
-    shape_truncation: Truncation = 1.0
+    `scripts/choose_truncation` measures what it costs. Default: 1, or of a model that comes with lmedge what that
+    has; so with the next two."""
+    shape_truncation: Truncation | None = None
     """The same of the landmarks that latents ask for."""
-    min_confidence: Share = 0.0
+    min_confidence: Share | None = None
     """What `sample`, page and app show first: faces whose landmarks are as certain."""
     calibration: Annotated[int, whole(1, 100_000)] = 256
     """Latents that set the ranges of int8."""

@@ -1,6 +1,7 @@
 """The `export` stage: run -> bundle."""
 
 import os
+from typing import Any
 
 from convert.bundle import export
 from convert.gates import Limits, parse_version
@@ -17,15 +18,12 @@ def export_run(config: ExportConfig) -> Bundle:
     parse_version(config.min_runtime)
     run = Run.open(config.run)
     generator, lgen = run.generator(), run.lgen()
-    training, shown = run.training(), run.latent.by_block(config.truncation)
-    if (shape := run.latent.shape) is not None:
-        shown[shape.name] = config.shape_truncation
-    clean = Clean(shown, config.min_confidence)
+    name, clean = _shown(config, run)
     bundle = export(
         generator, lgen, config.variants, out=config.out, confidence=run.confidence(),
         point_confidence=run.point_confidence(), latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
         clean=None if clean.is_all else clean,
-        name=config.name, training=training, calibration=config.calibration, seed=config.seed,
+        name=name, training=run.training(), calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
@@ -33,3 +31,16 @@ def export_run(config: ExportConfig) -> Bundle:
     if not run.shipped and os.access(run.path, os.W_OK):  # a run that is read-only can be exported
         run.record("export", to_json(config))
     return bundle
+
+
+def _shown(config: ExportConfig, run: Run) -> tuple[str, Clean]:
+    """Name, and what is shown first: as is said, or as a model that comes with lmedge was exported, or as is usual."""
+    before = run.stage("export", ExportConfig) if run.shipped else {}
+
+    def said(option: str, usual: Any) -> Any:
+        return next(value for value in (getattr(config, option), before.get(option), usual) if value is not None)
+
+    shown = run.latent.by_block(said("truncation", 1.0))
+    if (shape := run.latent.shape) is not None:
+        shown[shape.name] = said("shape_truncation", 1.0)
+    return said("name", "faces"), Clean(shown, said("min_confidence", 0.0))

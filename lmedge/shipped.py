@@ -46,6 +46,12 @@ def is_name(path: Path | str) -> bool:
     return str(path) in (ALIAS, *NAMES) and not Path(path).exists()
 
 
+def meant_first(path: Path) -> str:
+    """For a sentence on a folder that is not what was asked for: that a model of its name comes with lmedge."""
+    named = path.parent == Path() and path.name in models()
+    return f"; --model {path.name} is the model of that name, as a folder of it is meant first" if named else ""
+
+
 def is_shipped(path: Path) -> bool:
     """Does it come with lmedge? Then nothing is written into it."""
     return path.resolve().is_relative_to(PRETRAINED.resolve())

@@ -40,6 +40,11 @@ def test_what_is_there_by_the_name_is_meant_first(bundle, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "pretrained")
     assert Bundle.open("reference").version == Bundle.open(bundle).version != Bundle.open(REFERENCE).version
     assert Run.open("pretrained").generator_file.read_bytes() == (trained / "generator.keras").read_bytes()
+    for name in ("student", "studnt"):
+        (tmp_path / name).mkdir()
+        with pytest.raises(UsageError) as refused:
+            Bundle.open(name)
+        assert ("--model student is the model of that name" in str(refused.value)) == (name == "student")
     # --model, and who names nothing, mean what comes with lmedge.
     assert info(InfoConfig(model="reference")) == info(InfoConfig()) == info(InfoConfig(path=REFERENCE))
 

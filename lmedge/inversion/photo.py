@@ -119,13 +119,13 @@ def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     Raises LmedgeError for a photo without a face, UsageError for a folder and for a picture that is there.
     """
     photo, run = config.photo, Run.open(config.run)
+    beside = Path(f"{photo.stem}-inverted.png") if run.shipped else run.path / "photos" / f"{photo.stem}.png"
+    picture = config.out or beside
+    check_picture(picture)
     check_photo(photo, run)
     search = search_alone(config, run)
     model = run.face_model() if run.lgen_file.exists() else None
     generator = model.generator if model else Generator(run.generator(), run.latent)
-    beside = Path(f"{photo.stem}-inverted.png") if run.shipped else run.path / "photos" / f"{photo.stem}.png"
-    picture = config.out or beside
-    check_picture(picture)
     claim_file(picture, config.overwrite, [photo])
     size, scheme = generator.width, run.scheme
     there = photo_face(photo, run, size, "inverted")

@@ -12,7 +12,7 @@ from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import PARTS, Scheme
-from lmedge.shipped import bundle_at
+from lmedge.shipped import bundle_at, meant_first, models
 from lmedge.storage import check_form, read_json
 from lmedge.swap import check_whole
 
@@ -58,9 +58,13 @@ class Bundle:
                 _clean_in(about, path)
             return cls(path, {path.stem.removeprefix("faces-"): path}, about)
         if not path.is_dir():
-            raise UsageError(f"{path} does not exist; name a bundle made by `lmedge export`.")
+            raise UsageError(
+                f"{path} does not exist; name a bundle made by `lmedge export`, or {' or '.join(models())}."
+            )
         if not (path / BUNDLE_FILE).is_file():
-            raise UsageError(f"{path} is not a bundle (no {BUNDLE_FILE}); `lmedge export` makes one.")
+            raise UsageError(
+                f"{path} is not a bundle (no {BUNDLE_FILE}); `lmedge export` makes one{meant_first(path)}."
+            )
         check_whole(path)
         about = read_json(path / BUNDLE_FILE, WHAT)
         _check_schema(about, path / BUNDLE_FILE)

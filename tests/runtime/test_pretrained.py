@@ -67,6 +67,17 @@ def test_a_model_is_its_bundle_and_its_networks(model):
 
 
 @pytest.mark.parametrize("model", models())
+def test_exported_again_it_has_its_name_and_shows_first_what_it_showed(model):
+    from convert.stage import _shown
+    from lmedge.run import Run
+
+    about = Bundle.open(model)
+    assert _shown(ExportConfig(run=model, out="x"), Run.open(model)) == (about.about["name"], about.clean)
+    said = _shown(ExportConfig(run=model, out="x", name="mine", truncation=0.9), Run.open(model))
+    assert said[0] == "mine" and said[1].truncation["person"] == 0.9
+
+
+@pytest.mark.parametrize("model", models())
 def test_its_networks_draw_what_its_models_draw(model):
     from lmedge.keras_model import weights_hash
     from lmedge.run import Run
