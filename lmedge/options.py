@@ -9,7 +9,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
 from lmedge.bounds import Check
 from lmedge.errors import UsageError
@@ -82,7 +82,8 @@ def _written(name: str) -> str:
 def _place(name: str, path: str | Path, hint: Any) -> Path:
     found = place(path)
     if isinstance(found, Url) and not any(isinstance(beside, Urls) for beside in _beside(hint)):
-        raise UsageError(f"{_written(name)} {found}: a path of this machine is wanted here, and no URL.")
+        option = "" if Positional in _beside(hint) else f"{_written(name)} "
+        raise UsageError(f"{option}{found}: a path of this machine is wanted here, and no URL.")
     return found
 
 

@@ -52,13 +52,15 @@ class PartStore:
 
     `columns` are arrays that every part has; those with rows have the same number of them. `note` is a JSON file that
     says which work they belong to, where the folder may hold another's. `grows` names the array that says how many
-    things were there to make a part of, where later calls bring more.
+    things were there to make a part of, where later calls bring more. `rows` is how many every part has, where that
+    is known.
     """
 
     folder: Path
     columns: Columns
     note: Path | None = None
     grows: str | None = None
+    rows: int | None = None
 
     def file(self, part: Part) -> Path:
         """`part-00003.npz`, or the key of the part where that is a name."""
@@ -83,9 +85,13 @@ class PartStore:
         """The arrays of the part in the file `path`. Raises Damaged, also where it is absent."""
         arrays = read_arrays(path, self.columns)
         rows = {len(arrays[name]) for name, (dimensions, _) in self.columns.items() if dimensions and arrays[name].ndim}
-        if len(rows) > 1 or any(
-            arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds
-            for name, (dimensions, kinds) in self.columns.items()
+        if (
+            len(rows) > 1
+            or (self.rows is not None and rows != {self.rows})
+            or any(
+                arrays[name].ndim != dimensions or arrays[name].dtype.kind not in kinds
+                for name, (dimensions, kinds) in self.columns.items()
+            )
         ):
             raise Damaged.file(path, "arrays of another shape")
         return arrays

@@ -173,7 +173,9 @@ class Url(PosixPath):
     def _found(self) -> dict[str, Any]:
         with suppress(FileNotFoundError), self._reached() as (store, name):
             found = store.find(name, detail=True)
-            return {path.removeprefix(f"{name}/"): found[path] for path in found if path.startswith(f"{name}/")}
+            files = {path.removeprefix(f"{name}/"): found[path] for path in found if path.startswith(f"{name}/")}
+            # Consoles of stores make an empty object, `set/`, for a folder.
+            return {file: about for file, about in files.items() if file and not file.endswith("/")}
         return {}
 
     def remove(self) -> None:
@@ -235,7 +237,7 @@ class Url(PosixPath):
 
     def _refused(self, error: Exception) -> LmedgeError:
         reason = (str(error).strip().splitlines() or [""])[0][:200].rstrip(" .") or type(error).__name__
-        if "credentials" in reason.lower() or "CredentialsError" in type(error).__name__:
+        if "credentials" in reason.lower() or type(error).__name__ in ("NoCredentialsError", "ProfileNotFound"):
             return LmedgeError(
                 f"{self}: no credentials for the store are on {platform.node()} ({reason}); for S3 set "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, on every machine that works."

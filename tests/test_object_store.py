@@ -23,6 +23,7 @@ from lmedge.folders import making_folder
 from lmedge.runtime import FaceSampler
 from lmedge.runtime.bundle import Bundle
 from lmedge.storage import read_json, write_bytes, write_json
+from lmedge.study.options import StudyConfig
 from lmedge.url import Url, place
 from tests.test_cluster import Killing, cluster, started  # noqa: F401, as pytest finds fixtures by name
 from tests.test_executor import Elsewhere, contents, with_points
@@ -51,6 +52,8 @@ def test_a_url_is_a_path_that_goes_wherever_paths_go():
 def test_a_url_is_refused_where_a_path_of_this_machine_is_wanted():
     with pytest.raises(UsageError, match="--groups s3://bucket/groups: a path of this machine is wanted here"):
         PrepareConfig(photos=("s3://bucket/photos",), out="faces", groups="s3://bucket/groups")
+    with pytest.raises(UsageError, match="^s3://bucket/photos: a path of this machine is wanted here"):
+        StudyConfig(real="s3://bucket/photos", test="test", out="study")
 
 
 def test_what_is_not_installed_is_named(monkeypatch):
@@ -272,7 +275,7 @@ def test_a_set_in_s3_has_the_bytes_of_a_folder(server, bundle, tmp_path, monkeyp
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_a_dataset_that_others_put_into_s3_is_read(server, toys, cache):
-    for path, data in contents(toys).items():
+    for path, data in {"": b"", **contents(toys)}.items():  # the first as consoles make folders
         server.put_object(Bucket="faces", Key=f"toys/{path}", Body=data)
     there, here = FaceDataset(place("s3://faces/toys")), FaceDataset(toys)
     assert there.digest == here.digest and there.path == cache / "s3" / "faces" / "toys"
@@ -309,6 +312,7 @@ def test_what_s3_refuses_is_said(server, monkeypatch, tmp_path):
 def test_a_set_goes_on_when_a_store_that_was_full_has_room(server, bundle, tmp_path, monkeypatch):
     for home in ("synthesize", "formats.format"):
         monkeypatch.setattr(f"lmedge.datasets.{home}.PART_FACES", 20)
+    server.put_object(Bucket="faces", Key="full/", Body=b"")  # a folder, as consoles make it
     serving, options = server.serving._server, {"source": bundle, "count": 60, "format": "coco"}
     app, parts = serving.app, []
 
@@ -330,4 +334,5 @@ def test_a_set_goes_on_when_a_store_that_was_full_has_room(server, bundle, tmp_p
     again = Elsewhere(True)
     synthesize(SynthesizeConfig(out="s3://faces/full", **options), again)
     synthesize(SynthesizeConfig(out=tmp_path / "here", **options), Elsewhere())
-    assert again.done == 2 and objects(server, "full") == contents(tmp_path / "here")
+    there = objects(server, "full")
+    assert there.pop(Path()) == b"" and again.done == 2 and there == contents(tmp_path / "here")

@@ -60,7 +60,7 @@ class StudyConfig(Stage):
     """Steps of each training, of 32 faces."""
     synthetic_share: Annotated[float, within(0.01, 0.99)] | None = None
     """Share of generated faces in a batch of both. Default: for each training that of 0, 0.3, 0.6 and 0.9 with which a
-    short one does best on a fifth of its real faces; half for faces that are mixed."""
+    short one does best on a fifth of its real faces; half for fewer than 10 of these, and for faces that are mixed."""
     alpha: Weight = 1.0
     """With smart arms: weight of the distance, in units of the latent, between what the network mixes and the straight
     line between the two faces."""

@@ -19,11 +19,12 @@ from lmedge.parts import Part, going_on
 from lmedge.place import executor_on
 from lmedge.progress import console
 from lmedge.provenance import Provenance
-from lmedge.storage import write_bytes, write_json
+from lmedge.storage import read_json, write_bytes, write_json
 from lmedge.study.arms import COMPARED, Arm, Errors, arms_called, lowered, mean_error
 from lmedge.study.options import StudyConfig
 from lmedge.study.result import AnnotatorFigures, ExportedDetector, StudyResult
 from lmedge.study.training import Training, trainings_in
+from lmedge.study.work import chooses
 from lmedge.versions import versions
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved,
                     run=None if run is None else run.path)  # fmt: skip
     latents = None if run is None else _latents(config, run, real, trainings)
-    trained = list(zip(trainings, _train(there, trainings, (seen.real, latents), executor), strict=True))
+    trained = list(zip(trainings, _train(there, trainings, (seen.real, latents), len(test), executor), strict=True))
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)
     about["provenance"]["synthetic"] = synthetic.provenance.to_json()
     whose = real.provenance, synthetic.provenance
@@ -126,8 +127,13 @@ def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
     """Marks the folder, or finds that it holds the same study. Raises UsageError."""
     store = trainings_in(config.out)
     if store.other(about):
+        noted, now = read_json(config.out / STUDY_FILE, "a study").get("options", {}), about["options"]
+        said = [f"{'no ' if was is None else ''}--{name.replace('_', '-')}{'' if was is None else f' {was}'}"
+                for name, was in noted.items() if was != now.get(name)]  # fmt: skip
+        which = f" ({', '.join(said)})" if said else ""
         raise UsageError(
-            f"--out {config.out} holds a study with other options; add --overwrite or name another folder."
+            f"--out {config.out} holds a study with other options{which}; take these, add --overwrite, or name another "
+            "folder."
         )
     store.begin(about)
 
@@ -143,16 +149,18 @@ def _latents(config: StudyConfig, run: Run, real: FaceDataset, trainings: list[T
 
 def _train(
     config: StudyConfig, trainings: list[Training], known: tuple[NDArray[np.float32], Latents | None],
-    executor: Executor,
+    test_faces: int, executor: Executor,
 ) -> list[dict[str, NDArray[np.float32]]]:  # fmt: skip
     """The parts of the detectors: `nme` `[test faces]` and `share`. Those that are missing are trained in workers of
     one thread each: twice as fast as one after the other with all threads. `known` of the real faces: what an annotator
     finds on them, and their latents, where arms mix them."""
     from lmedge.study.work import start_training, work
 
-    store = trainings_in(config.out)
+    store = trainings_in(config.out, test_faces, config.synthetic_share is None)
     parts = [Part(training.name, i, 1) for i, training in enumerate(trainings)]
-    missing = store.missing(parts)
+    lost = {t.name for t in trainings if t.seed == 0 and not t.network_file(config.out).is_file()}
+    whole = {part.key for part in parts} - {part.key for part in store.missing(parts)} - lost
+    missing = [part for part in parts if part.key not in whole]
     jobs = [training for part in missing for training in part.of(trainings)]
     with (
         going_on("study", config.out, "detectors", parts, missing) as advance,
@@ -175,7 +183,7 @@ def _result(
     for training, part in trained:
         key = training.arm.name, training.amount
         found.setdefault(key, []).append(part["nme"])
-        if config.synthetic_share is None and training.arm.real and training.arm.made == "drawn":
+        if chooses(config, training.arm, training.amount):
             shares.setdefault(key, []).append(round(float(part["share"]), 3))
     errors: dict[tuple[str, int], Errors] = {key: np.stack(each) for key, each in found.items()}
     best = min((t for t, _ in trained if t.seed == 0), key=lambda t: float(errors[t.arm.name, t.amount].mean()))

@@ -10,12 +10,13 @@ from lmedge.parts import Columns, PartStore
 from lmedge.study.arms import Arm
 
 TRAININGS = "trainings"
-COLUMNS: Columns = {"nme": (1, "f")}
 
 
-def trainings_in(out: Path) -> PartStore:
-    """The errors of the detectors of the study in `out`, those of a training a part."""
-    return PartStore(out / TRAININGS, COLUMNS, note=out / "study.json")
+def trainings_in(out: Path, faces: int | None = None, chosen: bool = False) -> PartStore:
+    """The errors on `faces` test faces of the detectors of the study in `out`, those of a training a part; with the
+    share of generated faces, where that is `chosen`: studies that are older have none."""
+    columns: Columns = {"nme": (1, "f"), **({"share": (0, "f")} if chosen else {})}
+    return PartStore(out / TRAININGS, columns, note=out / "study.json", rows=faces)
 
 
 @dataclass(frozen=True)

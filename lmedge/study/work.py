@@ -59,6 +59,11 @@ def chosen(count: int, amount: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(count)[:amount]
 
 
+def chooses(config: StudyConfig, arm: Arm, amount: int) -> bool:
+    """Does a training of this arm on so many real faces choose its share of generated ones?"""
+    return config.synthetic_share is None and arm.real and arm.made == "drawn" and amount >= FEWEST
+
+
 def work(training: Training) -> Trained:
     """Trains a detector and tests it."""
     from lmedge.detector.network import detect, fit
@@ -93,14 +98,14 @@ def _share(training: Training, some: NDArray[np.int64]) -> float:
     arm = training.arm
     if arm.made is None or not arm.real:
         return 0.0 if arm.made is None else 1.0
-    if _config.synthetic_share is not None or arm.mixes or len(some) < FEWEST:
+    if not chooses(_config, arm, len(some)):
         return _config.synthetic_share or SHARE
     held, errors = _sets["real"][some[: len(some) // 5]], []
     for share in SHARES:
         diet = _diet(arm, some[len(held) :], share)
         network = fit(diet, max(1, _config.steps // 4), training.seed, lambda *_: None)
         errors.append(float(nme(detect(network, held.images), held.landmarks, held.scheme).mean()))
-    return SHARES[int(np.argmin(errors))]
+    return SHARES[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))]
 
 
 def _renew(training: Training, diet: "Diet", some: NDArray[np.int64]) -> "Renew":
