@@ -37,10 +37,11 @@ def _shown(config: ExportConfig, run: Run) -> tuple[str, Clean]:
     """Name, and what is shown first: as is said, or as a model that comes with lmedge was exported, or as is usual."""
     before = run.stage("export", ExportConfig) if run.shipped else {}
 
-    def said(option: str, usual: Any) -> Any:
-        return next(value for value in (getattr(config, option), before.get(option), usual) if value is not None)
+    def as_said(now: Any, option: str, usual: Any) -> Any:
+        return next(value for value in (now, before.get(option), usual) if value is not None)
 
-    shown = run.latent.by_block(said("truncation", 1.0))
+    shown = run.latent.by_block(as_said(config.truncation, "truncation", 1.0))
     if (shape := run.latent.shape) is not None:
-        shown[shape.name] = said("shape_truncation", 1.0)
-    return said("name", "faces"), Clean(shown, said("min_confidence", 0.0))
+        shown[shape.name] = as_said(config.shape_truncation, "shape_truncation", 1.0)
+    clean = Clean(shown, as_said(config.min_confidence, "min_confidence", 0.0))
+    return as_said(config.name, "name", "faces"), clean
