@@ -22,7 +22,7 @@ class ExportConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run with a generator and an L-Gen, or a model that comes with lmedge by its name."""
+    """Run with a generator and an L-Gen, a folder or a URL, or a model that comes with lmedge by its name."""
     out: Path
     """Folder for the bundle."""
     variants: tuple[VariantName, ...] = ("fp32", "fp16", "dynamic", "int8", "int8-io", "int8-qat")

@@ -8,6 +8,7 @@ from convert.gates import Limits, parse_version
 from convert.options import ExportConfig
 from convert.recipe import Rewrites, Tuning
 from lmedge.clean import Clean
+from lmedge.fetched import origin
 from lmedge.options import to_json
 from lmedge.run import Run
 from lmedge.runtime import Bundle
@@ -28,7 +29,8 @@ def export_run(config: ExportConfig) -> Bundle:
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
     )  # fmt: skip
-    if not run.shipped and os.access(run.path, os.W_OK):  # a run that is read-only can be exported
+    in_store = origin(run.path) != run.path
+    if not (run.shipped or in_store) and os.access(run.path, os.W_OK):  # a run that is read-only can be exported
         run.record("export", to_json(config))
     return bundle
 

@@ -61,7 +61,8 @@ def files_below(folder: Path) -> list[str]:
 
 def visible(folder: Path) -> list[Path]:
     """What lies in a folder, by name, but for what lmedge and the disk keep there."""
-    return [entry for entry in sorted(folder.iterdir()) if entry.name not in (*HIDDEN, *OF_THE_DISK)]
+    return [entry for entry in sorted(folder.iterdir())
+            if entry.name not in (*HIDDEN, *OF_THE_DISK) and not entry.name.startswith(".lmedge.")]  # fmt: skip
 
 
 def not_ours(shown: str, entry: Path) -> UsageError:

@@ -17,7 +17,6 @@ from lmedge.scheme import BUILT_IN, Scheme, scheme_of
 from lmedge.shipped import models, require_model
 from lmedge.url import Url, place
 
-RunFolder = Annotated[Path, arg(metavar="RUN")]
 _SCHEMES = arg(metavar=f"{{{','.join(BUILT_IN)}}}|FILE")
 SchemeOption = Annotated[Scheme, _SCHEMES]
 SchemeIfSaid = Annotated[Scheme | None, _SCHEMES]
@@ -39,6 +38,8 @@ class Urls:
     """What stands beside the type of a path that may be a URL of an object store."""
 
 
+RunFolder = Annotated[Path, arg(metavar="RUN"), Urls()]
+RunIfSaid = Annotated[Path | None, arg(metavar="RUN"), Urls()]
 DatasetFolder = Annotated[Path, arg(metavar="DATASET"), Urls()]
 BundlePath = Annotated[Path | None, arg(metavar="[BUNDLE]"), Urls()]
 OutPlace = Annotated[Path, arg(metavar="PATH|URL"), Urls()]

@@ -9,6 +9,7 @@ import numpy as np
 
 from lmedge import __version__
 from lmedge.errors import LmedgeError, UsageError
+from lmedge.fetched import fetched, origin
 from lmedge.keras_file import load_network
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import LatentSpec
@@ -40,9 +41,10 @@ class Run:
     @classmethod
     def create(cls, path: Path) -> "Run":
         """The run in `path`, made if the folder is absent or empty. Raises UsageError for other folders, and for the
-        name of a model that comes with lmedge."""
+        name of a model that comes with lmedge. One in an object store only while that is kept, see `lmedge.kept`."""
         if is_name(path):
             raise UsageError(f"--run {path} is what a model is called that comes with lmedge; name another folder.")
+        path = fetched(path)
         if path.exists() and not path.is_dir():
             raise UsageError(f"--run {path} is a file; name a folder.")
         run = cls(path)
@@ -60,7 +62,7 @@ class Run:
         LmedgeError for another version's."""
         run = cls(run_at(path))
         if not run.config_file.is_file():
-            raise UsageError(f"{run.path} is not a run (no config.json); `lmedge train-gan` makes one.")
+            raise UsageError(f"{run} is not a run (no config.json); `lmedge train-gan` makes one.")
         schema = read_json(run.config_file, "a run made by `lmedge train-gan`").get("schema")
         if schema != SCHEMA:
             raise LmedgeError(
@@ -68,6 +70,10 @@ class Run:
                 "with the lmedge that made it."
             )
         return run
+
+    def __str__(self) -> str:
+        """What the user calls it: of a run in an object store its URL."""
+        return str(origin(self.path))
 
     @property
     def shipped(self) -> bool:
@@ -152,7 +158,7 @@ class Run:
         """The landmark scheme of the faces that the run began with. Raises LmedgeError in one that has no faces yet."""
         dataset = self.config().get("dataset", {})
         if "scheme" not in dataset:
-            raise LmedgeError(f"{self.path} does not say which landmarks its faces have; run `lmedge train-gan` first.")
+            raise LmedgeError(f"{self} does not say which landmarks its faces have; run `lmedge train-gan` first.")
         return Scheme.from_json(dataset["scheme"], f"{self.config_file}, 'dataset'")
 
     @property
@@ -282,7 +288,7 @@ class Run:
     def _network(self, path: Path) -> Any:
         if not path.exists():
             verb = VERB_OF[path.name]
-            raise LmedgeError(f"{self.path} has no {path.name}; run `lmedge {verb}` first.")
+            raise LmedgeError(f"{self} has no {path.name}; run `lmedge {verb}` first.")
         network = load_network(path)
         if not all(np.isfinite(weights).all() for weights in network.get_weights()):
             raise LmedgeError(f"{path} has weights that are not finite; run `lmedge {VERB_OF[path.name]}` again.")

@@ -4,6 +4,7 @@
 An object is put in one step, so it is whole or absent; nothing is renamed, and folders are but how names begin.
 """
 
+import errno
 import fnmatch
 import io
 import logging
@@ -168,7 +169,15 @@ class Url(PosixPath):
     def get(self, files: Sequence[str], folder: Path) -> None:
         """Fetches some of what lies below into a folder of this machine, many at a time where the store can."""
         with self._reached() as (store, name):
-            store.get([f"{name}/{file}" for file in files], [str(folder / file) for file in files])
+            try:
+                store.get([f"{name}/{file}" for file in files], [str(folder / file) for file in files])
+            except OSError as error:
+                if error.errno == errno.ENOSPC:  # here, and not in the store
+                    raise LmedgeError(
+                        f"the disk is full while {self} is fetched to {folder}; free some space and run the same "
+                        "command again."
+                    ) from None
+                raise
 
     def _found(self) -> dict[str, Any]:
         with suppress(FileNotFoundError), self._reached() as (store, name):
@@ -178,9 +187,9 @@ class Url(PosixPath):
             return {file: about for file, about in files.items() if file and not file.endswith("/")}
         return {}
 
-    def remove(self) -> None:
-        """Deletes all that lies below."""
-        if files := self.files():
+    def remove(self, files: Sequence[str] | None = None) -> None:
+        """Deletes all that lies below, or these of it, which are there."""
+        if files := self.files() if files is None else files:
             with self._reached() as (store, name):
                 store.rm([f"{name}/{file}" for file in files])
 

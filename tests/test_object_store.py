@@ -177,6 +177,13 @@ def test_what_lies_in_a_store_is_fetched_once_and_what_has_changed_again(memory,
     assert [name.rpartition("/")[2] for name in asked[3:]] == [".lmedge.json", "a.txt"]
 
 
+def test_a_disk_that_is_full_of_what_is_fetched_is_told_from_a_store_that_is(memory, small_disk, monkeypatch):
+    (memory / "large").write_bytes(bytes(2 << 20))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(small_disk))
+    with pytest.raises(LmedgeError, match=f"the disk is full while memory://bucket/set is fetched to {small_disk}"):
+        fetched(memory)
+
+
 def test_what_is_not_whole_in_a_store_is_not_fetched(memory, cache):
     with pytest.raises(UsageError, match="memory://bucket/set does not exist, or is no folder"):
         fetched(memory)

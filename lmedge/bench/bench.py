@@ -139,7 +139,7 @@ def _stock(path: Path, bundle: Bundle, folder: Path) -> dict[str, Path]:
     run = Run.open(path)
     generator, lgen = run.generator(), run.lgen()
     if bundle.about.get("version") != weights_hash(generator)[:12]:
-        raise UsageError(f"--run {run.path} is not the run that {bundle.path} was exported from.")
+        raise UsageError(f"--run {run} is not the run that {bundle.path} was exported from.")
     models = {}
     for variant in ("fp32", "fp16", "dynamic", "int8"):
         if variant in bundle.variants:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional
 
 from lmedge.bounds import Check, require_threads, within
-from lmedge.options import BundlePath, ModelName, Stage
+from lmedge.options import BundlePath, ModelName, RunIfSaid, Stage
 from lmedge.variants import VariantName
 
 TimedThreads = Annotated[int, Check(lambda option, value: require_threads(option, value, 1))]
@@ -39,7 +39,7 @@ class BenchConfig(Stage):
     """How long each measurement draws faces."""
     compare: Literal["stock"] | None = None
     """stock: also convert the networks of --run with the plain TFLiteConverter, and show ratios to it."""
-    run: Path | None = None
+    run: RunIfSaid = None
     """Run that the bundle was exported from; for --compare. Not needed for a model that comes with lmedge."""
     face_mesh: bool = True
     """Also time finding the landmarks with MediaPipe Face Mesh instead of L-Gen."""

@@ -23,6 +23,7 @@ from lmedge.inversion.inverter import Inverter
 from lmedge.inversion.latents import load_latents, psnr
 from lmedge.inversion.resolve import recorded
 from lmedge.judging.features import Extractor, extractor
+from lmedge.kept import keeps_run
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.landmarks import in_pixels
 from lmedge.lgen.faces import split_of
@@ -41,6 +42,7 @@ ASKED = "  what was asked for instead"  # in the latent, taken at its word
 NO_LATENTS_SHIPPED = "No inversion figures: this run comes with lmedge, without latents; `lmedge invert` a copy of it."
 
 
+@keeps_run
 def evaluate(config: EvaluateConfig) -> Evaluation:
     """Measures what the run has; see EvaluateConfig. Raises LmedgeError for a run without a generator."""
     run = Run.open(config.run)

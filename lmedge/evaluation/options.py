@@ -21,8 +21,8 @@ class EvaluateConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run with a generator and, for most of the figures, latents and an L-Gen, or a model that comes with lmedge by its
-    name."""
+    """Run with a generator and, for most of the figures, latents and an L-Gen, a folder or a URL, or a model that comes
+    with lmedge by its name."""
     samples: Annotated[int, whole(1, 1_000_000)] = 1000
     """Fresh latents for the self-consistency error and for the distances to the real faces."""
     features: str = "filters"
@@ -52,6 +52,6 @@ class ReportConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run to report on, or a model that comes with lmedge by its name."""
+    """Run to report on, a folder or a URL, or a model that comes with lmedge by its name."""
     out: Path | None = None
     """Folder for the page, with figures and pictures of the `evaluate` that had the same --out. Default: RUN/report."""

@@ -18,6 +18,7 @@ from lmedge.faces.record import encode_png
 from lmedge.folders import check_folder, making_folder
 from lmedge.gan.families import family_of
 from lmedge.gan.options import TrainGanConfig
+from lmedge.kept import keeps_run
 from lmedge.pictures import SHEET_PIXELS, contact_sheet, drawn, enlarged, grid
 from lmedge.run import Run
 from lmedge.storage import read_json, write_bytes, write_json
@@ -65,6 +66,7 @@ def write_report(evaluation: Evaluation, files: dict[str, bytes]) -> None:
     write_page(evaluation.run, evaluation.page, sections, evaluation.lines, evaluation.notes, files)
 
 
+@keeps_run
 def report(config: ReportConfig) -> Path:
     """Draws the page again from the log, with what the last evaluation left; see ReportConfig. Loads no network.
 
@@ -72,12 +74,12 @@ def report(config: ReportConfig) -> Path:
     """
     run = Run.open(config.run)
     folder = page_folder(run, config.out)
-    evaluate = f"`lmedge evaluate {run.path}{f' --out {config.out}' if config.out else ''}`"
+    evaluate = f"`lmedge evaluate {run}{f' --out {config.out}' if config.out else ''}`"
     if folder.is_dir():
         settle(folder)
     if not run.log() and not (folder / PAGE_FILE).exists():
         raise LmedgeError(
-            f"{run.path} has logged nothing yet, as `lmedge train-gan` does while it trains; {evaluate} measures "
+            f"{run} has logged nothing yet, as `lmedge train-gan` does while it trains; {evaluate} measures "
             "what is there."
         )
     lines, notes, sections = [], [f"Not evaluated yet; {evaluate} adds figures."], []

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lmedge.fetched import origin
 from lmedge.gan.training import Callback, Training
 from lmedge.keras_model import to_uint8
 from lmedge.latent import LatentSpec
@@ -36,7 +37,7 @@ class Grids(Callback):
         if not any(self.run.samples.glob("step-*.png")):
             self._write(self._file(training), self._draw(training))
         newest = max(path.name for path in self.run.samples.glob("step-*.png"))
-        console.print(f"train-gan: pictures in {self.run.samples}: {REAL_FACES}, {newest}, more as it learns")
+        console.print(f"train-gan: pictures in {origin(self.run.samples)}: {REAL_FACES}, {newest}, more as it learns")
 
     def after_step(self, training: Training) -> None:
         if training.step % self.every:

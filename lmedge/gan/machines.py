@@ -30,6 +30,7 @@ from lmedge.owner import make_folder
 from lmedge.printable import print_text
 from lmedge.progress import console
 from lmedge.run import Run
+from lmedge.url import Url
 
 Result = TypeVar("Result")
 GRACE = 5.0  # seconds that the chief has for its word when others have failed: it knows best why, and may be done
@@ -43,7 +44,8 @@ def train_on_cluster(config: TrainGanConfig, train: Callable[[TrainGanConfig], R
     after TRIES deaths without a new checkpoint in between.
     """
     ray = connected(config.on)
-    make_folder(config.run.absolute().parent, Path(f"--run {config.run}"))
+    if not isinstance(config.run, Url):
+        make_folder(config.run.absolute().parent, Path(f"--run {config.run}"))
     task = pickle.dumps((train, dataclasses.replace(config, on=LOCAL, workers=0)))
     deaths = 0
     while True:

@@ -43,7 +43,7 @@ good checkpoint. kimg are thousands of images seen, whatever the batch.
 
 On several GPUs every one takes its part of the batch, and so does every machine: `--on ray` trains on all nodes of a
 Ray cluster, and goes on by itself when one of them dies. Without Ray set TF_CONFIG on each machine and start the same
-command on all of them, with a --run on a disk that they share.
+command on all of them, with a --run on a disk that they share or in an object store.
 
 Example: lmedge train-gan faces --run runs/first --preset cpu64 --kimg 400
 """
@@ -58,7 +58,7 @@ class TrainGanConfig(Stage):
     dataset: Positional[DatasetFolder]
     """Dataset made by `prepare` or `toy`."""
     run: RunFolder
-    """Folder of the run."""
+    """Folder of the run, or where it lies in an object store: s3://BUCKET/NAME."""
     family: FamilyName
     """Kind of generator, and how it learns. `--family FAMILY --help` shows the options that a family has."""
     preset: Literal["celeba128", "celeba64", "cpu64", "toy32"] = "cpu64"

@@ -38,7 +38,7 @@ class Saver(Callback):
     def after_step(self, training: Training) -> None:
         if self._asking is None:  # before its first step a sitting has nothing to save
             self._asking = ExitStack()
-            sentence = f"saving {self.run.path}; once more ends without that."
+            sentence = f"saving {self.run}; once more ends without that."
             self._asking.enter_context(asking(lambda: setattr(training, "stopped", True), sentence))
         if training.step % self.every == 0 or training.stopped:
             self.save(training)

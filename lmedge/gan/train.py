@@ -13,6 +13,7 @@ import tensorflow as tf
 from lmedge.errors import LmedgeError, Stopped, UsageError
 from lmedge.executor import LOCAL
 from lmedge.faces.records import FaceDataset
+from lmedge.fetched import fetched
 from lmedge.gan import checkpoint, devices
 from lmedge.gan.data import face_batches
 from lmedge.gan.families import family_named
@@ -27,6 +28,7 @@ from lmedge.gan.saver import Saver
 from lmedge.gan.step import Step
 from lmedge.gan.training import Callback, Training, steps_for, train
 from lmedge.gan.watch import Watch
+from lmedge.kept import keeping
 from lmedge.latent import LatentSpec
 from lmedge.options import to_json
 from lmedge.owner import owning
@@ -100,7 +102,8 @@ def train_gan(config: TrainGanConfig) -> Trained:
     dataset = FaceDataset(config.dataset)
     _check_dataset(config, dataset)
     if config.on != LOCAL:
-        return train_on_cluster(asked, train_gan)
+        # Of a store: not the folder that the chief's node has it in.
+        return dataclasses.replace(train_on_cluster(asked, train_gan), run=Run(config.run))
     dataset = family.faces(config, dataset)
     place = devices.strategy()
     chief, replicas = devices.is_chief(place), place.num_replicas_in_sync
@@ -108,11 +111,12 @@ def train_gan(config: TrainGanConfig) -> Trained:
         raise UsageError(
             f"--batch {config.batch} cannot be shared by {replicas} devices; take a multiple of {replicas}."
         )
-    run = Run.create(config.run) if chief else Run(config.run)
-    if checkpoint.checkpoints(run.checkpoints):
-        _same_experiment(run, config, dataset)
-    with owning(run.path) if chief else nullcontext():
-        return _train(asked, config, run, dataset, place)
+    with keeping(config.run, alone=place.cluster_resolver is None) if chief else nullcontext():
+        run = Run.create(config.run) if chief else Run(fetched(config.run, absent=True))
+        if checkpoint.checkpoints(run.checkpoints):
+            _same_experiment(run, config, dataset)
+        with owning(run.path) if chief else nullcontext():
+            return _train(asked, config, run, dataset, place)
 
 
 def _train(
@@ -136,7 +140,7 @@ def _train(
             training.rate = config.learning_rate
     start, last = training.step, steps_for(config.kimg, config.batch)
     if found and start >= last:
-        console.print(f"{run.path} is at {training.kimg:g} kimg already; raise --kimg to go on.")
+        console.print(f"{run} is at {training.kimg:g} kimg already; raise --kimg to go on.")
         return Trained(run, training.kimg, 0.0)
     if chief:
         about = {key: dataset.about.get(key) for key in ("size", "scheme", "count", "made_by", "provenance")}
@@ -144,7 +148,7 @@ def _train(
         run.record("train-gan", to_json(config), seed=config.seed, dataset=about, latent=step.spec.to_json(),
                    versions=versions("tensorflow", "keras", "numpy"))  # fmt: skip
     if start:
-        console.print(f"continuing {run.path} from {training.kimg:g} kimg")
+        console.print(f"continuing {run} from {training.kimg:g} kimg")
     saver = Saver(run, steps_for(config.checkpoint_every, config.batch), config.keep_checkpoints, step.variables(),
                   {"schedule": schedule, "health": health}, chief, found[-1] if found else None)  # fmt: skip
     # Every process decides alike; the chief alone writes.
@@ -269,7 +273,7 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
         if name not in MAY_CHANGE | family.may_change and before.get(name, _standard(config, name, value)) != value:
             option = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{option} is {value!r} and {run.path} was trained with {before.get(name)!r}; "
+                f"{option} is {value!r} and {run} was trained with {before.get(name)!r}; "
                 "take that value or name another --run."
             )
     began = noted["dataset"]
@@ -281,6 +285,6 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
             )
     if began.get("digest", dataset.digest) != dataset.digest:
         raise UsageError(
-            f"{config.dataset} holds other faces than the dataset that {run.path} began with "
+            f"{config.dataset} holds other faces than the dataset that {run} began with "
             f"({before.get('dataset')}, wherever that is now); name that one or another --run."
         )

@@ -19,6 +19,7 @@ from lmedge.inversion.options import InvertConfig
 from lmedge.inversion.resolve import decided, filled
 from lmedge.inversion.search import Search
 from lmedge.inversion.work import start_inversion, work
+from lmedge.kept import keeps_run, shared
 from lmedge.keras_model import weights_hash
 from lmedge.options import to_json
 from lmedge.owner import owning
@@ -63,6 +64,7 @@ def _count(config: InvertConfig, dataset: FaceDataset) -> int:
     return min(config.count or len(dataset), len(dataset))
 
 
+@keeps_run
 def invert(config: InvertConfig, executor: Executor | None = None) -> Latents:
     """Inverts the faces of a dataset into RUN/latents; see InvertConfig.
 
@@ -121,7 +123,7 @@ def _answers(
     if executor is None:
         yield (inversion(job, advance) for job in jobs)
     else:
-        there = run.path.resolve(), origin(inversion.dataset.path).resolve(), inversion.inverter.how
+        there = shared(run.path).resolve(), origin(inversion.dataset.path).resolve(), inversion.inverter.how
         with executor.answers(work, jobs, (start_inversion, there), parcel=1, heavy=True) as answers:
             yield answers
 
@@ -132,7 +134,7 @@ def check_fits(run: Run, generator: Any, dataset: FaceDataset) -> None:
     if dataset.scheme != run.scheme:
         other = "other " if dataset.scheme.name == run.scheme.name else ""
         raise UsageError(
-            f"{dataset.path} has {dataset.scheme} landmarks and {run.path} began with {other}{run.scheme}; "
+            f"{dataset.path} has {dataset.scheme} landmarks and {run} began with {other}{run.scheme}; "
             f"make the dataset again with --scheme {run.scheme}."
         )
 
@@ -142,6 +144,6 @@ def check_size(run: Run, generator: Any, dataset: FaceDataset) -> None:
     size = generator.output_shape[1]
     if dataset.size != size:
         raise UsageError(
-            f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run.path} draws {size}; "
+            f"{dataset.path} has faces of {dataset.size} pixels and the generator of {run} draws {size}; "
             f"make the dataset again with --size {size}."
         )

@@ -122,8 +122,8 @@ def load_latents(run: Run) -> Latents:
     check_whole(run.latents)
     if not (run.latents / ABOUT_FILE).exists():
         if half_made(run.latents):
-            raise LmedgeError(f"{run.path} has only a part of its latents; run the same `lmedge invert` again.")
-        raise LmedgeError(f"{run.path} has no latents; run `lmedge invert {run.path} DATASET` first.")
+            raise LmedgeError(f"{run} has only a part of its latents; run the same `lmedge invert` again.")
+        raise LmedgeError(f"{run} has no latents; run `lmedge invert {run} DATASET` first.")
     about = _about(run.latents)
     if about["generator"] != weights_hash(run.generator()):
         raise LmedgeError(
@@ -152,6 +152,6 @@ def refuse_other(run: Run, provenance: Provenance, what: str) -> None:
     """Raises UsageError where the landmarks of `what` are not of the annotator that the run began with."""
     if not provenance.same_annotator(run.provenance):
         raise UsageError(
-            f"{what} has landmarks of {provenance.landmarks} and {run.path} began with those of "
+            f"{what} has landmarks of {provenance.landmarks} and {run} began with those of "
             f"{run.provenance.landmarks}; name faces with the same."
         )

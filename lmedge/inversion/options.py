@@ -17,7 +17,7 @@ class SearchConfig(Stage):
     """What every search for latents understands."""
 
     run: Positional[RunFolder]
-    """Run with a trained generator, or a model that comes with lmedge by its name."""
+    """Run with a trained generator, a folder or a URL, or a model that comes with lmedge by its name."""
     preset: Preset = "fast"
     """fast: encoder, Gauss-Newton, the face counts more than the background. paper: random starts, 1,000 Adam steps on
     the plain squared error, components that leave their bounds redrawn (stochastic clipping, arXiv 1702.04782)."""
@@ -65,7 +65,7 @@ class InvertConfig(SearchConfig):
     """Seed of the encoder's training, the random starts and redraws."""
     on: Place = "local"
     """Where faces are inverted: on this machine, or by the nodes of a Ray cluster (extra `ray`), each on a GPU where
-    they have some. RUN and DATASET must lie where all nodes see them."""
+    they have some. RUN and DATASET must lie where all nodes see them, or in an object store."""
     overwrite: bool = False
     """Throw away latents that are there and start again."""
 

@@ -19,6 +19,7 @@ from lmedge.inversion.latents import LEAST_EXPLAINED, explained, psnr
 from lmedge.inversion.options import InvertPhotoConfig, PhotoConfig
 from lmedge.inversion.resolve import decided, filled, start_alone
 from lmedge.inversion.search import Search
+from lmedge.kept import keeps_run
 from lmedge.keras_model import Generator, to_uint8
 from lmedge.landmarks import Array, nme, normalised
 from lmedge.latent import Latents, LatentSpec
@@ -83,7 +84,7 @@ def search_alone(config: PhotoConfig, run: Run) -> Search:
 def check_photo(photo: Path, run: Run) -> None:
     """Raises UsageError for a folder, and for what is not there."""
     if photo.is_dir():
-        raise UsageError(f"{photo} is a folder; name a photo, or `lmedge invert {run.path} {photo}` for a dataset.")
+        raise UsageError(f"{photo} is a folder; name a photo, or `lmedge invert {run} {photo}` for a dataset.")
     if not photo.exists():
         raise UsageError(f"{photo} does not exist; name a photo of one face.")
 
@@ -112,6 +113,7 @@ def latent_of(
     return inverter(there.real, held=held, landmarks=known)
 
 
+@keeps_run
 def invert_photo(config: InvertPhotoConfig) -> InvertedPhoto:
     """Cuts the face out of a photo as `prepare` does, inverts it, and draws original, inversion and landmarks side by
     side; see InvertPhotoConfig.

@@ -39,7 +39,7 @@ def start_alone(config: SearchConfig, run: Run) -> Start:
         return start
     there = has_encoder(run)
     if start == "encoder" and not there:
-        raise UsageError(f"--start encoder: {run.path} has none; `lmedge invert {run.path} DATASET` trains one.")
+        raise UsageError(f"--start encoder: {run} has none; `lmedge invert {run} DATASET` trains one.")
     return "encoder" if there else "centre"
 
 

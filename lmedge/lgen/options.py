@@ -22,7 +22,7 @@ class TrainLgenConfig(Stage):
     """
 
     run: Positional[RunFolder]
-    """Run with inverted faces."""
+    """Run with inverted faces, a folder or a URL of an object store."""
     data: Literal["inverted", "generated", "both"] = "both"
     """What to learn from. inverted: the latents of real faces with their landmarks (the paper). generated: faces that
     the generator draws, with the landmarks that Face Mesh finds on them and on their mirror images. both: the one and

@@ -9,6 +9,7 @@ from lmedge.annotators.registry import looking
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
 from lmedge.inversion.latents import Latents, load_latents, refuse_other
+from lmedge.kept import keeps_run
 from lmedge.keras_file import save_network
 from lmedge.latent import LatentSpec
 from lmedge.lgen.faces import Faces, Split, joined, split_of
@@ -29,6 +30,7 @@ from lmedge.storage import write_json
 FOLDS = 3  # trainings whose errors on the faces that each left out teach the confidence
 
 
+@keeps_run
 def train_lgen(config: TrainLgenConfig, executor: Executor | None = None) -> LgenResult:
     """Trains L-Gen on what the run has; see TrainLgenConfig. Whoever looks at generated faces does in the workers of
     `executor`, or where `--on` says. Raises UsageError, LmedgeError."""

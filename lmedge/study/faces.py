@@ -67,7 +67,7 @@ def mixing_run(config: StudyConfig, arms: list[Arm], synthetic: FaceDataset) -> 
     model = run.face_model()
     if (model.width, model.scheme) != (synthetic.size, synthetic.scheme):
         raise UsageError(
-            f"--run {run.path} draws faces of {model.width} pixels with {model.scheme} landmarks, and the generated "
+            f"--run {run} draws faces of {model.width} pixels with {model.scheme} landmarks, and the generated "
             f"ones of {synthetic.path} have {synthetic.size} and {synthetic.scheme}; name the run that drew them."
         )
     return run

@@ -33,9 +33,7 @@ def latents_of(out: Path, run: Run, real: FaceDataset, wanted: NDArray[np.int64]
     if file.exists():
         there = read_arrays(file, ("z", "generator"))
         if str(there["generator"]) != whose:
-            raise UsageError(
-                f"{file} has latents of another generator than {run.path}; add --overwrite to begin again."
-            )
+            raise UsageError(f"{file} has latents of another generator than {run}; add --overwrite to begin again.")
         z = there["z"]
     missing = wanted[np.isnan(z[wanted]).any(axis=1)]
     if not len(missing):

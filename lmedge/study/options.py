@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from lmedge.bounds import Steps, Workers, whole, within
-from lmedge.options import ModelName, Stage
+from lmedge.options import ModelName, RunIfSaid, Stage
 from lmedge.place import Place
 
 ArmName = Literal[
@@ -43,7 +43,7 @@ class StudyConfig(Stage):
     """Dataset of generated faces (`lmedge synthesize --format tfrecord`). Default: drawn with the model of --model."""
     model: ModelName = None
     """Model that comes with lmedge that draws them, where --synthetic names none. Default: reference."""
-    run: Annotated[Path | None, arg(metavar="RUN")] = None
+    run: RunIfSaid = None
     """Run whose networks mix real faces, and draw the generated ones where --synthetic names none. Default: that of
     --model."""
     arms: tuple[ArmName, ...] = USUAL

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lmedge.errors import UsageError
 from lmedge.executor import Executor
+from lmedge.fetched import origin
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
 from lmedge.latent import Latents
@@ -90,7 +91,7 @@ def _study(config: StudyConfig, executor: Executor) -> StudyResult:
     ]  # fmt: skip
     run = mixing_run(config, arms, synthetic)
     there = replace(config, real=real.path, test=test.path, synthetic=synthetic.path, style=moved,
-                    run=None if run is None else run.path)  # fmt: skip
+                    run=None if run is None else origin(run.path))  # fmt: skip
     latents = None if run is None else _latents(config, run, real, trainings)
     trained = list(zip(trainings, _train(there, trainings, (seen.real, latents), len(test), executor), strict=True))
     sets = labelled(real, synthetic.scheme), labelled(test, synthetic.scheme)

@@ -1,6 +1,7 @@
 """`lmedge evaluate`."""
 
 from lmedge.evaluation.options import EvaluateConfig
+from lmedge.fetched import origin
 from lmedge.printable import print_text as print
 from lmedge.verb import DATASETS, TRAIN, Verb
 
@@ -13,7 +14,7 @@ def run(config: EvaluateConfig) -> None:
         print(f"{name:<42} {value}")
     for note in result.notes:
         print(note)
-    print(f"report: {result.page / 'index.html'}")
+    print(f"report: {origin(result.page / 'index.html')}")
 
 
 VERB = Verb("evaluate", EvaluateConfig, run, needs=(*TRAIN, *DATASETS))

@@ -11,12 +11,14 @@ from lmedge.verb import Choice, Verb
 def run(config: TrainGanConfig) -> None:
     from lmedge.gan.devices import take_threads
     from lmedge.gan.train import train_gan
+    from lmedge.run import Run
 
     take_threads()
     result = train_gan(config)
     rate = f", {result.images_per_second:.1f} images/s" if result.images_per_second else ""
-    samples = f"samples in {result.run.samples}, " if result.run.samples.is_dir() else ""
-    print(f"{result.kimg:g} kimg{rate}; {samples}next: lmedge invert {result.run.path} DATASET")
+    samples = Run(config.run).samples
+    shown = f"samples in {samples}, " if samples.is_dir() else ""
+    print(f"{result.kimg:g} kimg{rate}; {shown}next: lmedge invert {config.run} DATASET")
 
 
 def resolve(config: TrainGanConfig) -> TrainGanConfig:

@@ -8,6 +8,7 @@ from tyro.conf import arg
 
 from lmedge.bounds import Rate, Share, whole, within
 from lmedge.gan.options import EXPLANATION, FamilyName, TrainGanConfig
+from lmedge.options import RunIfSaid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ A part of its latent says which landmarks the face shall have; see --shape.
     said of a photo, or else the network did. See `lmedge sample --set`."""
     attribute_names: tuple[str, ...] = ()
     """With --attributes: ask for these only. Default: all that the network tells."""
-    teacher: Annotated[Path | None, arg(metavar="RUN")] = None
+    teacher: RunIfSaid = None
     """Run whose faces this generator shall draw from the same latents, to make one that is smaller: see --width. Its
     discriminator is what this one begins with, and stays as wide."""
     fade: Share = 0.5

@@ -24,19 +24,19 @@ def teacher_run(config: RelativisticConfig) -> Run:
     run = Run.open(config.teacher)
     if (family := family_of(run).name) != config.family:
         raise UsageError(
-            f"--teacher {run.path} is of the family {family}, and only one of the family {config.family} teaches; name "
+            f"--teacher {run} is of the family {family}, and only one of the family {config.family} teaches; name "
             "such a run."
         )
     size, wanted = run.config().get("dataset", {}).get("size"), PRESETS[config.preset].size
     if size != wanted:
         raise UsageError(
-            f"--teacher {run.path} draws faces of {size} pixels, and --preset {config.preset} is for {wanted}; take "
+            f"--teacher {run} draws faces of {size} pixels, and --preset {config.preset} is for {wanted}; take "
             "another of the two."
         )
     person, shape = sizes(run.latent)
     for option, asked, has in (("--latent", config.latent, person), ("--shape", config.shape, shape)):
         if asked not in (None, has):
-            raise UsageError(f"{option} is {asked}, and latents of --teacher {run.path} have {has}; leave it out.")
+            raise UsageError(f"{option} is {asked}, and latents of --teacher {run} have {has}; leave it out.")
     return run
 
 
@@ -45,12 +45,12 @@ def teacher_latent(config: RelativisticConfig, faces: "FaceDataset") -> LatentSp
     run = teacher_run(config)
     if run.scheme != faces.scheme:
         raise UsageError(
-            f"--teacher {run.path} is asked for landmarks of {run.scheme}, and {config.dataset} has {faces.scheme}; "
+            f"--teacher {run} is asked for landmarks of {run.scheme}, and {config.dataset} has {faces.scheme}; "
             "name a teacher of such faces."
         )
     if (names := run.latent.attributes) != (faces.attribute_names if config.attributes else ()):
         how = f"--attributes with --attribute-names {' '.join(names)}" if names else "no --attributes"
-        raise UsageError(f"--teacher {run.path} is asked for {', '.join(names) or 'no attributes'}; take {how}.")
+        raise UsageError(f"--teacher {run} is asked for {', '.join(names) or 'no attributes'}; take {how}.")
     return run.latent
 
 
@@ -79,7 +79,7 @@ def load_teacher(config: RelativisticConfig, latent: LatentSpec) -> Teacher:
     run = teacher_run(config)
     if run.latent != latent:
         raise UsageError(
-            f"--teacher {run.path} draws from other latents than {config.run} began with; name the teacher of then, or "
+            f"--teacher {run} draws from other latents than {config.run} began with; name the teacher of then, or "
             "another --run."
         )
     width = run.stage("train-gan", RelativisticConfig).get("width") or config.width
