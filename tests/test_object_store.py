@@ -228,6 +228,9 @@ def test_of_a_generated_set_in_a_store_nothing_is_fetched_to_say_that_it_is_one(
     synthesize(SynthesizeConfig(source=bundle, count=4, format="pts", out=memory), Elsewhere(True))
     with pytest.raises(UsageError, match="memory://bucket/set is neither a dataset, a run"):
         info(InfoConfig(path=memory))
+    for path, what in ((memory, "is not a bundle"), (memory / "README.md", "is a single object")):
+        with pytest.raises(UsageError, match=f"{path} {what}.* name the folder of a bundle"):
+            Bundle.open(path)
     with pytest.raises(UsageError, match="memory://bucket/absent does not exist."):
         info(InfoConfig(path=memory.parent / "absent"))
     with pytest.raises(KeyboardInterrupt):
@@ -240,7 +243,7 @@ def test_of_a_generated_set_in_a_store_nothing_is_fetched_to_say_that_it_is_one(
 @pytest.fixture(scope="module")
 def server():
     """A client of S3, not ours, of a server on this machine, with a bucket `faces`."""
-    pytest.importorskip("s3fs")
+    s3fs = pytest.importorskip("s3fs")
     moto = pytest.importorskip("moto.server")
     import boto3
 
@@ -254,6 +257,7 @@ def server():
             "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
         }.items():  # fmt: skip
             patch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()  # of another module's server
         client = boto3.client("s3")
         client.create_bucket(Bucket="faces")
         client.serving = serving

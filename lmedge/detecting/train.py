@@ -8,7 +8,7 @@ import numpy as np
 
 from convert.detector import KIND, write_detector
 from lmedge.datasets.augment import Augmentation
-from lmedge.detecting.options import ENOUGH_REAL, SHARE, TrainDetectorConfig
+from lmedge.detecting.options import SHARES, TrainDetectorConfig
 from lmedge.detecting.page import PAGE_FILES, write_page
 from lmedge.detecting.result import Lesson, TrainedDetector
 from lmedge.detecting.sources import Generated, generated
@@ -86,7 +86,7 @@ def _lesson(config: TrainDetectorConfig, executor: Executor) -> Lesson:
         (faces, tested), held = parted(faces, real.groups, f"--real {config.real}", config.seed), HELD_OUT
     share = config.synthetic_share
     if share is None:
-        share = SHARE if len(faces) < ENOUGH_REAL else 0.0
+        share = next((share for below, share in SHARES if len(faces) < below), 0.0)
         if not share:
             console.print(f"{len(faces)} real faces are enough: generated ones are left out (--synthetic-share 0)")
     synthetic, moved, whose = None, False, real.provenance

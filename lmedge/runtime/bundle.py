@@ -15,6 +15,7 @@ from lmedge.scheme import PARTS, Scheme
 from lmedge.shipped import bundle_at, meant_first, models
 from lmedge.storage import check_form, read_json
 from lmedge.swap import check_whole
+from lmedge.url import Url, place
 
 SCHEMA = 2  # 1 named its landmark scheme, and knew one kind of latents
 BUNDLE_FILE = "bundle.json"
@@ -44,6 +45,10 @@ class Bundle:
     def open(cls, path: Path | str) -> "Bundle":
         """The bundle in a folder, a model file, or a model that comes with lmedge by its name. Raises UsageError for
         something else, LmedgeError for a damaged one or one of another version."""
+        there = place(path or "")
+        if isinstance(there, Url) and not (there / BUNDLE_FILE).is_file():  # not fetched to say so: it may be large
+            what = "is a single object" if there.is_file() else f"is not a bundle (no {BUNDLE_FILE})"
+            raise UsageError(f"{there} {what}; name the folder of a bundle made by `lmedge export`.")
         path = bundle_at(path)
         if path.exists() and not path.is_dir():
             if path.suffix != ".tflite":

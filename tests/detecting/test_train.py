@@ -44,11 +44,11 @@ def test_a_tenth_of_the_real_faces_is_kept_out_and_tested_on(trained_detector, t
         assert model.nme == pytest.approx((off / np.hypot(*(left - right).T)).mean(), rel=1e-4)
 
 
-def test_beside_few_real_faces_half_a_batch_is_generated(trained_detector, bundle):
+def test_beside_few_real_faces_most_of_a_batch_is_generated(trained_detector, bundle):
     diet = trained_detector.lesson.diet
     drawn = FaceSampler(bundle).sample(200, 0, truncation=1)
     sure = drawn.confidence >= 0.2
-    assert len(diet.synthetic) == 100 and diet.synthetic_share == 0.5 and diet.how is not None
+    assert len(diet.synthetic) == 100 and diet.synthetic_share == 0.8 and diet.how is not None
     assert (diet.synthetic.images == drawn.images[sure][:100]).all()
     assert diet.synthetic.landmarks == pytest.approx(drawn.landmarks[sure][:100])
 
@@ -72,7 +72,7 @@ def test_a_folder_whose_model_is_lost_or_another_one_is_refused(trained_detector
 def test_the_folder_says_what_the_detector_is(trained_detector, lmedge_here):
     about = json.loads((trained_detector.out / "detector.json").read_text())
     assert (about["size"], about["landmarks"]["scheme"], about["test_faces"]) == (32, "ibug49", 5)
-    assert about["learnt_from"] == {"real": 43, "generated": 100, "synthetic_share": 0.5, "moved": False}
+    assert about["learnt_from"] == {"real": 43, "generated": 100, "synthetic_share": 0.8, "moved": False}
     assert about["provenance"]["annotator"] == "drawn" and "CC0-1.0" in about["provenance"]["licence"]
     for name, model in zip(("fp32", "int8"), trained_detector.models, strict=True):
         assert about["variants"][name]["nme"] == model.nme and about["variants"][name]["nme_from_keras"] < 0.02
@@ -146,7 +146,7 @@ def test_pts_files_have_the_68_points_or_those_of_the_detector():
 
 
 def test_enough_real_faces_want_no_generated_ones(toys, bundle, tmp_path, monkeypatch, lmedge_here):
-    monkeypatch.setattr("lmedge.detecting.train.ENOUGH_REAL", 43)
+    monkeypatch.setattr("lmedge.detecting.train.SHARES", ((43, 0.8),))
     config = TrainDetectorConfig(source=bundle, real=toys, out=tmp_path / "d", steps=1, generated=100)
     diet = train_detector(config).lesson.diet
     assert diet.synthetic is None and len(diet.real) == 43
