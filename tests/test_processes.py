@@ -194,7 +194,7 @@ def study_verb(tmp_path, photos):
     from lmedge.study.training import Training
 
     config = StudyConfig(real=tmp_path, test=tmp_path, synthetic=tmp_path, out=tmp_path)
-    _train(config, [Training(arm, 50, 0) for arm in ARMS], (np.zeros((0, 49, 2), np.float32), None), Processes(2))
+    _train(config, [Training(arm, 50, 0) for arm in ARMS], (np.zeros((0, 49, 2), np.float32), None), 1, Processes(2))
 
 
 @pytest.mark.slow
