@@ -12,7 +12,7 @@ from lmedge.provenance import NOT_STATED, Provenance
 from lmedge.regular import read_regular
 from lmedge.runtime.model_file import ModelFile, check_model
 from lmedge.scheme import PARTS, Scheme
-from lmedge.shipped import bundle_at, meant_first, models
+from lmedge.shipped import bundle_at, is_shipped, meant_first, models
 from lmedge.storage import check_form, read_json
 from lmedge.swap import check_whole
 from lmedge.url import Url, place
@@ -146,7 +146,8 @@ class Bundle:
         """
         if variant not in self.variants:
             have = ", ".join(self.variants)
-            raise UsageError(f"--variant {variant}: {self.path} has no such model; take one of {have}.")
+            more = f", or write it: lmedge export {self.path.name} --out bundle" if is_shipped(self.path) else ""
+            raise UsageError(f"--variant {variant}: {self.path} has no such model; take one of {have}{more}.")
         path = self.variants[variant]
         data = _bytes(path)
         entry = self.about.get("variants", {}).get(variant, {})  # a lone model has no list of variants
