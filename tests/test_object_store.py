@@ -304,6 +304,18 @@ def test_nodes_of_a_cluster_write_into_s3_and_one_is_killed(server, cluster, bun
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_nodes_prepare_photos_of_s3_into_s3_and_one_is_killed(server, cluster, photos, tmp_path, cache, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("lmedge.faces.assembly.SHARD_JOBS", 2)
+    with_points(shutil.copytree(photos, tmp_path / "photos"))
+    for path, data in contents(tmp_path / "photos").items():
+        server.put_object(Bucket="faces", Key=f"photos/{path}", Body=data)
+    killing = Killing(cluster)
+    prepare(PrepareConfig(photos=("s3://faces/photos",), out="s3://faces/prepared", annotator="pts"), killing)
+    prepare(PrepareConfig(photos=(tmp_path / "photos",), out=tmp_path / "here", annotator="pts"), Elsewhere())
+    assert killing.killed and objects(server, "prepared") == contents(tmp_path / "here")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_what_s3_refuses_is_said(server, monkeypatch, tmp_path):
     import s3fs
 
