@@ -65,7 +65,7 @@ class Stage:
             if bare is Path and value is not None:
                 object.__setattr__(self, name, _place(name, value, hint))
             elif bare is Scheme and isinstance(value, str):
-                object.__setattr__(self, name, scheme_of(value, _written(name)))
+                object.__setattr__(self, name, scheme_of(value, written(name)))
             elif bare == tuple[Path, ...]:
                 places = (value,) if isinstance(value, str | Path) else value
                 object.__setattr__(self, name, tuple(_place(name, one, hint) for one in places))
@@ -73,17 +73,18 @@ class Stage:
             values = getattr(self, name)
             for value in values if isinstance(values, tuple) else (values,):
                 if value is not None:
-                    check.refuse(_written(name), value)
+                    check.refuse(written(name), value)
 
 
-def _written(name: str) -> str:
+def written(name: str) -> str:
+    """An option as the command line has it: `--synthetic-share`."""
     return "--" + name.replace("_", "-")
 
 
 def _place(name: str, path: str | Path, hint: Any) -> Path:
     found = place(path)
     if isinstance(found, Url) and not any(isinstance(beside, Urls) for beside in _beside(hint)):
-        option = "" if Positional in _beside(hint) else f"{_written(name)} "
+        option = "" if Positional in _beside(hint) else f"{written(name)} "
         raise UsageError(f"{option}{found}: a path of this machine is wanted here, and no URL.")
     return found
 

@@ -30,7 +30,7 @@ from lmedge.gan.training import Callback, Training, steps_for, train
 from lmedge.gan.watch import Watch
 from lmedge.kept import keeping
 from lmedge.latent import LatentSpec
-from lmedge.options import to_json
+from lmedge.options import to_json, written
 from lmedge.owner import owning
 from lmedge.pictures import SHEET_FACES
 from lmedge.progress import console, progress
@@ -271,7 +271,7 @@ def _same_experiment(run: Run, config: TrainGanConfig, dataset: FaceDataset) -> 
         )
     for name, value in now.items():
         if name not in MAY_CHANGE | family.may_change and before.get(name, _standard(config, name, value)) != value:
-            option = "--" + name.replace("_", "-")
+            option = written(name)
             raise UsageError(
                 f"{option} is {value!r} and {run} was trained with {before.get(name)!r}; "
                 "take that value or name another --run."

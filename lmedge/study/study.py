@@ -15,7 +15,7 @@ from lmedge.fetched import origin
 from lmedge.growing import growing_folder
 from lmedge.landmarks import nme
 from lmedge.latent import Latents
-from lmedge.options import to_json
+from lmedge.options import to_json, written
 from lmedge.parts import Part, going_on
 from lmedge.place import executor_on
 from lmedge.progress import console
@@ -129,7 +129,7 @@ def _claim(config: StudyConfig, about: dict[str, Any]) -> None:
     store = trainings_in(config.out)
     if store.other(about):
         noted, now = read_json(config.out / STUDY_FILE, "a study").get("options", {}), about["options"]
-        said = [f"{'no ' if was is None else ''}--{name.replace('_', '-')}{'' if was is None else f' {was}'}"
+        said = [f"{'no ' if was is None else ''}{written(name)}{'' if was is None else f' {was}'}"
                 for name, was in noted.items() if was != now.get(name)]  # fmt: skip
         which = f" ({', '.join(said)})" if said else ""
         raise UsageError(
