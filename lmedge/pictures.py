@@ -75,16 +75,28 @@ def contact_sheet(
     scheme: Scheme | None = None,
     columns: int = 8,
     pixels: int = SHEET_PIXELS,
+    bare_above: bool = False,
 ) -> NDArray[np.uint8]:
     """Faces `[N, H, W, 3]`, each enlarged to about `pixels`, as one picture; with their landmarks `[N, K, 2]` (pixels)
-    where there are some. Raises UsageError where there is no face."""
+    where there are some. `bare_above`: and above each row the same faces without, as points hide eyes and mouths.
+    Raises UsageError where there is no face."""
     if not len(images):
         raise UsageError("there is no face to show.")
     scale = max(1, pixels // images[0].shape[1])
     if landmarks is None or scheme is None:
         return grid([enlarged(image, scale) for image in images], columns)
     pictures = [drawn(image, points, scheme, scale) for image, points in zip(images, landmarks, strict=True)]
+    if bare_above:
+        bare = [enlarged(image, scale) for image in images]
+        columns = min(columns, len(bare))
+        missing = [np.full_like(bare[0], 255)] * (-len(bare) % columns)
+        rows = zip(*(_rows([*each, *missing], columns) for each in (bare, pictures)), strict=True)
+        pictures = [picture for pair in rows for row in pair for picture in row]
     return grid(pictures, columns)
+
+
+def _rows(pictures: list[NDArray[np.uint8]], columns: int) -> list[list[NDArray[np.uint8]]]:
+    return [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
 
 
 def grid(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:

@@ -95,7 +95,7 @@ def _write(folder: Path, sampler: FaceSampler, drawn: Iterator[Faces], count: in
             landmarks += list(faces.landmarks)[: SHEET_FACES - len(landmarks)]
             latents.append(faces.latents)
             advance(len(faces))
-    Image.fromarray(contact_sheet(images, landmarks, sampler.scheme)).save(folder / "contact.png")
+    Image.fromarray(contact_sheet(images, landmarks, sampler.scheme, bare_above=True)).save(folder / "contact.png")
     write_bytes(folder / "landmarks.csv", table.getvalue().encode())
     write_arrays(folder / "latents.npz", sampler.latent.split(np.concatenate(latents)))
 

@@ -134,6 +134,15 @@ def test_sample_writes_faces_landmarks_and_a_contact_sheet(bundle, tmp_path, lme
     assert np.array(rows[4][99:-1], float) == pytest.approx(faces.point_confidence[3], abs=1e-3)
     with Image.open(out / rows[4][0]) as picture:
         assert (np.asarray(picture) == faces.images[3]).all()
+    with Image.open(out / "contact.png") as picture:
+        sheet = np.asarray(picture)
+    side = (sheet.shape[0] - 2) // 2  # five faces, and below them with landmarks
+    assert sheet.shape == (2 * side + 2, 5 * side + 8, 3)
+    for number, image in enumerate(faces.images):
+        left = number * (side + 2)
+        shown = [sheet[top : top + side, left : left + side] for top in (0, side + 2)]
+        assert shown[0].mean() == pytest.approx(image.mean(), abs=2)
+        assert not (shown[0] == (120, 255, 80)).all(axis=-1).any() and (shown[1] == (120, 255, 80)).all(axis=-1).any()
     before = (out / "landmarks.csv").read_bytes()
     done = lmedge("sample", bundle, "--count", 5, "--out", out)
     assert done.returncode == 2 and "add --overwrite" in done.stderr
