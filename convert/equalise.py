@@ -3,7 +3,7 @@
 Between two layers with weights a channel can be divided by any factor where every op on the way keeps factors: the
 first layer's weights are divided by it, the next one's multiplied (cross-layer equalisation, Nagel et al., arXiv
 1906.04721, section 4.1). LeakyReLU and ReLU do, and sums whose parts are divided alike; a product with a scale that is
-made for it takes any factor. ELU does not.
+made for it takes the factors of both. ELU does not.
 """
 
 from typing import Any
@@ -59,7 +59,9 @@ class _Channels:
     """Which tensors of a network, by the name of the layer that gives them, have to be divided alike.
 
     `weighted`: a layer that takes factors into its weights -> the tensors that it reads and gives. `products`: a tensor
-    -> what it is the product of, the second made for that alone.
+    -> what it is the product of, the second, a scale, made for that alone. Where nothing else decides how the product
+    is divided, the scale is made even and the product follows: what rounding does to a scale is done to all pixels
+    alike, and is seen more than what it does to each pixel of the product by itself.
     """
 
     def __init__(self, network: Any):
@@ -122,9 +124,16 @@ class _Channels:
         )
 
     def divisible(self) -> list[str]:
-        """Tensors that may be divided, those of second factors left out, which follow from the others."""
-        kept = {self.group(name) for name in (*self.fixed, *(scale for _, scale in self.products.values()))}
+        """Tensors that may be divided, those left out that follow from others."""
+        kept = {self.group(name) for name in (*self.fixed, *map(self._follower, self.products))}
         return [name for name in self.reads if self.group(name) not in kept]
+
+    def _follower(self, product: str) -> str:
+        """The one of a product and its scale whose factor follows from the other's."""
+        group = self.group(product)
+        fixed = group in map(self.group, self.fixed)
+        shared = sum(self.group(name) == group for name in self.reads) > 1
+        return self.products[product][1] if fixed or shared else product
 
     def factors(self, widths: dict[str, Widths]) -> dict[str, Widths]:
         """By group, what its tensors are divided by: how wide their channels are beside each other, where it is much
@@ -136,8 +145,12 @@ class _Channels:
             found.setdefault(root, []).append(pixels / np.exp(np.log(pixels).mean()))
         factors = {root: (np.mean(np.power(each, 4), axis=0)) ** 0.25 for root, each in found.items()}
         for product, (scaled, scale) in self.products.items():
-            ones = np.ones(self._channels(product))
-            factors[self.group(scale)] = factors.get(self.group(product), ones) / factors.get(self.group(scaled), ones)
+            of_product, of_scaled, of_scale = (
+                factors.get(self.group(name), np.ones(self._channels(product))) for name in (product, scaled, scale)
+            )
+            follows = {product: of_scaled * of_scale, scale: of_product / of_scaled}
+            follower = self._follower(product)
+            factors[self.group(follower)] = follows[follower]
         return factors
 
 
