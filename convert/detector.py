@@ -16,8 +16,9 @@ from convert import flatbuffer as fb
 from convert import rewrites as graph
 from convert.gates import Limits, check_contents, read_contents
 from convert.metadata import put
-from convert.model import centred, run_converter
+from convert.model import run_converter
 from convert.recipe import RECIPES
+from convert.static import centred
 from lmedge import __version__
 from lmedge.detector.diet import LabelledFaces
 from lmedge.detector.figures import Measured, measured

@@ -23,7 +23,10 @@ from convert.fold import fold_upsampling
 from convert.levels import in_levels, rescaled
 from convert.ranges import copy_ranges, fit_ranges, measured, set_image_range, share_ranges
 from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
+from convert.repeated import repeat_for
+from convert.rounding import rounded
 from convert.scales import without_scales
+from convert.static import PROBED, Static, centred
 from lmedge.errors import LmedgeError
 from lmedge.keras_model import KerasFaceModel
 from lmedge.landmarks import in_pixels
@@ -31,8 +34,7 @@ from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Faces
 from lmedge.runtime.bundle import SIGNATURE
 
-PROBED = 8  # latents on which networks are held against copies
-FITTED = 160  # faces on which ranges are tried; each trial costs their drawing
+FITTED = 160  # faces on which ranges are tried, or half of those that there are; each trial costs their drawing
 
 
 @contextmanager
@@ -74,7 +76,7 @@ class Conversion:
     rewrites: Rewrites
     tuning: Tuning
     tell: Callable[[str], None]
-    _models: dict[bool, Any] = field(default_factory=dict)
+    _static: dict[bool, tuple[Static, Any]] = field(default_factory=dict)
 
     @cached_property
     def drawing(self) -> Any:
@@ -105,60 +107,68 @@ class Conversion:
         LmedgeError where the converter cannot express the networks."""
         if not recipe.static:
             with saved(self.folded, self.model.lgen, self.model.confidences) as folder:
-                return _finished(run_converter(_converter(folder, recipe)), recipe, self.rewrites, None), {}
-        # A microcontroller gets the landmarks themselves: there is no float to add the mean face in.
-        lgen, mean = (self.model.lgen, None) if recipe.integer_io else self.centred
-        found = model = self._calibrated(mean is not None)
+                return _finished(run_converter(_converter(folder, recipe)), recipe, self.rewrites), {}
+        static, found = self.static(recipe.integer_io)
+        model = found
         note: dict[str, Any] = {}
         if recipe.tuned:
             from convert.qat import tune  # loads tensorflow-model-optimization, for this variant only
 
-            drawing, marking, note = tune(self.even, lgen, self.model.latent, found, self.tuning, self.tell)
-            model = self._extremes(drawing, marking)
+            drawing, marking, note = tune(static, self.model.latent, found, self.tuning, self.tell)
+            model = self._extremes(dataclasses.replace(static, generator=drawing, lgen=marking))
             copy_ranges(found, model)
-        return _finished(_quantised(model, recipe), recipe, self.rewrites, mean), note
+        return _finished(_quantised(model, recipe), recipe, self.rewrites, static), note
 
-    def _calibrated(self, centred: bool) -> Any:
-        """The float model with the ranges that its activations get in int8."""
-        if centred not in self._models:
-            self._models[centred] = self._calibrate(*(self.centred if centred else (self.model.lgen, None)))
-        return self._models[centred]
+    def static(self, integer_io: bool = False) -> tuple[Static, Any]:
+        """The networks as they are quantised, and the float model of them with the ranges that its activations get in
+        int8."""
+        if integer_io not in self._static:
+            networks = self._networks(integer_io)
+            self._static[integer_io] = networks, self._calibrated(networks)
+        return self._static[integer_io]
 
-    def _extremes(self, generator: Any, lgen: Any) -> Any:
+    def _networks(self, integer_io: bool) -> Static:
+        # A microcontroller has no float: it gets the landmarks themselves, and latents as they are.
+        lgen, mean = (self.model.lgen, None) if integer_io else self.centred
+        static = Static(self.even, lgen, self.model.confidences, (self.even, lgen), mean, None)
+        if self.rewrites.repeat_latents and not integer_io:
+            others = (lgen, *static.confidences.values())
+            static = dataclasses.replace(static, repeat=repeat_for(self.even, others, self.model.latent))
+        for change in self._changes(static):
+            confidences = {name: change(network) for name, network in static.confidences.items()}
+            static = dataclasses.replace(
+                static, generator=change(static.generator), lgen=change(static.lgen), confidences=confidences
+            )
+        return static
+
+    def _changes(self, static: Static) -> Iterator[Callable[[Any], Any]]:
+        """What is done to every network before it is quantised."""
+        if static.repeat is not None:
+            yield static.repeat.reading
+        if self.rewrites.round_weights:
+            latents = np.asarray(static.reads(self.calibration.latents))
+            yield lambda network: rounded(network, latents)
+
+    def _extremes(self, static: Static) -> Any:
         """The float model with the extremes of its activations."""
-        with saved(generator, lgen, self.model.confidences) as folder:
+        with saved(static.generator, static.lgen, static.confidences) as folder:
             model = run_converter(_converter(folder, RECIPES["fp32"]))
-        return measured(model, self.calibration.latents)
+        return measured(model, np.asarray(static.reads(self.calibration.latents)))
 
-    def _calibrate(self, lgen: Any, mean: NDArray[np.float32] | None) -> Any:
+    def _calibrated(self, static: Static) -> Any:
         recipe = RECIPES["int8"]
-        model = self._extremes(self.even, lgen)
+        model = self._extremes(static)
         set_image_range(model)
         if self.rewrites.fit_ranges:
             share_ranges(model)
-            few = self.calibration[:FITTED]
+            few = self.calibration[: max(FITTED, len(self.calibration) // 2)]
             plain = dataclasses.replace(self.rewrites, signatures=False)
 
             def error(candidate: Any) -> float:
-                return _error(fb.write(_finished(_quantised(candidate, recipe), recipe, plain, mean)), few)
+                return _error(fb.write(_finished(_quantised(candidate, recipe), recipe, plain, static)), few)
 
             fit_ranges(model, error, self.tell)
         return model
-
-
-def centred(lgen: Any, mean: NDArray[np.float32], probe: NDArray[np.float32]) -> tuple[Any, NDArray[np.float32] | None]:
-    """A copy of L-Gen whose last bias is less by `mean` `[K, 2]`, and `mean`; `lgen` and None where that is not the
-    same as taking it from the output, as tried on `probe`, inputs of the network."""
-    last = next((layer for layer in reversed(lgen.layers) if layer.weights), None)
-    if not isinstance(last, keras.layers.Dense) or not last.use_bias or last.units != mean.size:
-        return lgen, None
-    copy = keras.models.clone_model(lgen)
-    copy.set_weights(lgen.get_weights())
-    kernel, bias = last.get_weights()
-    copy.get_layer(last.name).set_weights([kernel, bias - mean.ravel()])
-    if not np.allclose(np.asarray(copy(probe)) + mean, np.asarray(lgen(probe)), atol=1e-5):
-        return lgen, None
-    return copy, mean
 
 
 def _quantised(model: Any, recipe: Recipe) -> bytes:
@@ -168,16 +178,18 @@ def _quantised(model: Any, recipe: Recipe) -> bytes:
         return mlir_quantize(fb.write(model), input_data_type=kind, output_data_type=kind)
 
 
-def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites, mean: NDArray[np.float32] | None) -> Any:
-    """The converted model with the rewrites that its variant gets."""
+def _finished(model: bytes, recipe: Recipe, rewrites: Rewrites, static: Static | None = None) -> Any:
+    """The converted model with the rewrites that its variant gets. `static`: what it was quantised from."""
     root = fb.read(model)
     if rewrites.int8_elu and recipe.static:
         graph.join_in_int8(root)
         graph.int8_elu(root)
     if not recipe.integer_io:
         graph.quantize_image(root)
-    if mean is not None:
-        graph.add_mean_face(root, mean)
+    if static is not None and static.repeat is not None:
+        graph.repeat_input(root, static.repeat)
+    if static is not None and static.mean is not None:
+        graph.add_mean_face(root, static.mean)
     if rewrites.signatures:
         graph.add_signatures(root)
     graph.drop_unused(root)

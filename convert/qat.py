@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from convert.fold import PhasesToPixels, Repeated, phases_to_pixels, repeated, wiring
 from convert.ranges import activation_of, ranges_of
 from convert.recipe import Tuning
+from convert.static import Static
 from lmedge.errors import LmedgeError
 from lmedge.gan.quantiles import latents_of
 from lmedge.keras_layers import DepthToSpace
@@ -103,15 +104,15 @@ class _Step:
     computes: bool = True
 
 
-def twin(network: Any, latent: LatentSpec, calibrated: Any) -> Any:
-    """The network in tf_keras with simulated int8: z `[B, Z]` of `latent` -> what `network` gives. Its activations have
-    the ranges that they have in `calibrated`, the float TFLite model that it is a part of.
+def twin(network: Any, latent: LatentSpec, calibrated: Any, reads: Callable[[Any], Any] = lambda z: z) -> Any:
+    """The network in tf_keras with simulated int8: z `[B, Z]` of `latent`, as it `reads` them -> what `network` gives.
+    Its activations have the ranges that they have in `calibrated`, the float TFLite model that it is a part of.
 
     Raises LmedgeError for a network with layers that int8 does not have.
     """
     steps = {layer.name: list(_steps(layer, network.name)) for layer in network.layers}
     z, span = tf_keras.Input(network.input_shape[1:]), _Range(float(latent.low.min()), float(latent.high.max()))
-    probe = latents_of(latent, tf.random.stateless_uniform((4, latent.size), (0, 0)))
+    probe = reads(latents_of(latent, tf.random.stateless_uniform((4, latent.size), (0, 0))))
     # What each layer gives, in the twin and for the probe. "" is the input.
     given: dict[str, tuple[Any, Any]] = {"": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe)}
     wires = wiring(network)
@@ -199,24 +200,28 @@ def _steps(layer: Any, network: str) -> Iterator[_Step]:
 
 
 def tune(
-    generator: Any, lgen: Any, latent: LatentSpec, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
+    static: Static, latent: LatentSpec, calibrated: Any, tuning: Tuning, tell: Callable[[str], None]
 ) -> tuple[Any, Any, dict[str, Any]]:
-    """Copies of both networks, whose generator gives levels, with fine-tuned weights, and what was done, for
-    bundle.json. `calibrated`: their float TFLite model with the ranges that post-training quantisation found. `tell`
-    is told the progress. Raises LmedgeError as `twin` does."""
+    """Copies of generator, which gives levels, and L-Gen with fine-tuned weights, and what was done, for bundle.json.
+    `calibrated`: their float TFLite model with the ranges that post-training quantisation found. `tell` is told the
+    progress. Raises LmedgeError as `twin` does."""
     tf_keras.utils.set_random_seed(tuning.seed)
-    drawing = twin(generator, latent, calibrated)
-    marking = twin(lgen, latent, calibrated)
+    drawing, marking = (twin(network, latent, calibrated, static.reads) for network in (static.generator, static.lgen))
+    image, landmarks = static.teachers
 
     def levels(z: Any) -> Any:
-        return tf.clip_by_value(generator(z, training=False), 0.0, 255.0)
+        return tf.clip_by_value(image(z, training=False), 0.0, 255.0)
 
-    losses = {
-        "image": _fit(drawing, levels, latent, tuning, lambda text: tell(f"image {text}")),
-        "landmarks": _fit(marking, lgen, latent, tuning, lambda text: tell(f"landmarks {text}")),
-    }
+    def fit(student: Any, teacher: Callable[[Any], Any], name: str) -> list[float]:
+        def drawn(share: Any) -> tuple[Any, Any]:
+            z = latents_of(latent, share)
+            return static.reads(z), teacher(z)
+
+        return _fit(student, drawn, latent.size, tuning, lambda text: tell(f"{name} {text}"))
+
+    losses = {"image": fit(drawing, levels, "image"), "landmarks": fit(marking, landmarks, "landmarks")}
     note = {"tuning": {"steps": tuning.steps, "batch": tuning.batch, "loss": losses}}
-    return _copy(generator, drawing), _copy(lgen, marking), note
+    return _copy(static.generator, drawing), _copy(static.lgen, marking), note
 
 
 def _copy(network: Any, student: Any) -> Any:
@@ -231,19 +236,19 @@ def _copy(network: Any, student: Any) -> Any:
 
 
 def _fit(
-    student: Any, teacher: Callable[[Any], Any], latent: LatentSpec, tuning: Tuning, tell: Callable[[str], None]
+    student: Any, drawn: Callable[[Any], tuple[Any, Any]], size: int, tuning: Tuning, tell: Callable[[str], None]
 ) -> list[float]:
-    """Trains the student on the teacher's output for fresh latents; root mean square errors at start and end."""
+    """Trains the student on what it reads and should give, which `drawn` makes of evenly spread numbers `[B, size]`;
+    root mean square errors at start and end."""
     schedule = tf_keras.optimizers.schedules.CosineDecay(tuning.learning_rate, tuning.steps)
     optimizer = tf_keras.optimizers.Adam(schedule)
     random = tf.random.Generator.from_seed(tuning.seed)
 
     @tf.function
     def step() -> Any:
-        z = latents_of(latent, random.uniform((tuning.batch, latent.size)))
-        wanted = teacher(z)
+        given, wanted = drawn(random.uniform((tuning.batch, size)))
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(tf.square(student(z, training=True) - wanted))
+            loss = tf.reduce_mean(tf.square(student(given, training=True) - wanted))
         weights = student.trainable_weights
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return loss

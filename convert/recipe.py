@@ -48,13 +48,16 @@ class Rewrites:
     """What is done to the networks beyond what the stock converter does; switched off for comparison only.
 
     `fold`: upsampling folded into convolutions (see convert.fold). `int8_elu`: ELU computed in int8.
-    `fit_ranges`: int8 ranges narrowed while the output gets better (see convert.ranges). `signatures`: `generate`
-    and `landmarks` beside `sample`.
+    `fit_ranges`: int8 ranges narrowed while the output gets better (see convert.ranges). `repeat_latents`: numbers of a
+    latent that weigh most given several times (see convert.repeated). `round_weights`: int8 weights that make up for
+    each other (see convert.rounding). `signatures`: `generate` and `landmarks` beside `sample`.
     """
 
     fold: Fold = "phases"
     int8_elu: bool = True
     fit_ranges: bool = True
+    repeat_latents: bool = True
+    round_weights: bool = True
     signatures: bool = True
 
 

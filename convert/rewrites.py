@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tensorflow.lite.python import schema_py_generated as schema
 
 from convert import flatbuffer as fb
+from convert.repeated import Repeat
 from lmedge.runtime.bundle import SIGNATURE
 
 # Signatures beside `sample`, and the output of `sample` that each keeps.
@@ -95,6 +96,54 @@ def quantize_image(model: Any) -> None:
     image.type = schema.TensorType.UINT8
     image.quantization = schema.QuantizationParametersT()
     image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
+
+
+def repeat_input(model: Any, repeat: Repeat) -> None:
+    """Puts before a model of latents as `repeat` gives them what makes them of latents `[1, Z]`, in float: a slice,
+    what joins it to the latent several times, and a sum with the offsets."""
+    sample = fb.signature(model, SIGNATURE)
+    graph = model.subgraphs[sample.subgraphIndex]
+    (entry,) = sample.inputs
+    read = entry.tensorIndex
+
+    def tensor(name: str, width: int) -> int:
+        made = copy.deepcopy(graph.tensors[read])
+        made.name, made.shape, made.quantization = name.encode(), [1, width], None
+        if made.shapeSignature is not None:
+            made.shapeSignature = [1, width]
+        graph.tensors.append(made)
+        return len(graph.tensors) - 1
+
+    def constant(name: str, values: NDArray[Any], kind: int) -> int:
+        made = schema.TensorT()
+        made.name, made.type, made.shape = name.encode(), kind, list(values.shape)
+        made.buffer = fb.add_buffer(model, values.tobytes())
+        graph.tensors.append(made)
+        return len(graph.tensors) - 1
+
+    def operator(name: str, options: Any, inputs: list[int], output: int) -> Any:
+        op = schema.OperatorT()
+        op.opcodeIndex = fb.code_index(model, name, 1)
+        op.inputs, op.outputs = inputs, [output]
+        op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+        op.builtinOptions = options
+        return op
+
+    whole, ends = schema.TensorType.INT32, ((0, repeat.first), (1, repeat.last), (1, 1))
+    z = tensor("z", repeat.size)
+    part = tensor("z_part", repeat.last - repeat.first)
+    joined = tensor("z_joined", len(repeat.offsets))
+    bounds = [constant(f"z_part_{place}", np.array(end, "<i4"), whole) for place, end in enumerate(ends)]
+    offsets = constant("z_offsets", repeat.offsets[None].astype("<f4"), schema.TensorType.FLOAT32)
+    join = schema.ConcatenationOptionsT()
+    join.axis = 1
+    graph.operators = [
+        operator("STRIDED_SLICE", schema.StridedSliceOptionsT(), [z, *bounds], part),
+        operator("CONCATENATION", join, [z, *[part] * (repeat.times - 1)], joined),
+        operator("ADD", schema.AddOptionsT(), [joined, offsets], read),
+        *graph.operators,
+    ]
+    graph.inputs, entry.tensorIndex = [z], z
 
 
 def add_mean_face(model: Any, mean: NDArray[np.float32], key: str = SIGNATURE) -> None:

@@ -25,7 +25,10 @@ def export_run(config: ExportConfig) -> Bundle:
         point_confidence=run.point_confidence(), latent=run.latent, scheme=run.scheme, provenance=run.lgen_provenance,
         clean=None if clean.is_all else clean,
         name=name, training=run.training(), calibration=config.calibration, seed=config.seed,
-        rewrites=Rewrites(config.fold, config.int8_elu, config.fit_ranges, config.signatures),
+        rewrites=Rewrites(
+            config.fold, config.int8_elu, config.fit_ranges, config.repeat_latents, config.round_weights,
+            config.signatures,
+        ),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,
     )  # fmt: skip

@@ -57,10 +57,11 @@ def test_ranges_are_what_each_layer_gives(generator):
     model = KerasFaceModel(Generator(generator), build_lgen(6, 49, (4,)), scheme=IBUG49)
     z = uniform(32, 6, 0)
     made = Conversion(model, model.render(z), Rewrites(fit_ranges=False), Tuning(), lambda text: None)
-    ranges = ranges_of(made._calibrated(True), made.even)
+    static, calibrated = made.static()
+    ranges = ranges_of(calibrated, network := static.generator)
     assert ranges.pop("rgb") == [(0.0, 255.0)]
     computing = {name: each for name, each in ranges.items() if each}
-    values = keras.Model(made.even.input, {name: made.even.get_layer(name).output for name in computing})(z)
+    values = keras.Model(network.input, {name: network.get_layer(name).output for name in computing})(z)
     for name, ends in computing.items():
         wanted = min(0.0, float(np.min(values[name]))), max(0.0, float(np.max(values[name])))
         assert ends[-1] == pytest.approx(wanted, abs=1e-4), name

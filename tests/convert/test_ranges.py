@@ -76,7 +76,7 @@ def test_the_levels_of_the_int8_image_are_its_own(networks):
 
 
 def test_an_elu_gets_the_range_of_its_input_and_so_does_what_follows(networks):
-    model = conversion(networks, fit=False)._calibrated(True)
+    _, model = conversion(networks, fit=False).static()
     share_ranges(model)
     graph = model.subgraphs[0]
     for op in graph.operators:
@@ -107,7 +107,8 @@ def test_an_lgen_that_bends_its_last_layer_is_not_centred():
 def test_the_search_finds_the_range_that_the_error_asks_for(networks):
     """The error here is a distance from a wanted range, known beforehand."""
     made = conversion(networks, fit=False)
-    model, lgen = made._calibrated(True), made.centred[0]
+    static, model = made.static()
+    lgen = static.lgen
     wanted = ends_of(model, lgen) * (0.8, 0.7)
 
     def distance(candidate):
@@ -123,7 +124,8 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
     made = conversion(networks)
     model, _ = made.variant(RECIPES["int8"])
     z = uniform(20, 8, 4)
-    student = twin(made.even, SPEC, made._calibrated(True))
+    static, calibrated = made.static()
+    student = twin(static.generator, SPEC, calibrated)
     simulated = np.asarray(student(z, training=True))  # sets the ranges of the weights
     drawn = sampler_of(model, tmp_path / "m.tflite").render(z).images.astype(float)
     exact = np.asarray(made.model.generator.network(z)) * 127.5 + 127.5
@@ -135,9 +137,9 @@ def test_the_simulation_computes_what_the_int8_model_does(networks, tmp_path):
 def test_what_is_joined_has_one_range():
     generator = joining_generator(32, 4, 8)
     made = conversion((generator, build_lgen(8, 49, (8,))), fit=False)
-    model = made._calibrated(True)
+    static, model = made.static()
     share_ranges(model)
-    ranges = [tuple(ends) for ends in ends_of(model, made.even)]
+    ranges = [tuple(ends) for ends in ends_of(model, static.generator)]
     assert len(ranges) == 14  # dense, six convolutions and their ELUs, RGB
     # The base, and what stands before each of the two upsamplings.
     assert ranges[0] == ranges[3] == ranges[7] and len(set(ranges)) == 6
@@ -147,7 +149,7 @@ def test_what_is_joined_has_one_range():
             ends = {(tensor.quantization.min[0], tensor.quantization.max[0])
                     for tensor in (graph.tensors[i] for i in (*op.inputs, *op.outputs))}  # fmt: skip
             assert len(ends) == 1
-    student = twin(made.even, SPEC, model)
+    student = twin(static.generator, SPEC, model)
     z = uniform(20, 8, 4)
     exact = np.asarray(generator(z)) * 127.5 + 127.5
     assert np.abs(np.asarray(student(z, training=True)) - exact).mean() < 3
@@ -157,24 +159,25 @@ def test_fine_tuning_lowers_the_error_and_is_repeatable(networks):
     made = conversion(networks)
     told, notes, weights = [], [], []
     for _ in range(2):
-        tuning, calibrated = Tuning(80, 8, 3e-4, 1), made._calibrated(True)
-        drawing, marking, note = tune(made.even, made.centred[0], SPEC, calibrated, tuning, told.append)
+        static, calibrated = made.static()
+        drawing, marking, note = tune(static, SPEC, calibrated, Tuning(80, 8, 3e-4, 1), told.append)
         notes.append(note)
         weights.append([*drawing.get_weights(), *marking.get_weights()])
     first, last = notes[0]["tuning"]["loss"]["landmarks"]
     assert last < first
     assert notes[0] == notes[1] and any("step 80 of 80" in text for text in told)
-    before = [*made.even.get_weights(), *made.centred[0].get_weights()]
+    before = [*static.generator.get_weights(), *static.lgen.get_weights()]
     for one, other, start in zip(*weights, before, strict=True):
         assert (one == other).all() and 0 < np.abs(one - start).max() < 0.05
 
 
 def test_tuned_networks_keep_the_ranges_that_were_found(networks):
     made = conversion(networks, steps=3)
-    found, tuned = made._calibrated(True), made._extremes(made.even, made.centred[0])
-    assert (ends_of(found, made.even) != ends_of(tuned, made.even)).any()
+    static, found = made.static()
+    tuned = made._extremes(static)
+    assert (ends_of(found, static.generator) != ends_of(tuned, static.generator)).any()
     copy_ranges(found, tuned)
-    for network in (made.even, made.centred[0]):
+    for network in (static.generator, static.lgen):
         assert (ends_of(found, network) == ends_of(tuned, network)).all()
 
 
@@ -184,7 +187,7 @@ def test_what_has_no_int8_twin_is_refused(networks):
     z = keras.Input((8,))
     x = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(z))
     layers = keras.layers
-    model = conversion(networks, fit=False)._calibrated(True)
+    _, model = conversion(networks, fit=False).static()
     for layer, reason in (
         (layers.Conv2D(3, 3, padding="same", activation="tanh"), "has the activation tanh; take elu, relu or relu6"),
         (layers.LayerNormalization(), "is a LayerNormalization, which it does not know"),

@@ -48,13 +48,14 @@ def test_its_twin_computes_what_keras_does_and_what_int8_does(networks):
     model = KerasFaceModel(Generator(generator, SPEC), lgen, scheme=IBUG49)
     made = Conversion(model, model.render(SPEC.draw(32)), Rewrites(fit_ranges=False), Tuning(), lambda text: None)
     converted, _ = made.variant(RECIPES["int8"])
-    student = twin(made.even, SPEC, made._calibrated(True))
+    static, calibrated = made.static()
+    student = twin(static.generator, SPEC, calibrated, static.reads)
     z = SPEC.draw(20, 4)
     interpreter = Interpreter(model_content=fb.write(converted), num_threads=1)
     interpreter.allocate_tensors()
     run = interpreter.get_signature_runner("sample")
     drawn = np.concatenate([run(z=latent[None])["image"] for latent in z]).astype(float)
-    simulated, exact = np.asarray(student(z, training=True)), np.asarray(generator(z)) * 127.5 + 127.5
+    simulated, exact = np.asarray(student(static.reads(z), training=True)), np.asarray(generator(z)) * 127.5 + 127.5
     ours, theirs = simulated - np.clip(exact, 0, 255), drawn - np.clip(exact, 0, 255)
     assert np.abs(ours).mean() == pytest.approx(np.abs(theirs).mean(), rel=0.15)
     # Roundings differ here and there, and this network of noise carries them on.

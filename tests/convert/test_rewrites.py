@@ -57,7 +57,7 @@ def stock_int8(networks):
 def test_joining_in_int8_gives_the_same_bits():
     """A generator with skip connections: the converter joins in float what lies behind an ELU."""
     made = conversion((joining_generator(32, 4, 8), build_lgen(8, 49, (8,))), fit_ranges=True)
-    plain = _quantised(made._calibrated(True), RECIPES["int8"])
+    plain = _quantised(made.static()[1], RECIPES["int8"])
     model = fb.read(plain)
     assert rewrites.join_in_int8(model) == 2
     rewrites.drop_unused(model)
