@@ -11,6 +11,7 @@ from PIL import Image
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.landmarks import in_pixels, nme, write_pts
 from lmedge.pose import posture
+from lmedge.runtime import FaceSampler
 from lmedge.runtime.gallery import sample
 from lmedge.runtime.options import SampleConfig
 from lmedge.runtime.shape_block import ShapeBlock
@@ -118,6 +119,13 @@ def test_shapes_out_of_reach_are_clipped_and_said(asked_bundle, face, tmp_path, 
     reached = float(said[0].rpartition(" ")[2])
     assert said[0].startswith("--yaw 85 is out of reach of this model") and 15 < reached < 60
     assert np.median(posture(marks, IBUG49)[:, 0]) == pytest.approx(reached, abs=1)
+    sampler = FaceSampler(asked_bundle)
+    own = posture(sampler.landmarks(sampler.latents(512, 5)), IBUG49)[:, 0]
+    assert said[1] == (f"--yaw 85 lies beyond all of 512 faces that this model draws unasked, {own.min():.3g} to "
+                       f"{own.max():.3g}: most faces will be ruined")  # fmt: skip
+    said.clear()
+    drawn(asked_bundle, tmp_path / "own", yaw=float(np.quantile(own, 0.9)))
+    assert not said
 
 
 def test_faces_get_the_landmarks_that_face_mesh_finds_on_a_photo(asked_bundle, lmedge_here, tmp_path):
