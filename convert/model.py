@@ -133,7 +133,8 @@ class Conversion:
         static = Static(self.even, lgen, self.model.confidences, (self.even, lgen), mean, None)
         if self.rewrites.repeat_latents and not integer_io:
             others = (lgen, *static.confidences.values())
-            static = dataclasses.replace(static, repeat=repeat_for(self.even, others, self.model.latent))
+            repeat = repeat_for(self.even, others, self.model.latent, self.calibration.latents)
+            static = dataclasses.replace(static, repeat=repeat)
         for change in self._changes(static):
             confidences = {name: change(network) for name, network in static.confidences.items()}
             static = dataclasses.replace(

@@ -16,7 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from convert.fold import wiring
-from lmedge.latent import LatentSpec
+from lmedge.latent import Latents, LatentSpec
 
 MOST = 4  # times that a number is given
 LEVELS = 255  # steps of an int8 number from its least to its most
@@ -64,10 +64,10 @@ class Repeat:
         return copy
 
 
-def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec) -> Repeat | None:
+def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec, calibration: Latents) -> Repeat | None:
     """The block of a latent that weighs most, and how often to give it to a generator and `others` beside it, by what
     the generator makes of its numbers; None where none weighs much more than most, or what reads latents is no dense
-    layer."""
+    layer. `calibration` `[N, Z]` sets how wide a step is."""
     if not all(_only_dense(network) for network in (generator, *others)):
         return None
     kernels = [generator.get_layer(name).kernel.numpy() for name in _readers(generator)]
@@ -79,7 +79,7 @@ def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec) -> Rep
     times = min(MOST, round(float(means[block] / (np.median(weights) or 1.0))))
     if times < 2:
         return None
-    step = float(latent.high.max() - latent.low.min()) / LEVELS
+    step = float(max(calibration.max(), 0) - min(calibration.min(), 0)) / LEVELS
     return Repeat(latent.size, int(begins[block]), int(ends[block]), times, step)
 
 

@@ -82,8 +82,8 @@ class TrainGanConfig(Stage):
     """Share of the groups (people) of the dataset that the generator never sees. Distances are then measured to their
     faces, and L-Gen's error is theirs."""
     precision: Precision = "auto"
-    """auto: bfloat16 on a GPU of compute capability 8 or more, and on a CPU with bfloat16 instructions and
-    n >= 16; else float32."""
+    """auto: bfloat16 on a GPU of compute capability 8 or more, and from n 16 on a CPU that is faster with it, which is
+    tried for a moment; else float32."""
     seed: TrainingSeed = 0
     """Seed. On one CPU machine the same seed and the same threads give the same weights."""
     checkpoint_every: Kimg = 8

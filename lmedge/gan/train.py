@@ -114,6 +114,9 @@ def train_gan(config: TrainGanConfig) -> Trained:
     with keeping(config.run, alone=place.cluster_resolver is None) if chief else nullcontext():
         run = Run.create(config.run) if chief else Run(fetched(config.run, absent=True))
         if checkpoint.checkpoints(run.checkpoints):
+            if asked.precision == "auto":  # a run keeps its numbers, wherever it goes on
+                noted = run.stage("train-gan", family.options).get("precision", config.precision)
+                config = dataclasses.replace(config, precision=noted)
             _same_experiment(run, config, dataset)
         with owning(run.path) if chief else nullcontext():
             return _train(asked, config, run, dataset, place)

@@ -36,15 +36,18 @@ def flags(monkeypatch, text):
 
 
 @pytest.mark.parametrize(
-    ("instructions", "width", "precision", "why"),
+    ("instructions", "width", "speed", "precision", "why"),
     [
-        ("fma avx512_bf16 sse", 16, "mixed_bfloat16", "has bfloat16 instructions"),
-        ("fma avx512_bf16 sse", 8, "float32", "n 8 is below 16"),
-        ("fma avx2", 32, "float32", "no bfloat16 instructions"),
+        ("fma avx512_bf16 sse", 16, 1.6, "mixed_bfloat16", "takes 0.62 times as long in bfloat16"),
+        ("fma avx512_bf16 sse", 16, 0.5, "float32", "takes 2.00 times as long in bfloat16"),
+        ("fma avx512_bf16 sse", 16, 1.1, "float32", "takes 0.91 times"),
+        ("fma avx512_bf16 sse", 8, 1.6, "float32", "n 8 is below 16"),
+        ("fma avx2", 32, 1.6, "float32", "no bfloat16 instructions"),
     ],
 )
-def test_precision_on_a_cpu(monkeypatch, instructions, width, precision, why):
+def test_precision_on_a_cpu(monkeypatch, instructions, width, speed, precision, why):
     flags(monkeypatch, instructions)
+    monkeypatch.setattr(devices, "bfloat16_speed", lambda: speed)
     found, reason = devices.resolve_precision("auto", width)
     assert found == precision and why in reason
     assert devices.resolve_precision("float32", width) == ("float32", "as asked")

@@ -198,6 +198,19 @@ def test_options_that_do_not_fit_are_refused(toys, trained, options, reason):
         train_gan(tiny_training(toys, trained, **{"steps": 9, **options}))
 
 
+def test_a_run_keeps_its_numbers_where_other_ones_are_faster(toys, trained, tmp_path, monkeypatch):
+    run = shutil.copytree(trained, tmp_path / "run")
+    monkeypatch.setattr("lmedge.gan.devices.resolve_precision", lambda asked, width: (
+        ("mixed_bfloat16", "here it is faster") if asked == "auto" else (asked, "as asked")))  # fmt: skip
+    options = {"log_every": 2, "sample_every": 6, "steps": 7}
+    with pytest.raises(UsageError, match="--precision is 'mixed_bfloat16' and .* was trained with 'float32'"):
+        train_gan(tiny_training(toys, run, precision="mixed_bfloat16", **options))
+    assert train_gan(tiny_training(toys, run, precision="auto", **options)).kimg == pytest.approx(0.028)
+    assert Run(run).stage("train-gan", BeganConfig)["precision"] == "float32"
+    train_gan(tiny_training(toys, tmp_path / "new", precision="auto", steps=1))
+    assert Run(tmp_path / "new").stage("train-gan", BeganConfig)["precision"] == "mixed_bfloat16"
+
+
 def test_options_of_another_class_are_refused(toys, tmp_path):
     with pytest.raises(UsageError, match="--family began takes BeganConfig, not TrainGanConfig"):
         train_gan(TrainGanConfig(dataset=toys, run=tmp_path / "run", family="began"))
