@@ -39,8 +39,7 @@ class ExportConfig(Stage):
     min_confidence: Share | None = None
     """What `sample`, page and app show first: faces whose landmarks are as certain."""
     calibration: Annotated[int, whole(1, 100_000)] = 256
-    """Latents that set the ranges of int8, on which its weights are rounded. More make an export longer and serve
-    rare faces: 2,048 take three minutes more, and their images are half a decibel nearer."""
+    """Latents that set the ranges of int8, and on which its weights are rounded."""
     qat_steps: Annotated[int, whole(1, 1_000_000)] = 600
     """Steps of the fine-tuning for int8-qat."""
     min_runtime: str = "2.14"

@@ -18,8 +18,9 @@ Measured = NDArray[np.float32] | None
 
 def pose(landmarks: NDArray[np.float32], scheme: Scheme) -> tuple[Measured, Measured]:
     """How far the head is turned (nose tip beside the middle of the eyes, positive to the right of the picture) and the
-    mouth open (distance of the inner lips), each `[N]`, in inter-ocular distances, or None where the scheme lacks a
-    point of it; landmarks `[N, K, 2]` in pixels."""
+    mouth open (how far the inner lower lip lies below the upper one, seen from the line of the eyes; less than 0 where
+    they cross), each `[N]`, in inter-ocular distances, or None where the scheme lacks a point of it; landmarks
+    `[N, K, 2]` in pixels."""
     return turned(landmarks, scheme), mouth_open(landmarks, scheme)
 
 
@@ -36,7 +37,9 @@ def mouth_open(landmarks: NDArray[np.float32], scheme: Scheme) -> Measured:
     if not scheme.has(*POINTS["--mouth-open"]):
         return None
     right, left, upper_lip, lower_lip = (landmarks[:, scheme.index(point)] for point in (*EYES, *LIPS))
-    return np.linalg.norm(upper_lip - lower_lip, axis=1) / _between(right, left)
+    eyes, lips = left - right, lower_lip - upper_lip
+    # With a sign: who opens a mouth whose lips cross by their distance crosses them further.
+    return (eyes[:, 0] * lips[:, 1] - eyes[:, 1] * lips[:, 0]) / _between(right, left) ** 2
 
 
 def _between(right: NDArray[np.float32], left: NDArray[np.float32]) -> NDArray[np.float32]:

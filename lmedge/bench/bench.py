@@ -93,7 +93,7 @@ def _measured(
             parts[name] = _parts(models[shipped.variant], name, seconds)
             done(1, "image and landmarks apart")
         detecting = _face_mesh(bundle, models) if face_mesh else {}
-        done(1, "Face Mesh")
+        done(1, "Face Mesh" if face_mesh else "done")
     return Bench(tuple(rows), ship, parts, detecting, machine(interpreters))
 
 

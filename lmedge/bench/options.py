@@ -18,7 +18,8 @@ class BenchConfig(Stage):
     """Time every variant of a bundle on every interpreter that is installed, and say which to ship on how many threads.
 
     Each measurement runs in a process of its own: size, load time, first face, median and 95th percentile, faces a
-    second, memory, nodes outside XNNPACK, and the difference from the float Keras networks.
+    second, memory, nodes outside XNNPACK, and the difference from the float Keras networks on the 16 faces that come
+    with a bundle (`lmedge info` says that of 512, which the export measured).
 
     Example: lmedge bench bundle --out perf.json
     """

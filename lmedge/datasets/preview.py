@@ -21,15 +21,17 @@ POSES = ("--yaw", "--mouth-open")  # in the order of `posture`
 @dataclass(frozen=True)
 class Preview:
     """`plan`, with targets that the generator reaches; `reach`: by option, from where to where it can be steered;
-    `variety`: mean difference of two kept faces over that of two random ones, None where too few are kept to say."""
+    `beyond`: sentences on what is asked for beyond all that it draws unasked; `variety`: mean difference of two kept
+    faces over that of two random ones, None where too few are kept to say."""
 
     plan: Plan
     reach: dict[str, Range]
+    beyond: list[str]
     variety: float | None
 
     def sentences(self) -> list[str]:
         """What somebody who asked for too much should know."""
-        selection, found = self.plan.selection, []
+        selection, found = self.plan.selection, list(self.beyond)
         for option, (low, high) in selection.poses.items():
             least, most = self.reach[option]
             part = _common((low, high), (least, most))
@@ -49,8 +51,10 @@ def look_ahead(plan: Plan, model: FaceModel) -> Preview | None:
     if plan.selection.wants_all and plan.centres is None:
         return None
     reach: dict[str, Range] = {}
+    beyond: list[str] = []
     steering = plan.steering(model)
     if steering is not None:
+        beyond = steering.beyond()
         reach = {option: steering.reach(i) for i, option in enumerate(POSES) if option in plan.selection.poses}
         yaw, mouth_open = (
             _common(wanted, reach[option]) or wanted if (wanted := plan.selection.poses.get(option)) else None
@@ -65,10 +69,10 @@ def look_ahead(plan: Plan, model: FaceModel) -> Preview | None:
         if len(kept) >= CHUNK:
             break
     if len(kept) < FEWEST:
-        return Preview(plan, reach, None)
+        return Preview(plan, reach, beyond, None)
     random = Plan(plan.seed, Selection(), plan.truncation).latents(0, CHUNK, model.latent, None)
     variety = difference(np.stack(kept[:CHUNK])) / difference(model.render(random).images)
-    return Preview(plan, reach, variety)
+    return Preview(plan, reach, beyond, variety)
 
 
 def _common(one: Range, other: Range) -> Range | None:

@@ -15,11 +15,9 @@ from lmedge.runtime.options import SampleConfig
 from lmedge.runtime.sampler import FaceSampler
 from lmedge.runtime.selection import Selection, check_pose
 from lmedge.runtime.shape_block import ShapeBlock
-from lmedge.runtime.steering import Steering
+from lmedge.runtime.steering import NEAR, Steering
 
 PROBED = 64  # faces that say how near to a pose they come
-OWN = 512  # faces that say which poses a model draws unasked
-NEAR = (1.0, 0.01)  # degrees and inter-ocular distances that are not worth a sentence
 # Photo, model -> normalised landmarks `[K, 2]` of the face in it.
 Finder = Callable[[Path, FaceSampler], Array]
 
@@ -67,8 +65,8 @@ def asked(config: SampleConfig, sampler: FaceSampler, finder: Finder | None) -> 
     if steering:
         z = sampler.latents(min(config.count, PROBED), config.seed, truncation=config.truncation)
         _say_reach(posture(sampler.landmarks(wish(z, 0, config.seed)), sampler.scheme), config.yaw, config.mouth_open)
-        own = sampler.landmarks(sampler.latents(OWN, config.seed))
-        _say_beyond(posture(own, sampler.scheme), config.yaw, config.mouth_open)
+        for sentence in steering.beyond():
+            console.print(sentence)
     return wish
 
 
@@ -85,12 +83,3 @@ def _say_reach(reached: Array, *wanted: float | None) -> None:
     for option, value, there, near in zip(POINTS, wanted, np.median(reached, axis=0), NEAR, strict=True):
         if value is not None and abs(there - value) > near:
             console.print(f"{option} {value:g} is out of reach of this model: half of the faces get about {there:.3g}")
-
-
-def _say_beyond(own: Array, *wanted: float | None) -> None:
-    """Says it where a pose lies beyond all of a model's `own` faces `[N, 2]`: nothing has taught it to draw that."""
-    ends = zip(own.min(axis=0), own.max(axis=0), strict=True)
-    for option, value, (low, high), near in zip(POINTS, wanted, ends, NEAR, strict=True):
-        if value is not None and not low - near <= value <= high + near:
-            console.print(f"{option} {value:g} lies beyond all of {len(own)} faces that this model draws unasked, "
-                          f"{low:.3g} to {high:.3g}: most faces will be ruined")  # fmt: skip

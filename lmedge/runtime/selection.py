@@ -20,8 +20,8 @@ Seen = dict[str, Range]  # option -> lowest and highest value
 class Selection:
     """Ranges, both ends included; None wants every face.
 
-    `confidence` 0..1; `yaw` in degrees, positive where the nose points to the right of the picture; `mouth_open`, the
-    distance of the inner lips in inter-ocular distances. Pose is read off the face's own landmarks.
+    `confidence` 0..1; `yaw` in degrees, positive where the nose points to the right of the picture; `mouth_open`, how
+    far the inner lips are apart, in inter-ocular distances. Pose is read off the face's own landmarks.
     """
 
     confidence: Range | None = None
@@ -54,7 +54,8 @@ class Selection:
         if self.yaw or self.mouth_open:
             turned, gap = pose(faces.landmarks, scheme)
             found |= {"--yaw": degrees(turned)} if self.yaw and turned is not None else {}
-            found |= {"--mouth-open": gap.astype(np.float32)} if self.mouth_open and gap is not None else {}
+            if self.mouth_open and gap is not None:
+                found["--mouth-open"] = np.maximum(gap, 0).astype(np.float32)  # lips that cross are shut
         return found
 
     def wanted(self, faces: Faces, scheme: Scheme) -> tuple[NDArray[np.bool_], Seen]:

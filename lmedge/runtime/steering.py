@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmedge.latent import LatentSpec, uniform
-from lmedge.pose import posture
+from lmedge.pose import POINTS, posture
 from lmedge.runtime.directions import towards
 from lmedge.runtime.selection import Range
 from lmedge.runtime.shape_block import ShapeBlock
@@ -17,6 +17,8 @@ from lmedge.seeds import Purpose
 FITTED = 4096  # latents from which the directions are read
 STEPS, DAMPING = 8, 0.6  # L-Gen is not linear: whole steps swing around the target
 PROBED = 256  # latents that are steered as far as they go
+OWN = 512  # faces that say which poses a model draws unasked
+NEAR = (1.0, 0.01)  # degrees and inter-ocular distances that are not worth a sentence
 FARTHEST = ((-40.0, 40.0), (0.0, 0.3))  # where these aim; beyond, all end at the same bounds, as one face
 Landmarks = Callable[[NDArray[np.float32]], NDArray[np.float32]]  # z `[N, Z]` -> landmarks `[N, K, 2]`, pixels
 # Latents `[N, Z]` and by how much their posture `[N, 2]` should change -> latents, inside of the bounds.
@@ -79,6 +81,23 @@ class Steering:
             target[:, i] = aim
             ends.append(float(np.median(posture(self.landmarks(self._steered(z, target)), self.scheme)[:, i])))
         return ends[0], ends[1]
+
+    def beyond(self) -> list[str]:
+        """Sentences on what is asked for beyond all that the model draws unasked: nothing has taught it to draw that.
+        None for a model without a block of landmarks: it draws such faces less often than it can."""
+        if self.latent.shape is None:
+            return []
+        own = posture(self.landmarks(self.latent.draw(OWN, purpose=Purpose.CONTROLS)), self.scheme)
+        said = []
+        for option, wanted, seen, near in zip(POINTS, self.ranges, own.T, NEAR, strict=True):
+            low, high = float(seen.min()), float(seen.max())
+            if wanted and not low - near <= wanted[0] <= wanted[1] <= high + near:
+                ends = " ".join(f"{end:g}" for end in dict.fromkeys(wanted))
+                said.append(
+                    f"{option} {ends} goes beyond all of {OWN} faces that this model draws unasked, {low:.3g} to "
+                    f"{high:.3g}: many of these faces will be ruined."
+                )
+        return said
 
     def _steered(self, z: NDArray[np.float32], target: NDArray[np.float32]) -> NDArray[np.float32]:
         for _ in range(STEPS):

@@ -4,7 +4,8 @@ import pytest
 from lmedge.landmarks import in_pixels
 from lmedge.latent import LatentSpec
 from lmedge.pose import degrees, pose, posture
-from lmedge.runtime import FaceSampler
+from lmedge.runtime import Faces, FaceSampler
+from lmedge.runtime.selection import Selection
 from lmedge.runtime.steering import Steering, directions
 from lmedge.scheme import IBUG49, IBUG68
 from tests import at_its_word
@@ -34,6 +35,26 @@ def test_pose_in_degrees(scheme):
     points = schematic(turned, np.array([0.0, 0.1, 0.2]), scheme)
     assert degrees(pose(points, scheme)[0]) == pytest.approx([-45, 0, 20], abs=1e-3)
     assert posture(points, scheme)[:, 1] == pytest.approx([0, 0.1, 0.2], abs=1e-5)
+
+
+def test_a_mouth_whose_lips_cross_is_less_than_shut_however_the_head_is_tilted():
+    points = schematic(np.zeros(3), np.array([-0.05, 0.0, 0.1]))
+    for angle in np.radians([0, 25, -40]):
+        turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]], np.float32)
+        assert pose(points @ turn, IBUG49)[1] == pytest.approx([-0.05, 0, 0.1], abs=1e-4)
+    faces = Faces(np.zeros((3, 64, 64, 3), np.uint8), points, np.zeros((3, 12), np.float32))
+    wanted, _ = Selection(mouth_open=(0.0, 0.02)).wanted(faces, IBUG49)
+    assert wanted.tolist() == [True, True, False]
+
+
+def test_mouths_are_opened_from_lips_that_cross_too():
+    def crossing(z):
+        return schematic(np.zeros(len(z)), 0.05 * z[:, 8:].sum(axis=1) / 2)
+
+    z = LATENT.draw(300, 3)
+    assert (posture(crossing(z), IBUG49)[:, 1] < 0).mean() > 0.4
+    opened = posture(crossing(Steering(crossing, LATENT, IBUG49, None, (0.05, 0.05))(z, 0, 7)), IBUG49)[:, 1]
+    assert opened == pytest.approx(np.full(300, 0.05), abs=0.01)
 
 
 def test_directions_move_one_thing_and_leave_the_other():
