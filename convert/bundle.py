@@ -5,6 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +80,7 @@ def export(
         raise UsageError(f"--c-array writes the networks of {VARIANT}; add it to --variants and leave its signatures.")
     latent = latent or LatentSpec.uniform(generator.input_shape[-1])
     z = _calibration(calibration, latent, seed)
+    generator, lgen, confidence, point_confidence = map(_functional, (generator, lgen, confidence, point_confidence))
     _check_generator(generator)
     model = KerasFaceModel(Generator(generator, latent), lgen, confidence, point_confidence, scheme=scheme, name=name)
     networks = [generator, lgen, *model.confidences.values()]
@@ -115,7 +117,13 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     contents = read_contents(model)
     check_contents(contents, recipe, weights, limits)
     write_bytes(path, model)
-    sampler = FaceSampler(path)
+    try:
+        sampler = FaceSampler(path)
+    except LmedgeError as error:
+        raise LmedgeError(
+            f"{recipe.name}: no face can be drawn with what the converter made "
+            f"({str(error).partition('(')[2].partition(')')[0] or error}); calibrate on more latents, or on wider ones."
+        ) from None
     parity = compare(sampler.render(wanted.latents), wanted, sampler.scheme)
     check_parity(parity, recipe, limits)
     delegation = sampler.delegation()
@@ -130,6 +138,22 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     if delegation is not None:
         entry["xnnpack"] = {"interpreter": sampler.interpreter, **dataclasses.asdict(delegation)}
     return entry
+
+
+def _functional(network: Any) -> Any:
+    """A Sequential as the functional model that it is; others as they are, and None. Raises LmedgeError for a network
+    that does not compute in float32."""
+    if network is None:
+        return None
+    for layer in network.layers:
+        if (kind := layer.compute_dtype) != "float32":
+            raise LmedgeError(
+                f"layer {layer.name!r} of {network.name} computes in {kind}; build the network in float32 and set its "
+                "weights."
+            )
+    if isinstance(network, keras.Sequential):
+        return keras.Model(network.inputs[0], network.outputs[0], name=network.name)
+    return network
 
 
 def _check_generator(generator: Any) -> None:
@@ -179,9 +203,9 @@ def _checked_clean(clean: Clean, latent: LatentSpec, confidence: Any) -> Clean:
 
 
 def _calibration(calibration: int | NDArray[np.float32], latent: LatentSpec, seed: int) -> Latents:
-    if isinstance(calibration, int):
-        require("--calibration", calibration, 1, 100_000)
-        return latent.draw(calibration, seed, purpose=Purpose.CALIBRATION)
+    if isinstance(calibration, int | np.integer):
+        require("--calibration", int(calibration), 2, 100_000)
+        return latent.draw(int(calibration), seed, purpose=Purpose.CALIBRATION)
     z = np.asarray(calibration, np.float32)
     if z.ndim != 2 or z.shape[1] != latent.size or not len(z):
         raise UsageError(f"representative latents of shape {z.shape} are not [N, {latent.size}].")

@@ -148,7 +148,7 @@ class Conversion:
             yield static.repeat.reading
         if self.rewrites.round_weights:
             latents = np.asarray(static.reads(self.calibration.latents))
-            yield lambda network: rounded(network, latents)
+            yield lambda network: rounded(network, latents, self.tell)
 
     def _extremes(self, static: Static) -> Any:
         """The float model with the extremes of its activations."""

@@ -38,7 +38,7 @@ class ExportConfig(Stage):
     """The same of the landmarks that latents ask for."""
     min_confidence: Share | None = None
     """What `sample`, page and app show first: faces whose landmarks are as certain."""
-    calibration: Annotated[int, whole(1, 100_000)] = 256
+    calibration: Annotated[int, whole(2, 100_000)] = 256
     """Latents that set the ranges of int8, and on which its weights are rounded."""
     qat_steps: Annotated[int, whole(1, 1_000_000)] = 600
     """Steps of the fine-tuning for int8-qat."""

@@ -17,7 +17,7 @@ import tf_keras
 from numpy.typing import NDArray
 
 from convert.fold import PhasesToPixels, Repeated, phases_to_pixels, repeated, wiring
-from convert.ranges import activation_of, ranges_of
+from convert.ranges import activation_of, input_range, ranges_of
 from convert.recipe import Tuning
 from convert.static import Static
 from lmedge.errors import LmedgeError
@@ -111,7 +111,7 @@ def twin(network: Any, latent: LatentSpec, calibrated: Any, reads: Callable[[Any
     Raises LmedgeError for a network with layers that int8 does not have.
     """
     steps = {layer.name: list(_steps(layer, network.name)) for layer in network.layers}
-    z, span = tf_keras.Input(network.input_shape[1:]), _Range(float(latent.low.min()), float(latent.high.max()))
+    z, span = tf_keras.Input(network.input_shape[1:]), _Range(*input_range(calibrated))
     probe = reads(latents_of(latent, tf.random.stateless_uniform((4, latent.size), (0, 0))))
     # What each layer gives, in the twin and for the probe. "" is the input.
     given: dict[str, tuple[Any, Any]] = {"": (_wrapped(tf_keras.layers.Activation("linear"), span)(z), probe)}

@@ -116,6 +116,13 @@ def copy_ranges(source: Any, target: Any) -> None:
                 _set(after, copies, end, _get(before, tensors, end))
 
 
+def input_range(model: Any) -> Ends:
+    """The range of the latents in a calibrated model."""
+    graph = model.subgraphs[fb.signature(model, SIGNATURE).subgraphIndex]
+    low, high = (_get(graph, [graph.inputs[0]], end) for end in ENDS)
+    return min(0.0, low), max(0.0, high)
+
+
 def ranges_of(model: Any, network: Any) -> dict[str, list[Ends]]:
     """Ranges of what the layers of a Keras network give in the calibrated model that it became a part of, by name: of
     the layer itself and, where it has one, of its activation; none for layers that only move values. They hold 0, as

@@ -53,7 +53,7 @@ class Repeat:
         """A network of latents `[B, Z]` that only dense layers read, as one of what they become `[B, N]`."""
         columns = self.columns
         shares = (1 / np.bincount(columns)[columns]).astype(np.float32)
-        copy = keras.models.clone_model(network, input_tensors=keras.Input((len(columns),), name="z"))
+        copy = keras.models.clone_model(network, input_tensors=keras.Input((len(columns),)))
         readers = _readers(network)
         for layer in network.layers:
             weights = layer.get_weights()
@@ -71,7 +71,7 @@ def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec, calibr
     if not all(_only_dense(network) for network in (generator, *others)):
         return None
     kernels = [generator.get_layer(name).kernel.numpy() for name in _readers(generator)]
-    weights = np.sqrt(np.square(np.concatenate(kernels, axis=1)).mean(axis=1))
+    weights = np.sqrt(np.square(np.concatenate(kernels, axis=1), dtype=np.float64).mean(axis=1))
     ends = np.cumsum([block.size for block in latent.blocks])
     begins = ends - [block.size for block in latent.blocks]
     means = [weights[begin:end].mean() for begin, end in zip(begins, ends, strict=True)]

@@ -7,6 +7,7 @@ the float network, known by their second moments.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -20,18 +21,22 @@ from lmedge.latent import Latents
 
 LEVELS = 127  # of an int8 weight, to either side of 0
 DAMPING = 1e-3  # of the mean second moment, added to each, and of it as many as inputs for a sample: few say little
+BLOCK = 128  # inputs whose mistakes are handed on together
 MOST = 1 << 20  # numbers that a convolution reads of an image
 _LAYERS = keras.layers
 Weights = NDArray[np.float32]
 Moments = NDArray[np.float64]
 
 
-def rounded(network: Any, latents: Latents) -> Any:
+def rounded(network: Any, latents: Latents, tell: Callable[[str], None] = lambda text: None) -> Any:
     """A copy of a network whose dense layers and convolutions have weights that int8 holds exactly, with a scale for
-    each output: what `network` computes on `latents` `[N, Z]`, as nearly as levels allow."""
+    each output: what `network` computes on `latents` `[N, Z]`, as nearly as levels allow. `tell` is told how far it
+    is."""
     copy = keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
-    for name, (moments, samples) in _moments(network, latents).items():
+    tell(f"weights of {network.name}")
+    for name, (moments, samples) in _moments(copy, latents).items():
+        tell(f"weights of {network.name}, {name}")
         layer = copy.get_layer(name)
         kernel, *bias = layer.get_weights()
         flat = kernel.reshape(-1, kernel.shape[-1])
@@ -49,13 +54,17 @@ def in_levels(kernel: Weights, moments: Moments, samples: int) -> Weights:
     step[step == 0] = 1.0
     # A row of the inverse's factor: by how much each later input goes with this one, the ones before it known.
     takes = _factor(moments[np.ix_(order, order)], DAMPING + len(moments) / samples)
-    found = np.empty_like(left)
-    for row, weights in enumerate(left):
-        codes = np.clip(np.round(weights / step), -LEVELS, LEVELS)
-        pinned = largest == row  # so that the converter finds the same step
-        codes[pinned] = np.sign(kernel[order[row], pinned]) * LEVELS
-        found[row] = codes * step
-        left[row + 1 :] -= np.outer(takes[row, row + 1 :], (weights - found[row]) / takes[row, row])
+    found, off = np.empty_like(left), np.empty_like(left)
+    for first in range(0, len(left), BLOCK):
+        last = min(first + BLOCK, len(left))
+        for row in range(first, last):
+            codes = np.clip(np.round(left[row] / step), -LEVELS, LEVELS)
+            pinned = largest == row  # so that the converter finds the same step
+            codes[pinned] = np.sign(kernel[order[row], pinned]) * LEVELS
+            found[row] = codes * step
+            off[row] = (left[row] - found[row]) / takes[row, row]
+            left[row + 1 : last] -= np.outer(takes[row, row + 1 : last], off[row])
+        left[last:] -= takes[first:last, last:].T @ off[first:last]
     out = np.empty_like(kernel)
     out[order] = found
     return out
@@ -69,15 +78,14 @@ def _factor(moments: Moments, damping: float) -> Moments:
 
 def _moments(network: Any, latents: Latents) -> dict[str, tuple[Moments, int]]:
     """The mean of x x^T of what the weights of an output are multiplied by, and of how many samples, of each layer that
-    can be rounded, by its name."""
-    reads = {name: calls[0][0] for name, calls in wiring(network).items()
-             if _roundable(network.get_layer(name)) and len(calls) == 1}  # fmt: skip
-    if not reads:
+    can be rounded, by its name. No other network may have the layers: what they read is looked up in them."""
+    layers = [network.get_layer(name) for name, calls in wiring(network).items() if len(calls) == 1]
+    tensors = {layer.name: layer.input for layer in layers if _roundable(layer)}
+    if not tensors:
         return {}
-    tensors = {name: network.get_layer(source).output if source else network.input for name, source in reads.items()}
     look = keras.Model(network.input, tensors)
-    totals: dict[str, Any] = dict.fromkeys(reads, 0.0)
-    counts = dict.fromkeys(reads, 0)
+    totals: dict[str, Any] = dict.fromkeys(tensors, 0.0)
+    counts = dict.fromkeys(tensors, 0)
     for first in range(0, len(latents), BATCH):
         for name, values in look(latents[first : first + BATCH], training=False).items():
             inputs = _inputs(network.get_layer(name), values)

@@ -11,7 +11,7 @@ from convert import Limits, export
 from convert.gates import check_contents, read_contents
 from convert.model import stock
 from convert.options import ExportConfig
-from convert.recipe import RECIPES, Tuning
+from convert.recipe import RECIPES, Rewrites, Tuning
 from convert.stage import export_run
 from lmedge.errors import LmedgeError, UsageError
 from lmedge.latent import uniform
@@ -257,3 +257,27 @@ def test_a_run_without_its_parts_says_what_to_run(trained, tmp_path):
         export_run(ExportConfig(run=run, out=tmp_path / "b"))
     with pytest.raises(UsageError, match="is not a run"):
         export_run(ExportConfig(run=tmp_path, out=tmp_path / "b"))
+
+
+def test_sequential_networks_are_exported_and_those_in_half_precision_refused(tmp_path):
+    layers = keras.layers
+    lgen = keras.Sequential([keras.Input((8,)), layers.Dense(12, "elu"), layers.Dense(98), layers.Reshape((49, 2))])
+    drawn = keras.Sequential([keras.Input((8,)), layers.Dense(768, "tanh"), layers.Reshape((16, 16, 3))])
+    options = {"scheme": IBUG49, "calibration": 16, "rewrites": Rewrites(fit_ranges=False),
+               "limits": Limits(landmark_error=None)}  # fmt: skip
+    bundle = export(drawn, lgen, ("int8",), out=tmp_path / "b", **options)
+    z = uniform(5, 8, 1)
+    exact = np.clip(np.asarray(drawn(z)) * 127.5 + 127.5, 0, 255)
+    assert np.abs(FaceSampler(bundle.path).render(z).images - exact).mean() < 2
+    half = keras.Sequential([keras.Input((8,)), layers.Dense(98, dtype="mixed_bfloat16"), layers.Reshape((49, 2))])
+    with pytest.raises(LmedgeError, match="computes in bfloat16; build the network in float32 and set its weights"):
+        export(drawn, half, ("int8",), out=tmp_path / "c", **options)
+
+
+def test_latents_that_say_nothing_of_ranges_are_named(tmp_path):
+    z, both = np.zeros((4, 4), np.float32), networks([])
+    with pytest.raises(LmedgeError, match=r"^int8: no face can be drawn with .*; calibrate on more latents"):
+        export(*both, ("int8",), out=tmp_path / "b", scheme=IBUG49, calibration=z,
+               rewrites=Rewrites(fit_ranges=False))  # fmt: skip
+    with pytest.raises(UsageError, match="--calibration must be between 2"):
+        export(*both, ("int8",), out=tmp_path / "b", scheme=IBUG49, calibration=1)

@@ -116,3 +116,35 @@ def test_few_samples_say_little_and_do_no_harm(random):
     for count, most in ((20, 1.1), (60, 1.0), (5000, 0.9)):
         found = in_levels(kernel, x[:count].T @ x[:count] / count, count)
         assert error(kernel, found, x).mean() < most * error(kernel, nearest(kernel), x).mean(), count
+
+
+def test_an_activation_that_is_used_twice_and_layers_of_other_models_are_no_trouble():
+    """What a layer reads is looked up in its own call, in this network."""
+    layers = keras.layers
+
+    def generator(act, head):
+        x = z = keras.Input((8,))
+        x = layers.Reshape((8, 8, 16))(layers.Dense(1024, name="dense")(x))
+        for name, units in (("one", 12), ("two", 12), ("three", 8)):
+            x = act()(layers.Conv2D(units, 3, padding="same", name=name)(x))
+        return keras.Model(z, head(x))
+
+    keras.utils.set_random_seed(1)
+    shared = layers.LeakyReLU()
+    head = layers.Conv2D(3, 3, padding="same", name="head")
+    head(keras.Input((4, 4, 8)))  # a part of another model
+    mixed, own = generator(lambda: shared, head), generator(layers.LeakyReLU, layers.Conv2D(3, 3, name="head"))
+    for layer in own.layers:
+        if layer.weights:
+            layer.set_weights(mixed.get_layer(layer.name).get_weights())
+    z = uniform(64, 8, 0)
+    for one, other in zip(rounded(mixed, z).get_weights()[:6], rounded(own, z).get_weights()[:6], strict=True):
+        assert one == pytest.approx(other, abs=1e-6)
+
+
+def test_blocks_change_nothing(random, monkeypatch):
+    kernel = random.normal(size=(50, 7)).astype(np.float32)
+    x = random.normal(size=(400, 50)) @ random.normal(size=(50, 50))
+    found = in_levels(kernel, x.T @ x / len(x), len(x))
+    monkeypatch.setattr("convert.rounding.BLOCK", 9)
+    assert in_levels(kernel, x.T @ x / len(x), len(x)) == pytest.approx(found, abs=1e-6)

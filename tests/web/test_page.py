@@ -85,7 +85,7 @@ def test_the_faces_are_those_of_the_python_runtime(page, sampler):
         said = page.inner_text("#status")
         assert said.startswith(f"Face {seed}: ") and " ms a face, confidence 0." in said
         assert page.url.endswith(f"#{seed}")
-    for text, seed in (("#7", 7), ("#-1", 0), ("#" + "9" * 400, 0)):
+    for text, seed in (("#7", 7), ("#-1", 5), ("#" + "9" * 400, 5)):
         drawn(page, page.evaluate, "text => { location.hash = text; }", text)
         same(page, sampler, shown_first(sampler, seed))
 
