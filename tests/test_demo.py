@@ -13,7 +13,7 @@ def test_the_demo_runs_every_stage_and_continues(tmp_path, lmedge, lmedge_here):
     assert str(out / "run" / "report" / "index.html") in done.stdout
     assert "held-out NME" in done.stderr.splitlines()[-1]
     with Image.open(out / "samples" / "contact.png") as picture:
-        assert picture.size == (8 * 130 - 2, 8 * 130 - 2)
+        assert picture.size == (8 * 130 - 2, 16 * 130 - 2)  # each row of faces bare, and with landmarks
     assert (out / "interpolation.png").exists() and len(list((out / "samples").glob("face-*.png"))) == 64
     assert list(Run.open(out / "run").config()["stages"]) == [
         "train-gan", "invert", "train-lgen", "evaluate", "export",
