@@ -31,7 +31,7 @@ from lmedge.runtime.directions import measured
 from lmedge.runtime.parity import compare
 from lmedge.scheme import Scheme
 from lmedge.seeds import Purpose
-from lmedge.storage import write_arrays, write_bytes, write_json
+from lmedge.storage import Damaged, write_arrays, write_bytes, write_json
 
 REFERENCE_FACES = 16  # of Keras itself, for comparisons on the device
 PARITY_FACES = 512  # a few of them have most of the error: of 64 the figure is off by up to 1 dB
@@ -119,10 +119,10 @@ def _checked(model: bytes, path: Path, recipe: Recipe, weights: int, limits: Lim
     write_bytes(path, model)
     try:
         sampler = FaceSampler(path)
-    except LmedgeError as error:
+    except Damaged as error:
         raise LmedgeError(
-            f"{recipe.name}: no face can be drawn with what the converter made "
-            f"({str(error).partition('(')[2].partition(')')[0] or error}); calibrate on more latents, or on wider ones."
+            f"{recipe.name}: no face can be drawn with what the converter made ({error.reason}); calibrate on more "
+            "latents, or on wider ones."
         ) from None
     parity = compare(sampler.render(wanted.latents), wanted, sampler.scheme)
     check_parity(parity, recipe, limits)

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.fold import wiring
+from convert.fold import copied, wiring
 from lmedge.keras_model import BATCH
 from lmedge.latent import Latents
 
@@ -40,8 +40,7 @@ def equalised(network: Any, latents: Latents) -> Any:
             means[name] += len(batch) / len(latents) * _powers(values)
     widths = {name: _width(mean) for name, mean in means.items()}
     factors = channels.factors(widths)
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    copy = copied(network)
     for name, (read, made) in channels.weighted.items():
         layer = copy.get_layer(name)
         kernel, *bias = layer.get_weights()

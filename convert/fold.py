@@ -84,6 +84,13 @@ def wiring(model: Any) -> dict[str, list[list[str]]]:
     return calls
 
 
+def copied(network: Any) -> Any:
+    """A copy of a network, of layers of its own and with its weights."""
+    copy = keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 def foldable(model: Any) -> dict[str, str]:
     """Names of the convolutions that can be folded -> name of the upsampling before them."""
     calls = wiring(model)

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from convert.fold import PhasesToPixels, reads_in, wiring
+from convert.fold import PhasesToPixels, copied, reads_in, wiring
 from lmedge.keras_layers import DepthToSpace
 
 HALF = 127.5  # -1..1 times this, and this more, is 0..255
@@ -16,8 +16,7 @@ def in_levels(generator: Any) -> Any:
     """A copy of a generator of -1..1 that gives 0..255. The layer that computes the image does it where all behind it
     only moves pixels: the converter looks no further than the layer before, and int8 would round once more for each op
     of the scaling. Elsewhere a layer more does."""
-    copy = keras.models.clone_model(generator)
-    copy.set_weights(generator.get_weights())
+    copy = copied(generator)
     calls = wiring(copy)
     reads = reads_in(calls)
     layer = copy.layers[-1]

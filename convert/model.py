@@ -26,7 +26,7 @@ from convert.recipe import RECIPES, Recipe, Rewrites, Tuning
 from convert.repeated import repeat_for
 from convert.rounding import rounded
 from convert.scales import without_scales
-from convert.static import PROBED, Static, centred
+from convert.static import Static, centred
 from lmedge.errors import LmedgeError
 from lmedge.keras_model import KerasFaceModel
 from lmedge.landmarks import in_pixels
@@ -34,6 +34,7 @@ from lmedge.quiet import native_stderr_off
 from lmedge.runtime import Faces
 from lmedge.runtime.bundle import SIGNATURE
 
+PROBED = 8  # latents on which networks are held against copies
 FITTED = 160  # faces on which ranges are tried, or half of those that there are; each trial costs their drawing
 
 
@@ -130,25 +131,16 @@ class Conversion:
     def _networks(self, integer_io: bool) -> Static:
         # A microcontroller has no float: it gets the landmarks themselves, and latents as they are.
         lgen, mean = (self.model.lgen, None) if integer_io else self.centred
-        static = Static(self.even, lgen, self.model.confidences, (self.even, lgen), mean, None)
+        networks, repeat, z = [self.even, lgen, *self.model.confidences.values()], None, self.calibration.latents
         if self.rewrites.repeat_latents and not integer_io:
-            others = (lgen, *static.confidences.values())
-            repeat = repeat_for(self.even, others, self.model.latent, self.calibration.latents)
-            static = dataclasses.replace(static, repeat=repeat)
-        for change in self._changes(static):
-            confidences = {name: change(network) for name, network in static.confidences.items()}
-            static = dataclasses.replace(
-                static, generator=change(static.generator), lgen=change(static.lgen), confidences=confidences
-            )
-        return static
-
-    def _changes(self, static: Static) -> Iterator[Callable[[Any], Any]]:
-        """What is done to every network before it is quantised."""
-        if static.repeat is not None:
-            yield static.repeat.reading
+            repeat = repeat_for(networks, self.model.latent, z)
+        if repeat is not None:
+            networks, z = [repeat.reading(network) for network in networks], np.asarray(repeat(z))
         if self.rewrites.round_weights:
-            latents = np.asarray(static.reads(self.calibration.latents))
-            yield lambda network: rounded(network, latents, self.tell)
+            networks = [rounded(network, z, self.tell) for network in networks]
+        drawing, marking, *sure = networks
+        confidences = dict(zip(self.model.confidences, sure, strict=True))
+        return Static(drawing, marking, confidences, (self.even, lgen), mean, repeat)
 
     def _extremes(self, static: Static) -> Any:
         """The float model with the extremes of its activations."""

@@ -6,7 +6,7 @@ they set the scale of the weights, and what rounding does to these numbers is se
 by a k-th of a step, they are known k times as exactly, by weights of a k-th.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,12 +64,13 @@ class Repeat:
         return copy
 
 
-def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec, calibration: Latents) -> Repeat | None:
-    """The block of a latent that weighs most, and how often to give it to a generator and `others` beside it, by what
-    the generator makes of its numbers; None where none weighs much more than most, or what reads latents is no dense
-    layer. `calibration` `[N, Z]` sets how wide a step is."""
-    if not all(_only_dense(network) for network in (generator, *others)):
+def repeat_for(networks: Sequence[Any], latent: LatentSpec, calibration: Latents) -> Repeat | None:
+    """The block of a latent that weighs most, and how often to give it to a generator and the networks behind it, by
+    what the generator makes of its numbers; None where none weighs much more than most, or what reads latents is no
+    dense layer. `calibration` `[N, Z]` sets how wide a step is."""
+    if not all(map(_only_dense, networks)):
         return None
+    generator = networks[0]
     kernels = [generator.get_layer(name).kernel.numpy() for name in _readers(generator)]
     weights = np.sqrt(np.square(np.concatenate(kernels, axis=1), dtype=np.float64).mean(axis=1))
     ends = np.cumsum([block.size for block in latent.blocks])
@@ -83,13 +84,14 @@ def repeat_for(generator: Any, others: Iterable[Any], latent: LatentSpec, calibr
     return Repeat(latent.size, int(begins[block]), int(ends[block]), times, step)
 
 
-def _readers(network: Any) -> list[str]:
-    """Layers that read the latent."""
-    return [name for name, calls in wiring(network).items() if any("" in reads for reads in calls)]
+def _readers(network: Any) -> dict[str, list[list[str]]]:
+    """Layers that read the latent, with what they read in each of their calls."""
+    return {name: calls for name, calls in wiring(network).items() if any("" in reads for reads in calls)}
 
 
 def _only_dense(network: Any) -> bool:
     """Do dense layers alone read the latent, each once?"""
-    calls = wiring(network)
-    readers = _readers(network)
-    return all(type(network.get_layer(name)) is keras.layers.Dense and calls[name] == [[""]] for name in readers)
+    return all(
+        type(network.get_layer(name)) is keras.layers.Dense and calls == [[""]]
+        for name, calls in _readers(network).items()
+    )

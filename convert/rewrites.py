@@ -92,7 +92,7 @@ def quantize_image(model: Any) -> None:
 
     Unlike CLIP, ROUND and CAST it runs in XNNPACK, and in an int8 model it costs a copy.
     """
-    image, _ = _append(model, "image", "QUANTIZE", "QuantizeOptions")
+    image, _ = _append(model, "image", "QUANTIZE", schema.QuantizeOptionsT())
     image.type = schema.TensorType.UINT8
     image.quantization = schema.QuantizationParametersT()
     image.quantization.scale, image.quantization.zeroPoint = [1.0], [0]
@@ -114,33 +114,18 @@ def repeat_input(model: Any, repeat: Repeat) -> None:
         graph.tensors.append(made)
         return len(graph.tensors) - 1
 
-    def constant(name: str, values: NDArray[Any], kind: int) -> int:
-        made = schema.TensorT()
-        made.name, made.type, made.shape = name.encode(), kind, list(values.shape)
-        made.buffer = fb.add_buffer(model, values.tobytes())
-        graph.tensors.append(made)
-        return len(graph.tensors) - 1
-
-    def operator(name: str, options: Any, inputs: list[int], output: int) -> Any:
-        op = schema.OperatorT()
-        op.opcodeIndex = fb.code_index(model, name, 1)
-        op.inputs, op.outputs = inputs, [output]
-        op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
-        op.builtinOptions = options
-        return op
-
-    whole, ends = schema.TensorType.INT32, ((0, repeat.first), (1, repeat.last), (1, 1))
     z = tensor("z", repeat.size)
     part = tensor("z_part", repeat.last - repeat.first)
     joined = tensor("z_joined", len(repeat.offsets))
-    bounds = [constant(f"z_part_{place}", np.array(end, "<i4"), whole) for place, end in enumerate(ends)]
-    offsets = constant("z_offsets", repeat.offsets[None].astype("<f4"), schema.TensorType.FLOAT32)
+    ends = np.array([(0, repeat.first), (1, repeat.last), (1, 1)], np.int32)
+    bounds = [_constant(model, graph, f"z_part_{place}", end) for place, end in enumerate(ends)]
+    offsets = _constant(model, graph, "z_offsets", repeat.offsets[None])
     join = schema.ConcatenationOptionsT()
     join.axis = 1
     graph.operators = [
-        operator("STRIDED_SLICE", schema.StridedSliceOptionsT(), [z, *bounds], part),
-        operator("CONCATENATION", join, [z, *[part] * (repeat.times - 1)], joined),
-        operator("ADD", schema.AddOptionsT(), [joined, offsets], read),
+        _operator(model, "STRIDED_SLICE", schema.StridedSliceOptionsT(), [z, *bounds], part),
+        _operator(model, "CONCATENATION", join, [z, *[part] * (repeat.times - 1)], joined),
+        _operator(model, "ADD", schema.AddOptionsT(), [joined, offsets], read),
         *graph.operators,
     ]
     graph.inputs, entry.tensorIndex = [z], z
@@ -148,16 +133,32 @@ def repeat_input(model: Any, repeat: Repeat) -> None:
 
 def add_mean_face(model: Any, mean: NDArray[np.float32], key: str = SIGNATURE) -> None:
     """Adds `mean` `[K, 2]` to the float landmarks of a signature."""
-    _, op = _append(model, "landmarks", "ADD", "AddOptions", key)
-    constant = schema.TensorT()
-    constant.name, constant.type, constant.shape = b"mean_face", schema.TensorType.FLOAT32, [1, *mean.shape]
-    constant.buffer = fb.add_buffer(model, mean.astype("<f4").tobytes())
+    _, op = _append(model, "landmarks", "ADD", schema.AddOptionsT(), key)
     graph = model.subgraphs[fb.signature(model, key).subgraphIndex]
-    graph.tensors.append(constant)
-    op.inputs = [*op.inputs, len(graph.tensors) - 1]
+    op.inputs = [*op.inputs, _constant(model, graph, "mean_face", mean[None].astype(np.float32))]
 
 
-def _append(model: Any, output: str, name: str, options: str, key: str = SIGNATURE) -> tuple[Any, Any]:
+def _constant(model: Any, graph: Any, name: str, values: NDArray[np.float32] | NDArray[np.int32]) -> int:
+    """Adds a tensor of these values to a graph; its index."""
+    made = schema.TensorT()
+    kind = schema.TensorType.FLOAT32 if values.dtype == np.float32 else schema.TensorType.INT32
+    made.name, made.type, made.shape = name.encode(), kind, list(values.shape)
+    made.buffer = fb.add_buffer(model, values.astype(values.dtype.newbyteorder("<")).tobytes())
+    graph.tensors.append(made)
+    return len(graph.tensors) - 1
+
+
+def _operator(model: Any, name: str, options: Any, inputs: list[int], output: int) -> Any:
+    """An op of the first version with one output, which stands in no graph yet."""
+    op = schema.OperatorT()
+    op.opcodeIndex = fb.code_index(model, name, 1)
+    op.inputs, op.outputs = inputs, [output]
+    op.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+    op.builtinOptions = options
+    return op
+
+
+def _append(model: Any, output: str, name: str, options: Any, key: str = SIGNATURE) -> tuple[Any, Any]:
     """Puts an op behind an output of a signature; the tensor that it writes, a copy of the one that was the output,
     takes its place. Returns that tensor and the op."""
     sample = fb.signature(model, key)
@@ -168,11 +169,7 @@ def _append(model: Any, output: str, name: str, options: str, key: str = SIGNATU
     result.name, result.buffer = f"{output}_out".encode(), 0
     graph.tensors.append(result)
     made = len(graph.tensors) - 1
-    op = schema.OperatorT()
-    op.opcodeIndex = fb.code_index(model, name, 1)
-    op.inputs, op.outputs = [source], [made]
-    op.builtinOptionsType = getattr(schema.BuiltinOptions, options)
-    op.builtinOptions = getattr(schema, f"{options}T")()
+    op = _operator(model, name, options, [source], made)
     graph.operators.append(op)
     graph.outputs = [made if tensor == source else tensor for tensor in graph.outputs]
     entry.tensorIndex = made

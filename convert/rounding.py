@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from convert.fold import wiring
+from convert.fold import copied, wiring
 from lmedge.keras_model import BATCH
 from lmedge.latent import Latents
 
@@ -32,19 +32,18 @@ def rounded(network: Any, latents: Latents, tell: Callable[[str], None] = lambda
     """A copy of a network whose dense layers and convolutions have weights that int8 holds exactly, with a scale for
     each output: what `network` computes on `latents` `[N, Z]`, as nearly as levels allow. `tell` is told how far it
     is."""
-    copy = keras.models.clone_model(network)
-    copy.set_weights(network.get_weights())
+    copy = copied(network)
     tell(f"weights of {network.name}")
     for name, (moments, samples) in _moments(copy, latents).items():
         tell(f"weights of {network.name}, {name}")
         layer = copy.get_layer(name)
         kernel, *bias = layer.get_weights()
         flat = kernel.reshape(-1, kernel.shape[-1])
-        layer.set_weights([in_levels(flat, moments, samples).reshape(kernel.shape), *bias])
+        layer.set_weights([rounded_kernel(flat, moments, samples).reshape(kernel.shape), *bias])
     return copy
 
 
-def in_levels(kernel: Weights, moments: Moments, samples: int) -> Weights:
+def rounded_kernel(kernel: Weights, moments: Moments, samples: int) -> Weights:
     """Weights `[I, O]` in whole steps of 1/127 of the largest of each output, which stays as it is. `moments` `[I, I]`:
     the mean of x x^T over so many `samples` of the inputs. They go from the strongest to the weakest."""
     order = np.argsort(-np.diag(moments), kind="stable")

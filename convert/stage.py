@@ -26,8 +26,8 @@ def export_run(config: ExportConfig) -> Bundle:
         clean=None if clean.is_all else clean,
         name=name, training=run.training(), calibration=config.calibration, seed=config.seed,
         rewrites=Rewrites(
-            config.fold, config.int8_elu, config.fit_ranges, config.repeat_latents, config.round_weights,
-            config.signatures,
+            fold=config.fold, int8_elu=config.int8_elu, fit_ranges=config.fit_ranges,
+            repeat_latents=config.repeat_latents, round_weights=config.round_weights, signatures=config.signatures,
         ),
         limits=Limits(config.min_runtime, config.max_image_error, config.max_landmark_error, config.max_outside),
         tuning=Tuning(config.qat_steps, seed=config.seed), c_array=config.c_array, overwrite=config.overwrite,

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.fold import copied
 from convert.repeated import Repeat
-
-PROBED = 8  # latents on which networks are held against copies
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def centred(lgen: Any, mean: NDArray[np.float32], probe: NDArray[np.float32]) ->
     last = next((layer for layer in reversed(lgen.layers) if layer.weights), None)
     if not isinstance(last, keras.layers.Dense) or not last.use_bias or last.units != mean.size:
         return lgen, None
-    copy = keras.models.clone_model(lgen)
-    copy.set_weights(lgen.get_weights())
+    copy = copied(lgen)
     kernel, bias = last.get_weights()
     copy.get_layer(last.name).set_weights([kernel, bias - mean.ravel()])
     if not np.allclose(np.asarray(copy(probe)) + mean, np.asarray(lgen(probe)), atol=1e-5):

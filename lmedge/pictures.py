@@ -87,16 +87,8 @@ def contact_sheet(
         return grid([enlarged(image, scale) for image in images], columns)
     pictures = [drawn(image, points, scheme, scale) for image, points in zip(images, landmarks, strict=True)]
     if bare_above:
-        bare = [enlarged(image, scale) for image in images]
-        columns = min(columns, len(bare))
-        missing = [np.full_like(bare[0], 255)] * (-len(bare) % columns)
-        rows = zip(*(_rows([*each, *missing], columns) for each in (bare, pictures)), strict=True)
-        pictures = [picture for pair in rows for row in pair for picture in row]
+        pictures = [grid([enlarged(image, scale), marked], 1) for image, marked in zip(images, pictures, strict=True)]
     return grid(pictures, columns)
-
-
-def _rows(pictures: list[NDArray[np.uint8]], columns: int) -> list[list[NDArray[np.uint8]]]:
-    return [pictures[first : first + columns] for first in range(0, len(pictures), columns)]
 
 
 def grid(images: Sequence[NDArray[np.uint8]], columns: int, gap: int = 2) -> NDArray[np.uint8]:

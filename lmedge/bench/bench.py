@@ -79,7 +79,7 @@ def _measured(
     bundle: Bundle, models: Mapping[str, Path], interpreters: tuple[InterpreterName, ...], threads: tuple[int, ...],
     seconds: float, face_mesh: bool,
 ) -> Bench:  # fmt: skip
-    total = len(models) * len(interpreters) * len(threads) + len(interpreters) + 1
+    total = len(models) * len(interpreters) * len(threads) + len(interpreters) + face_mesh
     with progress("bench", total, "measurements") as done:
         rows: list[Row] = []
         for interpreter in interpreters:
@@ -92,8 +92,10 @@ def _measured(
         for name, shipped in ship.items():
             parts[name] = _parts(models[shipped.variant], name, seconds)
             done(1, "image and landmarks apart")
-        detecting = _face_mesh(bundle, models) if face_mesh else {}
-        done(1, "Face Mesh" if face_mesh else "done")
+        detecting: dict[str, float] = {}
+        if face_mesh:
+            detecting = _face_mesh(bundle, models)
+            done(1, "Face Mesh")
     return Bench(tuple(rows), ship, parts, detecting, machine(interpreters))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from lmedge.errors import LmedgeError
 from lmedge.runtime.flatbuffer import Damaged, Reader, Table
+from lmedge.storage import Damaged as DamagedFile
 
 LARGEST_TENSOR = 1 << 28  # bytes
 LARGEST_SUM = 1 << 29  # bytes that running it takes: what graphs compute, and weights as often as ops read them
@@ -59,7 +60,8 @@ def check_model(data: bytes, name: str) -> ModelFile:
     try:
         return _model(Reader(memoryview(data)))
     except Damaged as damage:
-        raise LmedgeError(f"{name} is damaged or not a face model ({damage}); export or copy it again.") from None
+        sentence = f"{name} is damaged or not a face model ({damage}); export or copy it again."
+        raise DamagedFile(sentence, str(damage)) from None
 
 
 def _model(reader: Reader) -> ModelFile:

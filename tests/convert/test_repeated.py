@@ -39,7 +39,7 @@ def networks():
 def test_the_block_that_weighs_most_is_repeated(networks):
     generator, lgen = networks
     z = SPEC.draw(64)
-    repeat = repeat_for(generator, [lgen], SPEC, z)
+    repeat = repeat_for([generator, lgen], SPEC, z)
     assert (repeat.first, repeat.last) == (6, 9) and 3 <= repeat.times <= MOST
     assert repeat.step == pytest.approx((z.max() - z.min()) / 255)  # as the converter will have it
     assert repeat.columns == [*range(11), *[6, 7, 8] * (repeat.times - 1)]
@@ -48,13 +48,13 @@ def test_the_block_that_weighs_most_is_repeated(networks):
 def test_where_nothing_weighs_more_or_no_dense_layer_reads_nothing_is_repeated(networks):
     generator, lgen = networks
     z = SPEC.draw(64)
-    assert repeat_for(build_generator(32, 8, LatentSpec.uniform(11)), [lgen], LatentSpec.uniform(11), z) is None
-    assert repeat_for(joining_generator(16, 4, 11), [lgen], SPEC, z) is None  # its rows are alike
+    assert repeat_for([build_generator(32, 8, LatentSpec.uniform(11)), lgen], LatentSpec.uniform(11), z) is None
+    assert repeat_for([joining_generator(16, 4, 11), lgen], SPEC, z) is None  # its rows are alike
     given = keras.Input((11,))
     scaled = keras.Model(given, keras.layers.Dense(4)(keras.layers.Rescaling(2.0)(given)))
-    assert repeat_for(generator, [scaled], SPEC, z) is None
+    assert repeat_for([generator, scaled], SPEC, z) is None
     shared = keras.layers.Dense(11)
-    assert repeat_for(generator, [keras.Model(given, shared(shared(given)))], SPEC, z) is None
+    assert repeat_for([generator, keras.Model(given, shared(shared(given)))], SPEC, z) is None
 
 
 def test_in_float_networks_compute_the_same(networks):

@@ -9,7 +9,7 @@ import pytest
 from convert import flatbuffer as fb
 from convert.model import Conversion
 from convert.recipe import RECIPES, Rewrites, Tuning
-from convert.rounding import LEVELS, in_levels, rounded
+from convert.rounding import LEVELS, rounded, rounded_kernel
 from lmedge.keras_model import Generator, KerasFaceModel
 from lmedge.latent import LatentSpec, uniform
 from lmedge.lgen.network import build_lgen
@@ -33,13 +33,13 @@ def random():
 
 def test_inputs_that_have_nothing_to_do_with_each_other_leave_the_nearest_level(random):
     kernel = random.normal(size=(12, 5)).astype(np.float32)
-    assert in_levels(kernel, np.diag(random.uniform(0.5, 2, 12)), 100) == pytest.approx(nearest(kernel), abs=1e-6)
+    assert rounded_kernel(kernel, np.diag(random.uniform(0.5, 2, 12)), 100) == pytest.approx(nearest(kernel), abs=1e-6)
 
 
 def test_inputs_that_go_together_share_the_mistakes(random):
     kernel = random.normal(size=(40, 30)).astype(np.float32)
     x = random.normal(size=(500, 8)) @ random.normal(size=(8, 40)) + 0.1 * random.normal(size=(500, 40)) + 1
-    found = in_levels(kernel, x.T @ x / len(x), len(x))
+    found = rounded_kernel(kernel, x.T @ x / len(x), len(x))
     codes = found / (np.abs(kernel).max(axis=0) / LEVELS)
     assert codes == pytest.approx(np.round(codes), abs=1e-3) and np.abs(codes).max(axis=0) == pytest.approx(LEVELS)
     assert error(kernel, found, x).mean() < 0.2 * error(kernel, nearest(kernel), x).mean()
@@ -55,7 +55,7 @@ def test_of_three_inputs_it_is_nearly_the_best_of_all_levels(random):
         near = [np.round(weight / step) + np.arange(-3, 4) for weight in kernel[:, 0]]
         near[largest] = np.array([np.sign(kernel[largest, 0]) * LEVELS])
         tried = [np.array(codes)[:, None] * step for codes in itertools.product(*near)]
-        found = in_levels(kernel, x.T @ x / len(x), len(x))
+        found = rounded_kernel(kernel, x.T @ x / len(x), len(x))
         errors.append([error(kernel, found, x)[0], error(kernel, nearest(kernel), x)[0],
                        min(error(kernel, one, x)[0] for one in tried)])  # fmt: skip
     ours, theirs, best = np.mean(errors, axis=0)
@@ -70,7 +70,7 @@ def test_what_is_dead_is_no_trouble(random, dead):
         kernel[:, 1] = 0
     else:
         moments[:] = 0
-    found = in_levels(kernel, moments, 100)
+    found = rounded_kernel(kernel, moments, 100)
     assert np.isfinite(found).all() and (found == 0).sum() == (kernel == 0).sum()
 
 
@@ -114,7 +114,7 @@ def test_few_samples_say_little_and_do_no_harm(random):
     kernel = random.normal(size=(60, 40)).astype(np.float32)
     x = random.normal(size=(5000, 60)) @ mixed
     for count, most in ((20, 1.1), (60, 1.0), (5000, 0.9)):
-        found = in_levels(kernel, x[:count].T @ x[:count] / count, count)
+        found = rounded_kernel(kernel, x[:count].T @ x[:count] / count, count)
         assert error(kernel, found, x).mean() < most * error(kernel, nearest(kernel), x).mean(), count
 
 
@@ -145,6 +145,6 @@ def test_an_activation_that_is_used_twice_and_layers_of_other_models_are_no_trou
 def test_blocks_change_nothing(random, monkeypatch):
     kernel = random.normal(size=(50, 7)).astype(np.float32)
     x = random.normal(size=(400, 50)) @ random.normal(size=(50, 50))
-    found = in_levels(kernel, x.T @ x / len(x), len(x))
+    found = rounded_kernel(kernel, x.T @ x / len(x), len(x))
     monkeypatch.setattr("convert.rounding.BLOCK", 9)
-    assert in_levels(kernel, x.T @ x / len(x), len(x)) == pytest.approx(found, abs=1e-6)
+    assert rounded_kernel(kernel, x.T @ x / len(x), len(x)) == pytest.approx(found, abs=1e-6)
